@@ -1,0 +1,45 @@
+"""In-silico electrophysiology: the same recording, tuning, decoding and lesion lines on toys and transformers.
+
+>>> import artiphys as ap
+>>> toy = ap.toys.load("xor_redundant")
+>>> prep = ap.wrap(toy)
+>>> game = ap.Game(prep, toy.stimuli, toy.score, prep.players("hidden"), kind="zero")
+>>> ap.single_lesions(game).values.values.round(3).tolist()
+[0.0, 0.0, 0.25]
+>>> ap.shapley(game).values.values.round(3).tolist()
+[0.167, 0.167, 0.167]
+"""
+
+__version__ = "0.1.0"
+
+from artiphys import errors, scores, specimens, toys
+from artiphys.adapters import wrap
+from artiphys.lesions import Attribution, Game, Lesion, lesioned, shapley, single_lesions
+from artiphys.preparation import Preparation
+from artiphys.probes import Decoding, Tuning, decode, tuning_curves
+from artiphys.recording import Recording, record
+from artiphys.site import Site
+from artiphys.stimuli import Stimuli
+
+__all__ = [
+    "Attribution",
+    "Decoding",
+    "Game",
+    "Lesion",
+    "Preparation",
+    "Recording",
+    "Site",
+    "Stimuli",
+    "Tuning",
+    "decode",
+    "errors",
+    "lesioned",
+    "record",
+    "scores",
+    "shapley",
+    "single_lesions",
+    "specimens",
+    "toys",
+    "tuning_curves",
+    "wrap",
+]

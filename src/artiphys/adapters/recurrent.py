@@ -1,0 +1,170 @@
+"""Recurrent modules, unrolled: each step's hidden state can be read and lesioned inside the recurrence.
+
+`torch.nn.RNN`, `GRU` and `LSTM` run all steps in one fused call that no hook can enter. While a state
+site is in use, the module's forward is replaced by a loop over `torch`'s own cell functions; every new
+state passes through a `StatePoint`, an identity module that carries ordinary hooks. Afterwards the
+fused forward is back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artiphys.errors import InputError
+from artiphys.taps import Tap
+
+
+class StatePoint(nn.Identity):
+    """Where a state passes at each step; ``step`` is (this step, number of steps)."""
+
+    step: tuple[int, int] | None = None
+
+
+class Unrolled:
+    """The step-by-step form of one recurrent module.
+
+    Parameters
+    ----------
+    module : RNN, GRU or LSTM
+        Any number of layers, either direction, ``batch_first`` or not, LSTM projections included.
+    """
+
+    def __init__(self, module: nn.RNNBase) -> None:
+        self.module = module
+        self.in_force = 0
+        self.points: dict[str, StatePoint] = {}
+        for layer in range(module.num_layers):
+            for suffix in self._suffixes():
+                self.points[f"h{layer}{suffix}"] = StatePoint()
+                if module.mode == "LSTM":
+                    self.points[f"c{layer}{suffix}"] = StatePoint()
+
+    def _suffixes(self) -> list[str]:
+        return ["", "_reverse"] if self.module.bidirectional else [""]
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """While this is entered the module runs step by step."""
+        module = self.module
+        had = module.__dict__.get("forward")
+        if self.in_force == 0:
+            module.__dict__["forward"] = self.forward
+            self.had = had
+        self.in_force += 1
+        try:
+            yield
+        finally:
+            self.in_force -= 1
+            if self.in_force == 0:
+                del module.__dict__["forward"]
+                if self.had is not None:
+                    module.__dict__["forward"] = self.had
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Tensor, Any]:
+        """Same arguments and results as the module's own forward, computed step by step."""
+        m = self.module
+        if not isinstance(input, Tensor):
+            raise InputError(
+                f"{type(m).__name__} got a {type(input).__name__}; step-by-step sites need a padded tensor"
+            )
+        if m.dropout and m.training and m.num_layers > 1:
+            raise InputError(
+                f"{type(m).__name__} has dropout between layers and is in train mode; its steps cannot be "
+                "reproduced one by one. Call model.eval() first"
+            )
+        batched = input.ndim == 3
+        x = input if batched else input.unsqueeze(0 if m.batch_first else 1)
+        x = x if m.batch_first else x.transpose(0, 1)  # (trial, time, feature)
+        h, c = self._initial(x, hx, batched)
+        finals_h: list[Tensor] = []
+        finals_c: list[Tensor] = []
+        for layer in range(m.num_layers):
+            directions = []
+            for d, suffix in enumerate(self._suffixes()):
+                k = layer * len(self._suffixes()) + d
+                ys, hn, cn = self._layer(x, h[k], None if c is None else c[k], layer, suffix)
+                directions.append(ys)
+                finals_h.append(hn)
+                finals_c.append(cn)
+            x = torch.cat(directions, dim=-1)
+        out = x if m.batch_first else x.transpose(0, 1)
+        final_h = torch.stack(finals_h)
+        final: Any = (final_h, torch.stack(finals_c)) if m.mode == "LSTM" else final_h
+        if not batched:
+            out = out.squeeze(0 if m.batch_first else 1)
+            final = tuple(f.squeeze(1) for f in final) if m.mode == "LSTM" else final.squeeze(1)
+        return out, final
+
+    def _initial(self, x: Tensor, hx: Any, batched: bool) -> tuple[Tensor, Tensor | None]:
+        m = self.module
+        n = m.num_layers * len(self._suffixes())
+        if hx is None:
+            h = x.new_zeros(n, len(x), m.proj_size or m.hidden_size)
+            return h, x.new_zeros(n, len(x), m.hidden_size) if m.mode == "LSTM" else None
+        if m.mode == "LSTM":
+            return (hx[0], hx[1]) if batched else (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
+        return (hx if batched else hx.unsqueeze(1)), None
+
+    def _layer(
+        self, x: Tensor, h: Tensor, c: Tensor | None, layer: int, suffix: str
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        n = x.shape[1]
+        order = range(n - 1, -1, -1) if suffix else range(n)
+        outputs: list[Tensor] = [h] * n
+        for t in order:
+            h, c = self._step(x[:, t], h, c, layer, suffix, (t, n))
+            outputs[t] = h
+        return torch.stack(outputs, dim=1), h, h if c is None else c
+
+    def _step(
+        self, x: Tensor, h: Tensor, c: Tensor | None, layer: int, suffix: str, step: tuple[int, int]
+    ) -> tuple[Tensor, Tensor | None]:
+        m = self.module
+        name = f"l{layer}{suffix}"
+        weights = [getattr(m, f"weight_ih_{name}"), getattr(m, f"weight_hh_{name}")]
+        weights += [getattr(m, f"bias_{part}_{name}") if m.bias else None for part in ("ih", "hh")]
+        if m.mode == "LSTM":
+            assert c is not None
+            if m.proj_size:
+                # lstm_cell knows no projection: the gates are the same, the state is then projected.
+                h, c = self._projected(x, h, c, weights, getattr(m, f"weight_hr_{name}"))
+            else:
+                h, c = torch.lstm_cell(x, (h, c), *weights)
+            c = self._pass(f"c{layer}{suffix}", c, step)
+        elif m.mode == "GRU":
+            h = torch.gru_cell(x, h, *weights)
+        else:
+            h = (torch.rnn_tanh_cell if m.mode == "RNN_TANH" else torch.rnn_relu_cell)(x, h, *weights)
+        return self._pass(f"h{layer}{suffix}", h, step), c
+
+    def _pass(self, name: str, state: Tensor, step: tuple[int, int]) -> Tensor:
+        point = self.points[name]
+        point.step = step
+        result: Tensor = point(state)
+        return result
+
+    @staticmethod
+    def _projected(
+        x: Tensor, h: Tensor, c: Tensor, weights: Sequence[Any], projection: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        w_ih, w_hh, b_ih, b_hh = weights
+        gates = nn.functional.linear(x, w_ih, b_ih) + nn.functional.linear(h, w_hh, b_hh)
+        i, f, g, o = gates.chunk(4, dim=-1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return (torch.sigmoid(o) * torch.tanh(c)) @ projection.T, c
+
+
+@contextlib.contextmanager
+def unroll(modules: Sequence[Unrolled], taps: Sequence[Tap]) -> Iterator[None]:
+    """Run those recurrent modules step by step whose states the taps ask for."""
+    wanted = {id(tap.module) for tap in taps}
+    with contextlib.ExitStack() as stack:
+        for unrolled in modules:
+            if any(id(p) in wanted for p in unrolled.points.values()):
+                stack.enter_context(unrolled.active())
+        yield

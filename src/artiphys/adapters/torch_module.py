@@ -1,0 +1,268 @@
+"""Any `torch.nn.Module`: its modules' outputs (and inputs) are its sites.
+
+The adapter runs the model twice, with two and with three trials, and sees from the shapes which axis of
+each tensor holds trials. One tensor is one site: a container's output that is its last child's output
+is an alias, and so is a module's input that some module put out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artiphys.adapters.base import (
+    Discovery,
+    device_of,
+    inputs_to,
+    is_trial_major,
+    rows_of,
+    trial_axis,
+    without_trace,
+)
+from artiphys.adapters.recurrent import Unrolled, unroll
+from artiphys.errors import InputError
+from artiphys.site import Site
+from artiphys.stimuli import Inputs
+from artiphys.taps import Key, Tap, View, leaves
+
+SPATIAL = {1: ("channel", "time"), 2: ("channel", "height", "width"), 3: ("channel", "depth", "height", "width")}
+CONVOLUTIONAL: dict[int, tuple[type[nn.Module], ...]] = {
+    1: (nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
+    2: (
+        nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
+        nn.BatchNorm2d, nn.InstanceNorm2d,
+    ),
+    3: (nn.Conv3d, nn.ConvTranspose3d, nn.MaxPool3d, nn.AvgPool3d, nn.AdaptiveAvgPool3d, nn.BatchNorm3d),
+}  # fmt: skip
+LAST_IS_UNIT = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
+
+
+@dataclass
+class Event:
+    """One tensor seen entering or leaving a module."""
+
+    module: str
+    of_input: bool
+    path: tuple[Key, ...]
+    call: int
+    tensor: Tensor
+    key: tuple[int, int]  # identity and version: an in-place operation makes another value of one tensor
+    source: tuple[int, int] | None  # the module's first input
+
+    @property
+    def place(self) -> tuple[str, bool, tuple[Key, ...], int]:
+        return self.module, self.of_input, self.path, self.call
+
+
+class TorchAdapter:
+    """Sites of a plain module by module path.
+
+    Parameters
+    ----------
+    root : Module
+    example : tensor or mapping, optional
+        Inputs with trials on axis 0.
+    steps : sequence of str
+        Patterns of modules that are called once a time step by a hand-written loop; ``nn.RNNCell``,
+        ``GRUCell`` and ``LSTMCell`` are such modules without being named.
+    """
+
+    version = "torch-1"
+
+    def __init__(self, root: nn.Module, example: Inputs | None = None, steps: Sequence[str] = ()) -> None:
+        self.root, self._example, self.steps = root, example, tuple(steps)
+        self.recurrent = {n: Unrolled(m) for n, m in root.named_modules() if isinstance(m, nn.RNNBase)}
+        # A bare recurrent net without batch_first wants (time, trial, feature); ours are trial-first.
+        self.flip = isinstance(root, nn.RNNBase) and not root.batch_first
+
+    def example(self) -> Inputs | None:
+        return self._example
+
+    def unwrap(self) -> nn.Module:
+        return self.root
+
+    def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
+        inputs = inputs_to(inputs, device_of(self.root))
+        if isinstance(inputs, Mapping):
+            return self.root(**inputs)
+        return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)
+
+    def discover(self, example: Inputs) -> Discovery:
+        with without_trace(self.root):
+            two = self._events(rows_of(example, (0, 1)))
+            three = {e.place: e for e in self._events(rows_of(example, (0, 1, 0)))}
+        found = Discovery(unroll=lambda taps: unroll(list(self.recurrent.values()), taps))
+        calls: dict[str, int] = {}
+        for e in two:
+            calls[e.module] = max(calls.get(e.module, 0), e.call + 1)
+        names: dict[tuple[int, int], str] = {}
+        for e in two:
+            self._add(e, three.get(e.place), calls[e.module], names, found)
+        for alias in [a for a in found.aliases if a in found.taps]:
+            del found.aliases[alias]
+        return found
+
+    def _events(self, inputs: Inputs) -> list[Event]:
+        events: list[Event] = []
+        counts: dict[tuple[str, bool], int] = {}
+        sources: dict[str, tuple[int, int]] = {}
+
+        def note(name: str, of_input: bool, tree: Any, source: tuple[int, int] | None) -> None:
+            call = counts.get((name, of_input), 0)
+            counts[name, of_input] = call + 1
+            for path, t in leaves(tree):
+                # Aliasing is by identity, so the tensor is kept alive; its id cannot be used again.
+                events.append(Event(name, of_input, path, call, t, (id(t), t._version), source))
+
+        def pre(name: str) -> Callable[..., None]:
+            def seen(module: nn.Module, args: Any, kwargs: Any) -> None:
+                for _, first in leaves((args, kwargs)):
+                    sources[name] = (id(first), first._version)  # before an in-place operation
+                    break
+                note(name, True, (args, kwargs), None)
+
+            return seen
+
+        def post(name: str) -> Callable[..., None]:
+            return lambda module, args, kwargs, output: note(name, False, output, sources.get(name))
+
+        with contextlib.ExitStack() as stack:
+            for name, module in self.root.named_modules():
+                if any(name.startswith(f"{r}.") for r in self.recurrent):
+                    continue
+                stack.callback(module.register_forward_pre_hook(pre(name), with_kwargs=True).remove)
+                stack.callback(module.register_forward_hook(post(name), with_kwargs=True).remove)
+            self.call(inputs)
+        return events
+
+    def _add(
+        self, e: Event, other: Event | None, n_calls: int, names: dict[tuple[int, int], str], found: Discovery
+    ) -> None:
+        stepped = self._is_stepped(e.module)
+        shown = self._names(e, n_calls, stepped)
+        if e.module in self.recurrent and not e.of_input and e.path in ((0,), ()):
+            if self._add_states(e, found):
+                return
+        if stepped and e.call > 0:
+            return
+        if e.key in names and found.taps[names[e.key]].site.stepped == stepped:
+            found.aliases.update(dict.fromkeys(shown, names[e.key]))
+            return
+        where = None if other is None else trial_axis(tuple(e.tensor.shape), tuple(other.tensor.shape))
+        if where is None or other is None:
+            found.silent.update(dict.fromkeys(shown, "it carries no trial axis"))
+            return
+        axis, merged = where
+        if merged and not is_trial_major(other.tensor):
+            found.silent.update(dict.fromkeys(shown, "trial and time share an axis with time first"))
+            return
+        view = View(trial_axis=axis, merged=merged, scalar=e.tensor.ndim == 1 and not merged)
+        x = view.to(e.tensor, 2)
+        axes, guessed = self._axes(e, x.ndim - 1, names, found)
+        sizes = tuple(x.shape[1:])
+        if stepped:
+            axes, sizes = ("time", *axes), (n_calls, *sizes)
+        site = Site(shown[0], axes, sizes, unit_axis(axes), e.tensor.dtype, guessed, stepped)
+        module = self.root.get_submodule(e.module)
+        found.taps[site.name] = Tap(site, module, view, e.path, None if stepped else e.call, e.of_input)
+        names[e.key] = site.name
+        found.aliases.update(dict.fromkeys(shown[1:], site.name))
+        if not stepped and n_calls > 1:
+            bare = self._names(e, 1, False)[0]
+            found.silent[bare] = f"the module is called {n_calls} times; name one call, such as {shown[0]!r}"
+
+    def _names(self, e: Event, n_calls: int, stepped: bool) -> list[str]:
+        """The name of a tensor, then its aliases."""
+        root = ("input" if e.of_input else "output") if not e.module else None
+        base = root or (f"{e.module}.in" if e.of_input else e.module)
+        if n_calls > 1 and not stepped:
+            base += f"#{e.call}"
+        path = e.path
+        if e.of_input:  # ((args...), {kwargs...})
+            path = path[2:] if path[:2] == (0, 0) else path[1:]
+        full = base + "".join(f"[{key}]" for key in path)
+        if not e.of_input and path and all(key == 0 for key in path):
+            return [base, full]
+        return [full]
+
+    def _is_stepped(self, name: str) -> bool:
+        parts = name.split(".")
+        for i in range(1, len(parts) + 1):
+            path = ".".join(parts[:i])
+            if path and isinstance(self.root.get_submodule(path), nn.RNNCellBase):
+                return True
+            if path and any(fnmatchcase(path, pattern) for pattern in self.steps):
+                return True
+        return False
+
+    def _add_states(self, e: Event, found: Discovery) -> bool:
+        """Add the state sites of a recurrent module; True if its output is the top layer's state."""
+        unrolled, module = self.recurrent[e.module], self.recurrent[e.module].module
+        if e.tensor.ndim != 3 or f"{e.module}.h0".lstrip(".") in found.taps:
+            return not module.bidirectional
+        n_time = e.tensor.shape[1 if module.batch_first else 0]
+        prefix = f"{e.module}." if e.module else ""
+        for name, point in unrolled.points.items():
+            size = module.proj_size if module.proj_size and name[0] == "h" else module.hidden_size
+            site = Site(
+                f"{prefix}{name}", ("time", "unit"), (n_time, size), "unit", e.tensor.dtype, stepped=True
+            )
+            found.taps[site.name] = Tap(site, point, View(), (), None)
+        if module.bidirectional:
+            return False
+        for alias in {e.module or "output", f"{e.module or 'output'}[0]"}:
+            found.aliases[alias] = f"{prefix}h{module.num_layers - 1}"
+        return True
+
+    def _axes(
+        self, e: Event, rank: int, names: dict[tuple[int, int], str], found: Discovery
+    ) -> tuple[tuple[str, ...], bool]:
+        module = self.root.get_submodule(e.module)
+        if rank == 1:
+            return ("unit",), False
+        if not e.of_input:
+            for dims, kinds in CONVOLUTIONAL.items():
+                if isinstance(module, kinds) and rank == dims + 1:
+                    return SPATIAL[dims], False
+            if isinstance(module, nn.RNNBase) and e.path[:1] == (1,):
+                return ("layer", "unit"), False
+            if isinstance(module, LAST_IS_UNIT) and rank == 2:
+                return ("time", "unit"), isinstance(module, (nn.Linear, nn.LayerNorm))
+            source = names.get(e.source) if e.source else None
+            if source in found.taps and len(found.taps[source].site.axes) == rank:
+                site = found.taps[source].site
+                return site.axes, site.guessed
+        guesses = {2: ("time", "unit"), 3: SPATIAL[2], 4: SPATIAL[3]}
+        return guesses.get(rank, tuple(f"axis{i}" for i in range(1, rank)) + ("unit",)), True
+
+
+def unit_axis(axes: Sequence[str]) -> str:
+    """The axis whose entries are units: heads, channels or experts where there are any, else the last.
+
+    >>> unit_axis(("time", "head", "unit")), unit_axis(("channel", "height", "width")), unit_axis(("unit",))
+    ('head', 'channel', 'unit')
+    """
+    return next((a for a in ("head", "channel", "expert") if a in axes), axes[-1])
+
+
+def check_plain(model: Any) -> nn.Module:
+    """The model, or an error that says what else to wrap."""
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"ap.wrap got a {type(model).__name__}; wanted a torch.nn.Module, a transformers model, a "
+            "TransformerBridge, a toy or a specimen"
+        )
+    if type(model).__name__ == "OptimizedModule":
+        raise InputError(
+            "this model is compiled: hooks inside it do not run. Wrap the original one (model._orig_mod) and "
+            "compile after you are done"
+        )
+    return model
+
+

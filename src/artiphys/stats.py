@@ -1,0 +1,158 @@
+"""Small statistics that every analysis shares: permutation p-values, intervals, designs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from artiphys.errors import StatisticsError
+
+Array = np.ndarray[Any, Any]
+Seed = int | np.random.Generator | None
+
+
+def p_value(observed: Array | float, null: Array) -> Array:
+    """Permutation p-value (b + 1) / (m + 1), one-sided (large is extreme), never 0.
+
+    Parameters
+    ----------
+    observed : array
+    null : array ``(permutation, *observed.shape)``
+
+    References
+    ----------
+    Phipson & Smyth 2010, Permutation P-values should never be zero.
+
+    >>> float(p_value(3.0, np.array([1.0, 2.0, 3.0])))
+    0.5
+    """
+    null = np.asarray(null)
+    # Rounding must not make an equal value look smaller.
+    slack = 1e-12 * np.maximum(1.0, np.abs(np.asarray(observed)))
+    return np.asarray((np.sum(null >= np.asarray(observed) - slack, axis=0) + 1) / (len(null) + 1))
+
+
+def t_interval(mean: Array, stderr: Array, df: float, confidence: float) -> tuple[Array, Array]:
+    """Two-sided interval from a mean, its standard error and the degrees of freedom."""
+    check_confidence(confidence)
+    factor = scipy_stats.t.ppf(0.5 + confidence / 2, df) if math.isfinite(df) else scipy_stats.norm.ppf(
+        0.5 + confidence / 2
+    )
+    return mean - factor * stderr, mean + factor * stderr
+
+
+def check_confidence(confidence: float) -> None:
+    """`StatisticsError` unless a confidence lies strictly between 0 and 1."""
+    if not 0 < confidence < 1:
+        raise StatisticsError(f"confidence came as {confidence!r}; wanted a number between 0 and 1, such as 0.95")
+
+
+def standard_error(values: Array, axis: int = -1) -> Array:
+    """Standard error of the mean; NaN for a single value."""
+    n = values.shape[axis]
+    if n < 2:
+        return np.full(np.delete(values.shape, axis), np.nan)
+    return np.asarray(values.std(axis=axis, ddof=1) / math.sqrt(n))
+
+
+def nadeau_bengio(scores: Array, n_test: float, n_train: float) -> float:
+    """Corrected standard error of a cross-validated score: folds share training trials.
+
+    References
+    ----------
+    Nadeau & Bengio 2003, Inference for the Generalization Error.
+    """
+    k = len(scores)
+    return float(np.std(scores, ddof=1) * math.sqrt(1 / k + n_test / n_train)) if k > 1 else math.nan
+
+
+def false_discovery(p: Array) -> Array:
+    """Benjamini-Hochberg adjusted p-values, in the shape of ``p``."""
+    flat = np.asarray(p, dtype=float).ravel()
+    return np.asarray(scipy_stats.false_discovery_control(flat)).reshape(np.shape(p))
+
+
+@dataclass(frozen=True)
+class Permutations:
+    """How labels may be exchanged, given the groups trials come in.
+
+    Attributes
+    ----------
+    scheme : str
+        "trials", "within groups" or "whole groups".
+    n_distinct : float
+        Number of distinct relabellings (inf above 1e15).
+    """
+
+    labels: Array
+    groups: Array | None
+    scheme: str
+    n_distinct: float
+
+    @classmethod
+    def of(cls, labels: Array, groups: Array | None = None) -> Permutations:
+        """The scheme that follows the design.
+
+        A label that is constant within every group is exchanged between whole groups, one that varies
+        within every group is exchanged within them.
+
+        Raises
+        ------
+        StatisticsError
+            If some groups are constant and some not, or fewer than 20 relabellings are distinct.
+
+        >>> y = np.repeat([0, 1], 12)
+        >>> Permutations.of(y).scheme, Permutations.of(y, np.arange(24) // 2).scheme
+        ('trials', 'whole groups')
+        """
+        labels = np.asarray(labels)
+        if groups is None:
+            made = cls(labels, None, "trials", _arrangements(labels))
+        else:
+            groups = np.asarray(groups)
+            members = [labels[groups == g] for g in np.unique(groups)]
+            constant = [len(np.unique(m)) == 1 for m in members]
+            if all(constant):
+                made = cls(labels, groups, "whole groups", _arrangements(np.array([m[0] for m in members])))
+            elif not any(constant):
+                made = cls(labels, groups, "within groups", math.prod(_arrangements(m) for m in members))
+            else:
+                raise StatisticsError(
+                    f"labels are constant in {sum(constant)} groups and vary in {len(constant) - sum(constant)}; "
+                    "no exchange of labels keeps this design. Use groups of one kind"
+                )
+        if made.n_distinct < 20:
+            raise StatisticsError(
+                f"only {made.n_distinct:.0f} distinct relabellings exist ({made.scheme}), so no p-value below "
+                f"{1 / made.n_distinct:.2f} can be reached. Use more groups or trials, or n_permutations=0"
+            )
+        return made
+
+    def draw(self, n: int, seed: Seed) -> Iterator[Array]:
+        """``n`` relabellings of the trials."""
+        rng = np.random.default_rng(seed)
+        for _ in range(n):
+            if self.groups is None:
+                yield rng.permutation(self.labels)
+                continue
+            new = self.labels.copy()
+            names, first = np.unique(self.groups, return_index=True)
+            if self.scheme == "within groups":
+                for g in names:
+                    rows = np.flatnonzero(self.groups == g)
+                    new[rows] = rng.permutation(new[rows])
+            else:
+                for g, value in zip(names, rng.permutation(self.labels[first])):
+                    new[self.groups == g] = value
+            yield new
+
+
+def _arrangements(labels: Array) -> float:
+    _, counts = np.unique(labels, return_counts=True)
+    log = math.lgamma(len(labels) + 1) - sum(math.lgamma(c + 1) for c in counts)
+    return math.inf if log > math.log(1e15) else float(round(math.exp(log)))

@@ -1,0 +1,217 @@
+"""Stimuli: what a network is shown, and a table of conditions with one row a trial."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from artiphys.errors import InputError
+
+Inputs = Tensor | Mapping[str, Tensor]
+
+
+class Stimuli:
+    """Model inputs with trials on axis 0, and their conditions.
+
+    Parameters
+    ----------
+    inputs : Tensor or mapping of Tensors
+        ``(trial, ...)``. A mapping is passed to the model by keyword; its ``attention_mask`` says
+        which positions are real and which padding.
+    conditions : DataFrame or mapping of columns, optional
+        One row a trial; carried along as coordinates of everything that is recorded.
+    ids : sequence of int, optional
+        Stable identity of each trial (default 0, 1, 2, ...); kept when stimuli are sliced, so that
+        donors and noise belong to a trial and not to its place in a batch.
+
+    Raises
+    ------
+    InputError
+        If the inputs are no tensors, or lengths differ.
+
+    Examples
+    --------
+    >>> s = Stimuli(torch.zeros(4, 2), {"side": ["left", "left", "right", "right"]})
+    >>> len(s), len(s[s.conditions["side"] == "left"])
+    (4, 2)
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        conditions: pd.DataFrame | Mapping[str, Any] | None = None,
+        *,
+        ids: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]] | None = None,
+    ) -> None:
+        self.inputs = _checked(inputs)
+        n = len(next(iter(_tensors(self.inputs))))
+        for t in _tensors(self.inputs):
+            if len(t) != n:
+                raise InputError(f"inputs have {n} and {len(t)} trials on axis 0; all need the same number")
+        if n == 0:
+            raise InputError("stimuli need at least one trial; got none")
+        self.conditions = pd.DataFrame({} if conditions is None else conditions)
+        if len(self.conditions.columns) == 0:
+            self.conditions = pd.DataFrame(index=range(n))
+        if len(self.conditions) != n:
+            raise InputError(
+                f"the conditions table has {len(self.conditions)} rows for {n} trials; give one row a trial"
+            )
+        self.conditions = self.conditions.reset_index(drop=True)
+        self.ids = np.arange(n, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
+        if self.ids.shape != (n,) or len(np.unique(self.ids)) != n:
+            raise InputError(f"ids must be {n} different integers, one a trial")
+
+    @classmethod
+    def of(cls, inputs: Stimuli | Inputs) -> Stimuli:
+        """Stimuli as they are, or made from a tensor or a mapping of tensors."""
+        return inputs if isinstance(inputs, Stimuli) else cls(inputs)
+
+    @classmethod
+    def from_tokens(
+        cls,
+        tokens: Sequence[Sequence[int] | Tensor],
+        conditions: pd.DataFrame | Mapping[str, Any] | None = None,
+        *,
+        pad_id: int = 0,
+    ) -> Stimuli:
+        """Stimuli from token sequences of any lengths, padded on the right and masked.
+
+        >>> Stimuli.from_tokens([[5, 6, 7], [8]]).valid
+        tensor([[ True,  True,  True],
+                [ True, False, False]])
+        """
+        if isinstance(tokens, str) or any(isinstance(t, str) for t in tokens):
+            raise InputError("tokens came as text; use Stimuli.from_texts(prep.tokenizer, texts) instead")
+        rows = [torch.as_tensor(t, dtype=torch.long) for t in tokens]
+        if not rows or any(r.ndim != 1 or len(r) == 0 for r in rows):
+            raise InputError("tokens must be a non-empty list of non-empty sequences of token ids")
+        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id)
+        lengths = torch.tensor([len(r) for r in rows])
+        mask = (torch.arange(ids.shape[1])[None] < lengths[:, None]).long()
+        return cls({"input_ids": ids, "attention_mask": mask}, conditions)
+
+    @classmethod
+    def from_texts(
+        cls,
+        tokenizer: Any,
+        texts: Sequence[str],
+        conditions: pd.DataFrame | Mapping[str, Any] | None = None,
+    ) -> Stimuli:
+        """Stimuli from texts, by a tokenizer such as ``prep.tokenizer``."""
+        if tokenizer is None:
+            raise InputError("this preparation has no tokenizer; wrap with tokenizer= or use Stimuli.from_tokens")
+        pad = getattr(tokenizer, "pad_token_id", None)
+        tokens = [tokenizer(t)["input_ids"] for t in texts]
+        return cls.from_tokens(tokens, conditions, pad_id=0 if pad is None else int(pad))
+
+    @property
+    def valid(self) -> Tensor | None:
+        """Bool ``(trial, time)``, True where a position is no padding; None if nothing is padded."""
+        mask = self.inputs.get("attention_mask") if isinstance(self.inputs, Mapping) else None
+        return None if mask is None or mask.ndim != 2 else mask.bool()
+
+    @property
+    def ragged(self) -> bool:
+        """True if trials have different lengths."""
+        valid = self.valid
+        return valid is not None and not bool(valid.all())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: Any) -> Stimuli:
+        rows = np.atleast_1d(np.arange(len(self))[index if isinstance(index, slice) else np.asarray(index)])
+        take = torch.as_tensor(rows)
+        # A slice stays a view: copying a million trials to read 256 of them would cost memory.
+        pick = (lambda t: t[index]) if isinstance(index, slice) else (lambda t: t[take.to(t.device)])
+        inputs = (
+            {k: pick(v) for k, v in self.inputs.items()}
+            if isinstance(self.inputs, Mapping)
+            else pick(self.inputs)
+        )
+        return self._like(inputs, self.conditions.iloc[rows].reset_index(drop=True), self.ids[rows])
+
+    def repeated(self, times: int) -> Stimuli:
+        """All trials, several times over (one copy a coalition); ids repeat with them."""
+        if times == 1:
+            return self
+        inputs = (
+            {k: torch.cat([v] * times) for k, v in self.inputs.items()}
+            if isinstance(self.inputs, Mapping)
+            else torch.cat([self.inputs] * times)
+        )
+        conditions = pd.concat([self.conditions] * times, ignore_index=True)
+        return self._like(inputs, conditions, np.tile(self.ids, times))
+
+    @classmethod
+    def _like(cls, inputs: Inputs, conditions: pd.DataFrame, ids: np.ndarray[Any, Any]) -> Stimuli:
+        # Parts of checked stimuli need no second look.
+        new = cls.__new__(cls)
+        new.inputs, new.conditions, new.ids = inputs, conditions, ids
+        return new
+
+    def batches(self, size: int) -> Iterator[Stimuli]:
+        """Consecutive batches of at most ``size`` trials."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+    def digest(self) -> str:
+        """Digest of inputs and trial ids (not of the conditions)."""
+        h = hashlib.blake2b(digest_size=16)
+        named = self.inputs.items() if isinstance(self.inputs, Mapping) else [("", self.inputs)]
+        for name, t in named:
+            h.update(f"{name}{t.dtype}{tuple(t.shape)}".encode())
+            h.update(tensor_bytes(t))
+        h.update(self.ids.tobytes())
+        return h.hexdigest()
+
+    def __repr__(self) -> str:
+        shapes = {k: tuple(t.shape) for k, t in self.inputs.items()} if isinstance(self.inputs, Mapping) else (
+            tuple(self.inputs.shape)
+        )
+        return f"Stimuli({len(self)} trials, inputs {shapes}, conditions {list(self.conditions.columns)})"
+
+
+def tensor_bytes(t: Tensor) -> memoryview:
+    """The bytes of a tensor of any dtype, for digests."""
+    flat = t.detach().cpu().contiguous().flatten()
+    return memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")
+
+
+def _tensors(inputs: Inputs) -> list[Tensor]:
+    return list(inputs.values()) if isinstance(inputs, Mapping) else [inputs]
+
+
+def _checked(inputs: Inputs) -> Inputs:
+    if isinstance(inputs, Mapping):
+        if not inputs:
+            raise InputError("inputs came as an empty mapping; it needs at least one tensor")
+        return {str(k): _tensor(v, str(k)) for k, v in inputs.items()}
+    return _tensor(inputs, "inputs")
+
+
+def _tensor(value: Any, name: str) -> Tensor:
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(np.ascontiguousarray(value))
+    if isinstance(value, str) or (isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value)):
+        raise InputError(
+            f"{name} came as text; a network takes tensors. "
+            "For a language model use Stimuli.from_texts(prep.tokenizer, texts)"
+        )
+    if not isinstance(value, Tensor):
+        raise InputError(
+            f"{name} came as {type(value).__name__}; wanted a tensor (trial, ...), or a mapping of tensors. "
+            "Token lists of different lengths go through Stimuli.from_tokens"
+        )
+    if value.ndim == 0:
+        raise InputError(f"{name} is a single number; trials must lie on axis 0")
+    if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        raise InputError(f"{name} holds NaN or infinite values; remove or replace these trials first")
+    return value

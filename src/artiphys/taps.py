@@ -1,0 +1,317 @@
+"""Taps: where a site lies in a model, and the hooks that read or write it for a while.
+
+Everything that touches a model's hooks is here. A `Tapping` puts hooks on and takes exactly those off
+again, also after an error or an interrupt.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artiphys.errors import HookError, InputError
+from artiphys.site import Site
+
+Key = int | str
+
+
+@dataclass(frozen=True)
+class View:
+    """How a raw tensor becomes the trial-first, labelled form of a site, and back."""
+
+    trial_axis: int = 0
+    merged: bool = False  # trial and time share axis 0: (trial*time, ...)
+    scalar: bool = False  # one number a trial: (trial,)
+    convert: Any = None  # a TransformerLens conversion that splits heads
+
+    def to(self, raw: Tensor, rows: int) -> Tensor:
+        """Trial-first form of a raw tensor of ``rows`` trials."""
+        x: Tensor = raw if self.convert is None else self.convert.convert(raw)
+        if self.trial_axis:
+            x = x.movedim(self.trial_axis, 0)
+        if self.merged:
+            x = x.reshape(rows, -1, *x.shape[1:])
+        return x.unsqueeze(-1) if self.scalar else x
+
+    def back(self, x: Tensor, like: Tensor) -> Tensor:
+        """Raw form of a trial-first tensor, in the layout of ``like``."""
+        if self.scalar:
+            x = x.squeeze(-1)
+        if self.merged:
+            x = x.reshape(-1, *x.shape[2:])
+        if self.trial_axis:
+            x = x.movedim(0, self.trial_axis)
+        if self.convert is not None:
+            x = self.convert.revert(x)
+        return x.reshape(like.shape)
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One site's place in a model: a module's output or input, one of its calls, one of its tensors."""
+
+    site: Site
+    module: nn.Module
+    view: View = View()
+    path: tuple[Key, ...] = ()
+    call: int | None = 0  # which call of the module; None: every call is one time step
+    of_input: bool = False
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a write function is called.
+
+    Attributes
+    ----------
+    site : Site
+    axes : tuple of str
+        Names of the axes of the tensor, ``"trial"`` first.
+    trial : ndarray-like of int or None
+        Trial id of each row; None where the model was called directly, so that trials are unknown.
+    node : Tensor or None
+        ``(row,)`` index of the coalition each row belongs to.
+    time : Tensor or None
+        Absolute position of each entry along the time axis; None without one.
+    n_time : int or None
+        Number of steps of the whole forward, if known.
+    valid : Tensor or None
+        ``(row, position)`` bool over the whole forward, False at padding.
+    conditions : mapping
+        Column of the conditions table -> one value a row.
+    activity : mapping
+        Sites read so far in this forward.
+    """
+
+    site: Site
+    axes: tuple[str, ...]
+    trial: Tensor | None = None
+    node: Tensor | None = None
+    time: Tensor | None = None
+    n_time: int | None = None
+    valid: Tensor | None = None
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    activity: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+Write = Callable[[Tensor, At], Tensor]
+
+
+@dataclass
+class Frame:
+    """What is known about the forward pass in progress; one per preparation."""
+
+    generation: int = 0
+    rows: int | None = None
+    trial: Tensor | None = None
+    node: Tensor | None = None
+    valid: Tensor | None = None
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    activity: dict[str, Tensor] = field(default_factory=dict)
+    announced: bool = False
+
+    def announce(self, **known: Any) -> None:
+        """Say what the next forward will be; `Preparation.run` does, a user's direct call does not."""
+        self.forget()
+        for name, value in known.items():
+            setattr(self, name, value)
+        self.announced = True
+
+    def forget(self) -> None:
+        """Nothing is known of the next forward."""
+        self.rows = self.trial = self.node = self.valid = None
+        self.conditions, self.activity, self.announced = {}, {}, False
+
+    def begin(self, rows: int | None) -> None:
+        """Start of a forward pass of the root module."""
+        self.generation += 1
+        if not self.announced:
+            self.forget()
+            self.rows = rows
+
+
+class StopForwardError(Exception):
+    """Raised by a tap to end a forward pass early; never leaves `Preparation.run`."""
+
+
+def find(tree: Any, path: Sequence[Key]) -> Any:
+    """The entry of nested tuples, lists and mappings at a path."""
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
+def replaced(tree: Any, path: Sequence[Key], value: Any) -> Any:
+    """The same nested structure with one entry replaced; nothing is edited in place."""
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    inner = replaced(tree[key], rest, value)
+    if isinstance(tree, tuple):
+        parts = [inner if i == key else v for i, v in enumerate(tree)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    new = copy.copy(tree)
+    new[key] = inner
+    return new
+
+
+def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, ...], Tensor]]:
+    """Tensors of nested tuples, lists and mappings with their paths.
+
+    >>> [p for p, _ in leaves((torch.ones(1), {"a": torch.ones(1)}))]
+    [(0,), (1, 'a')]
+    """
+    if isinstance(tree, Tensor):
+        yield path, tree
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from leaves(value, (*path, key))
+    elif isinstance(tree, (tuple, list)) and type(tree).__name__ != "PackedSequence":
+        for i, value in enumerate(tree):
+            yield from leaves(value, (*path, i))
+
+
+class Tapping:
+    """Hooks on a model for the duration of one run or one lesion; a context manager.
+
+    Parameters
+    ----------
+    root : Module
+        The module whose call is one forward pass.
+    frame : Frame
+        Shared description of the forward in progress.
+    unroll : callable
+        Context manager factory that unrolls the recurrent modules of the given taps while in force.
+    """
+
+    def __init__(self, root: nn.Module, frame: Frame, unroll: Callable[[Sequence[Tap]], Any]) -> None:
+        self.root, self.frame, self.unroll = root, frame, unroll
+        self._plan: list[tuple[Tap, Callable[[Tensor, At], Tensor | None], bool]] = []
+        self._hooks: list[tuple[Any, dict[int, Any]]] = []
+        self._unrolled: Any = None
+
+    def write(self, tap: Tap, fn: Write) -> None:
+        """Plan a write: ``fn(x, at)`` gives a new tensor of the same shape and dtype."""
+
+        def checked(x: Tensor, at: At) -> Tensor:
+            new = fn(x, at)
+            if not isinstance(new, Tensor) or new.shape != x.shape or new.dtype != x.dtype:
+                came = f"{tuple(new.shape)} {new.dtype}" if isinstance(new, Tensor) else type(new).__name__
+                raise InputError(
+                    f"the write function at {at.site.name!r} returned {came}; "
+                    f"wanted a tensor {tuple(x.shape)} {x.dtype}"
+                )
+            return new
+
+        self._plan.append((tap, checked, False))
+
+    def read(self, tap: Tap, keep: Callable[[Tensor, At], None], *, before: bool = False) -> None:
+        """Plan a read: ``keep`` gets a copy of the value, after all hooks, or before them."""
+
+        def copied(x: Tensor, at: At) -> None:
+            keep(x.clone(), at)  # a later in-place operation must not change what was read
+
+        self._plan.append((tap, copied, before))
+
+    def __enter__(self) -> Tapping:
+        try:
+            self._unrolled = self.unroll([tap for tap, _, _ in self._plan])
+            self._unrolled.__enter__()
+            self._hook(self.root, self._begin, pre=True, first=True)
+            for tap, fn, first in self._plan:
+                self._hook(tap.module, self._caller(tap, fn), pre=tap.of_input, first=first)
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        lost = self._remove()
+        if lost and kind is None:
+            raise HookError(
+                "a hook of artiphys was removed from the model while it was in force, so what ran since then "
+                "was not lesioned or recorded as asked; do not clear a model's hooks inside ap.lesioned"
+            )
+
+    def _hook(self, module: nn.Module, fn: Callable[..., Any], *, pre: bool, first: bool) -> None:
+        if pre:
+            handle = module.register_forward_pre_hook(fn, with_kwargs=True, prepend=first)
+            self._hooks.append((handle, module._forward_pre_hooks))
+        else:
+            handle = module.register_forward_hook(fn, with_kwargs=True, prepend=first)
+            self._hooks.append((handle, module._forward_hooks))
+
+    def _remove(self) -> bool:
+        lost = False
+        while self._hooks:
+            handle, held = self._hooks.pop()
+            lost = lost or handle.id not in held
+            handle.remove()
+        if self._unrolled is not None:
+            self._unrolled.__exit__(None, None, None)
+            self._unrolled = None
+        return lost
+
+    def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._hooks and self._owns_begin():
+            first = next((t for _, t in leaves((args, kwargs))), None)
+            self.frame.begin(None if first is None or first.ndim == 0 else len(first))
+
+    def _owns_begin(self) -> bool:
+        # Nested tappings each hook the root; only the outermost starts the forward.
+        mine = self._hooks[0][0].id
+        others = [k for k, h in self.root._forward_pre_hooks.items() if getattr(h, "__name__", "") == "_begin"]
+        return not others or mine == min(others)
+
+    def _caller(self, tap: Tap, fn: Callable[[Tensor, At], Tensor | None]) -> Callable[..., Any]:
+        calls = {"generation": -1, "n": 0}
+
+        def count() -> int:
+            if calls["generation"] != self.frame.generation:
+                calls["generation"], calls["n"] = self.frame.generation, 0
+            calls["n"] += 1
+            return calls["n"] - 1
+
+        def visit(tree: Any) -> Any:
+            n = count()
+            if tap.call is not None and n != tap.call:
+                return None
+            raw = find(tree, tap.path)
+            new = fn(*self._located(tap, raw, n))
+            if new is None:
+                return None
+            if tap.call is None:
+                new = new.squeeze(1)
+            return replaced(tree, tap.path, tap.view.back(new, raw))
+
+        if not tap.of_input:
+            return lambda module, args, kwargs, output: visit(output)
+
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            changed = visit((args, kwargs))
+            return None if changed is None else (changed[0], changed[1])
+
+        return before
+
+    def _located(self, tap: Tap, raw: Tensor, n: int) -> tuple[Tensor, At]:
+        frame, site = self.frame, tap.site
+        rows = frame.rows if frame.rows is not None else raw.shape[tap.view.trial_axis]
+        x = tap.view.to(raw, rows)
+        time, n_time = None, None
+        if tap.call is None:
+            step, n_time = getattr(tap.module, "step", None) or (n, None)
+            x, time = x.unsqueeze(1), torch.tensor([step])
+        elif "time" in site.axes:
+            n_time = x.shape[1 + site.axes.index("time")]
+            time = torch.arange(n_time)
+        at = At(
+            site=site, axes=("trial", *site.axes), trial=frame.trial, node=frame.node, time=time,
+            n_time=n_time, valid=frame.valid, conditions=frame.conditions, activity=frame.activity,
+        )  # fmt: skip
+        return x, at
+
