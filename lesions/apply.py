@@ -55,11 +55,12 @@ def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:
     """Write functions of lesions, their sites checked to be wired and their references recorded."""
     recorded: dict[str, Recording] = {}
     made = []
+    origin = _Origin(prep)
     for lesion in lesions:
         site = prep.require_wired(lesion.site)
         if lesion.pending is not None:
             lesion = lesion.resolved(_recorded(prep, lesion.pending, site.name, recorded))
-        _check_origin(prep, lesion)
+        origin.check(lesion)
         writer = Writer(lesion, site)
         if lesion.units is not None and writer.unit_axis is not None:
             checked_units(site, writer.unit_axis, lesion.units)
@@ -76,10 +77,21 @@ def _recorded(prep: Preparation, stimuli: Stimuli, site: str, known: dict[str, R
     return known[key]
 
 
-def _check_origin(prep: Preparation, lesion: Lesion) -> None:
-    for kept in (lesion.mean, lesion.pool):
-        if kept is not None and kept.model != prep.fingerprint():
-            raise LesionError(
-                f"the reference of the lesion at {lesion.site!r} was recorded from another model (or before its "
-                "weights changed); record it again from this one"
-            )
+class _Origin:
+    """Checks that references come from this model; the fingerprint is looked at once."""
+
+    def __init__(self, prep: Preparation) -> None:
+        self.prep = prep
+        self.model: str | None = None
+
+    def check(self, lesion: Lesion) -> None:
+        for kept in (lesion.mean, lesion.pool):
+            if kept is None:
+                continue
+            if self.model is None:
+                self.model = self.prep.fingerprint()
+            if kept.model != self.model:
+                raise LesionError(
+                    f"the reference of the lesion at {lesion.site!r} was recorded from another model (or before its "
+                    "weights changed); record it again from this one"
+                )

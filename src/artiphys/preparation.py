@@ -50,6 +50,7 @@ class Preparation:
         self._sites = Sites({})
         self._example: Inputs | None = None
         self._wired: set[str] = set()
+        self._intact: list[Tensor] | None = None
         self._fingerprint: tuple[object, str] | None = None
 
     @property
@@ -235,7 +236,9 @@ class Preparation:
         probes: list[Write] = [lambda x, at: torch.full_like(x, torch.nan), _shaken(1), _shaken(2)]
         with without_trace(self.model), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TransformerLens warns of the very edits we try here
-            intact = self._outputs(None, site.name)
+            if self._intact is None:
+                self._intact = self._outputs(None, site.name)
+            intact = self._intact
             for probe in probes:
                 changed = self._outputs(probe, site.name)
                 if len(changed) != len(intact) or any(_differ(a, b) for a, b in zip(intact, changed)):

@@ -144,7 +144,7 @@ def _values(given: PerTrial, trials: Stimuli) -> Tensor:
     if isinstance(given, str):
         if given not in trials.conditions.columns:
             raise InputError(f"the conditions have no column {given!r}; they have {list(trials.conditions.columns)}")
-        return torch.as_tensor(trials.conditions[given].to_numpy())
+        return torch.as_tensor(np.array(trials.conditions[given]))
     values = torch.as_tensor(np.asarray(given) if not isinstance(given, Tensor) else given)
     if values.ndim != 1 or int(trials.ids.max()) >= len(values):
         raise InputError(

@@ -151,6 +151,11 @@ class TorchAdapter:
                 return
         if stepped and e.call > 0:
             return
+        passed = None
+        if e.key in names and not e.of_input and self._is_own_input(e, found.taps[names[e.key]]):
+            # A module that hands its input through (nn.Identity) is known by its own name.
+            passed = names.pop(e.key)
+            del found.taps[passed]
         if e.key in names and found.taps[names[e.key]].site.stepped == stepped:
             found.aliases.update(dict.fromkeys(shown, names[e.key]))
             return
@@ -173,9 +178,15 @@ class TorchAdapter:
         found.taps[site.name] = Tap(site, module, view, e.path, None if stepped else e.call, e.of_input)
         names[e.key] = site.name
         found.aliases.update(dict.fromkeys(shown[1:], site.name))
+        if passed is not None:
+            found.aliases.update({a: site.name for a, n in found.aliases.items() if n == passed})
+            found.aliases[passed] = site.name
         if not stepped and n_calls > 1:
             bare = self._names(e, 1, False)[0]
             found.silent[bare] = f"the module is called {n_calls} times; name one call, such as {shown[0]!r}"
+
+    def _is_own_input(self, e: Event, known: Tap) -> bool:
+        return known.of_input and known.module is self.root.get_submodule(e.module)
 
     def _names(self, e: Event, n_calls: int, stepped: bool) -> list[str]:
         """The name of a tensor, then its aliases."""

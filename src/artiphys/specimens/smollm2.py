@@ -89,7 +89,7 @@ def prompts(tokenizer: Any, n_prompts: int, seed: int) -> Stimuli:
                 "template": template,
                 "order": "object first" if first else "object second",
                 "indirect_object": str(other),
-                "subject": str(subject),
+                "giver": str(subject),
                 "correct": _single(tokenizer, other),
                 "wrong": _single(tokenizer, subject),
             }

@@ -88,7 +88,7 @@ def epiphenomenal(seed: int = 0) -> Toy:
     net = MixNet([[1.0, 0.1, 0.0], [1.0, 0.0, 2.0]], [0.0, 1.0])
     score = scores.accuracy("label", threshold=0.0)
     lesson = "decoding ranks e first (d' 20 against 1); lesioning e changes nothing"
-    return Toy("epiphenomenal", net, stimuli, labels, score, ("hidden",), truth, lesson)
+    return Toy("epiphenomenal", net, stimuli, labels, score, ("hidden",), truth, lesson, exhaustive=False)
 
 
 def suppressor(seed: int = 0) -> Toy:
@@ -107,4 +107,4 @@ def suppressor(seed: int = 0) -> Toy:
     net = MixNet([[1.0, 1.0, 0.1, 0.0], [0.0, 1.0, 0.0, 0.1]], [1.0, -1.0])
     score = scores.accuracy("label", threshold=0.0)
     lesson = "b is untuned (d' 0), yet without it accuracy falls from 1.0 to .69"
-    return Toy("suppressor", net, stimuli, labels, score, ("hidden",), truth, lesson)
+    return Toy("suppressor", net, stimuli, labels, score, ("hidden",), truth, lesson, exhaustive=False)

@@ -81,5 +81,5 @@ def integrator(leak: float = 1.0, mu: float = 0.1, n_steps: int = 25, seed: int 
     score = scores.accuracy("label", threshold=0.0)
     return Toy(
         "integrator", Integrator(leak), Stimuli(x, {"label": labels}), labels, score, ("cell",), tuple(truth), lesson,
-        steps=("cell",),
+        steps=("cell",), exhaustive=False,
     )  # fmt: skip

@@ -57,6 +57,8 @@ class Toy:
     players : tuple of str
         Sites whose units are the players of its game; with ``grouped`` each whole site is one player.
     truth : tuple of Truth
+    exhaustive : bool
+        True if the trials are all the inputs there are, so that nothing is sampled.
     lesson : str
         What a naive analysis says, and why it is wrong.
     """
@@ -71,6 +73,7 @@ class Toy:
     lesson: str
     steps: tuple[str, ...] = ()
     grouped: bool = False
+    exhaustive: bool = True
     _prepared: list[Preparation] = field(default_factory=list, repr=False, compare=False)
 
     def preparation(self) -> Preparation:

@@ -1,0 +1,82 @@
+"""The command line: ``artiphys examine [NAME ...]`` runs the main job and writes a report."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="In-silico electrophysiology of neural networks.")
+DEFAULT = ["xor_redundant", "smollm2-135m"]
+
+
+@app.callback()
+def main() -> None:
+    """In-silico electrophysiology of neural networks."""
+
+
+@app.command()
+def examine(
+    names: Annotated[list[str] | None, typer.Argument(help="Toys and specimens; default: " + " ".join(DEFAULT))] = None,
+    sites: Annotated[list[str] | None, typer.Option(help="Sites to read: a pattern; may be repeated.")] = None,
+    players: Annotated[
+        list[str] | None, typer.Option(help="Sites whose units are lesioned: a pattern; may be repeated.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="Lesion kind: zero, mean or resample.")] = None,
+    budget: Annotated[int, typer.Option(help="Coalitions for the Shapley values.")] = 128,
+    seed: Annotated[int, typer.Option(help="Seed of permutations and sampling.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("artiphys-report"),
+) -> None:
+    """Record, map tuning, decode, lesion singly and in combination, and write a report."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    from artiphys import subjects
+    from artiphys.errors import ArtiphysError
+    from artiphys.examine import examine as run
+    from artiphys.findings import findings
+    from artiphys.report import write_report
+
+    started = time.perf_counter()
+    chosen = names or DEFAULT
+    examined = []
+    try:
+        if kind not in (None, "zero", "mean", "resample"):
+            raise ArtiphysError(f"kind came as {kind!r}; wanted zero, mean or resample")
+        for name in chosen:
+            if name not in subjects.names():
+                subjects.load(name)  # raises, naming the nearest, before any work is done
+        for name in chosen:
+            typer.echo(f"{name}: loading")
+            subject = subjects.load(name, kind=kind)
+            typer.echo(f"{name}: examining")
+            found = run(subject, sites=sites, players=players, budget=budget, seed=seed)
+            examined.append(found)
+            typer.echo(_table(found))
+            typer.echo("".join(f"  - {s}\n" for s in findings(found)))
+        command = " ".join(["artiphys examine", *chosen, f"--budget {budget} --seed {seed}"])
+        path = write_report(examined, out, command, time.perf_counter() - started)
+    except ArtiphysError as error:
+        typer.echo(f"artiphys: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"{time.perf_counter() - started:.0f} s. Report: {path.resolve()} (figures and results.json beside it)")
+
+
+def _table(found: object) -> str:
+    from artiphys.examine import Examination
+    from artiphys.plotting import short
+
+    assert isinstance(found, Examination)
+    single, phi = found.singles(), found.values()
+    ends = [r.interval(0.95, found.over) for r in (single, phi)]  # type: ignore[arg-type]
+    lines = [f"  {'player':>12}  {'single lesion [95 %]':>28}  {'Shapley value [95 %]':>28}"]
+    for i, player in enumerate(phi.values["player"].values):
+        cells = [
+            f"{float(r.values[i]):+.3f} [{float(lo[i]):+.3f}, {float(hi[i]):+.3f}]"
+            for r, (lo, hi) in zip((single, phi), ends)
+        ]
+        lines.append(f"  {short(player):>12}  {cells[0]:>28}  {cells[1]:>28}")
+    return "\n".join(lines) + f"\n  ({phi.score}, {found.subject.kind} lesions, {phi.n_trials} trials)\n"

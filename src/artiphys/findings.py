@@ -1,0 +1,254 @@
+"""Findings in words: what an examination shows, what it does not, and how it was done."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from artiphys.examine import ALPHA, N_PERMUTATIONS, Examination
+from artiphys.lesions import Attribution
+from artiphys.plotting import short
+from artiphys.stats import false_discovery
+from artiphys.subjects import NOISE, REPEATS
+
+TINY = 1e-9
+
+
+def sure(result: Attribution, over: str) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    """Sign of each player's contribution where its 95 % interval excludes 0, else 0."""
+    low, high = result.interval(1 - ALPHA, over)  # type: ignore[arg-type]
+    return (low.to_numpy() > TINY).astype(np.int8) - (high.to_numpy() < -TINY).astype(np.int8)
+
+
+def findings(found: Examination) -> list[str]:
+    """Sentences for the top of a report, most important first."""
+    single, phi = found.singles(), found.values()
+    names = [short(p) for p in phi.values["player"].values]
+    unit = f" {phi.unit}" if phi.unit else ""
+    said = [
+        f"The {phi.score} is {_n(phi.intact)}{unit} intact and {_n(found.all_lesioned)} with all "
+        f"{found.n_players} players lesioned ({found.subject.kind} lesions)."
+    ]
+    if found.screening is not None:
+        said.append(_chosen(found, names))
+    said += _missed(found, names)
+    said += _carriers(found, names)
+    said += _redundancy(found, names)
+    total = float(phi.values.sum())
+    said.append(
+        f"The {len(names)} Shapley values add up to {_n(total)}: intact ({_n(phi.intact)}) minus these players "
+        f"lesioned ({_n(phi.lesioned)}), to within {abs(phi.gap):.0e}. The single-lesion effects add up to "
+        f"{_n(float(single.values.sum()))}."
+    )
+    said += _reading(found)
+    return said
+
+
+def _chosen(found: Examination, names: list[str]) -> str:
+    assert found.screening is not None
+    screening = found.screening
+    p = _p_two_sided(screening)
+    n_sure = int((false_discovery(p) < ALPHA).sum())
+    return (
+        f"All 2^{found.n_players} coalitions of {found.n_players} players cannot be run, so players were screened by "
+        f"single lesions on {screening.n_trials} trials ({n_sure} of {found.n_players} differ from 0 at a false "
+        f"discovery rate of {ALPHA:.0%}). The {len(names)} of largest effect ({', '.join(names)}) were then measured, "
+        f"singly and in all combinations, on {found.singles().n_trials} other trials."
+    )
+
+
+def _missed(found: Examination, names: list[str]) -> list[str]:
+    single, phi = sure(found.singles(), found.over), sure(found.values(), found.over)
+    missed = [i for i in range(len(names)) if single[i] == 0 and phi[i] != 0]
+    if not missed:
+        return []
+    s, v = found.singles().values.to_numpy(), found.values().values.to_numpy()
+    each = ", ".join(f"{names[i]} (alone {_n(s[i])}, Shapley {_n(v[i])})" for i in missed)
+    return [
+        f"Single lesions miss {each}: lesioned alone, {'each seems' if len(missed) > 1 else 'it seems'} useless, yet "
+        "over all combinations each contributes."
+        if len(missed) > 1
+        else f"Single lesions miss {each}: lesioned alone it seems useless, yet over all combinations it contributes."
+    ]
+
+
+def _carriers(found: Examination, names: list[str]) -> list[str]:
+    single, phi = found.singles(), found.values()
+    both = sure(single, found.over) * (sure(single, found.over) == sure(phi, found.over))
+    s, v = single.values.to_numpy(), phi.values.to_numpy()
+    said = []
+    for sign, verb in ((1, "help"), (-1, "oppose")):
+        who = [int(i) for i in np.argsort(-np.abs(v), kind="stable") if both[i] == sign]
+        if who:
+            each = ", ".join(f"{names[i]} (alone {_n(s[i])}, Shapley {_n(v[i])})" for i in who)
+            verb_s = verb if len(who) > 1 else verb + "s"
+            said.append(f"Singly and in combination, {each} {verb_s} the task.")
+    flipped = [i for i in range(len(names)) if sure(single, found.over)[i] * sure(phi, found.over)[i] < 0]
+    if flipped:
+        said.append("Single lesion and Shapley value disagree in sign for " + ", ".join(names[i] for i in flipped) + ".")
+    return said
+
+
+def _redundancy(found: Examination, names: list[str]) -> list[str]:
+    pairs = found.pairs[(found.pairs["low"] > TINY) | (found.pairs["high"] < -TINY)]
+    if pairs.empty:
+        return ["No pair of players costs more or less together than the sum of the two alone."]
+    said = []
+    order = pairs["excess"].abs().sort_values(ascending=False, kind="stable").index
+    for row in pairs.loc[order[:3]].itertuples():
+        a, b = short(row.first), short(row.second)
+        more = float(str(row.excess)) > 0
+        why = "they stand in for each other" if more else "they work together, so that losing one loses the other's use"
+        said.append(
+            f"Lesioned together, {a} and {b} cost {_n(row.joint)}; alone they cost {_n(row.singles)} in sum: {why}."
+        )
+    return said
+
+
+def _reading(found: Examination) -> list[str]:
+    if not found.decodings:
+        return [
+            "Nothing was decoded or tuned: the trials hold a single label, or fewer than four trials of one."
+        ]
+    sites = found.read_sites
+    scores = [float(d.score) for d in found.decodings]
+    best = int(np.argmax(scores))
+    p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
+    n_sure = int((p < ALPHA).sum())
+    d = found.decodings[best]
+    said = [
+        f"The label '{found.subject.label}' can be decoded at {n_sure} of {len(sites)} recorded sites (false discovery "
+        f"rate {ALPHA:.0%} over sites), best at {sites[best]}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
+        f"(chance {d.chance:.2f})."
+    ]
+    tuned = [float(np.mean(false_discovery(t.p_value.to_numpy()) < ALPHA)) for t in found.tunings if t.p_value is not None]
+    said.append(
+        f"Tuned units (false discovery rate {ALPHA:.0%} within a site): {tuned[0]:.0%} at {sites[0]}"
+        + (f", {tuned[-1]:.0%} at {sites[-1]}." if len(sites) > 1 else ".")
+    )
+    return said
+
+
+def insignificant(found: Examination) -> pd.DataFrame:
+    """What was tested and could not be told from 0 or from chance."""
+    rows = []
+    for result, what in ((found.singles(), "single lesion"), (found.values(), "Shapley value")):
+        low, high = result.interval(1 - ALPHA, found.over)  # type: ignore[arg-type]
+        for i in np.flatnonzero(sure(result, found.over) == 0):
+            rows.append(
+                {
+                    "tested": f"{what} of {short(result.values['player'].values[i])}",
+                    "estimate": _n(float(result.values[i])),
+                    "95 % interval or p": f"{_n(float(low[i]))} to {_n(float(high[i]))}",
+                }
+            )
+    if found.decodings:
+        p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
+        for i in np.flatnonzero(p >= ALPHA):
+            rows.append(
+                {
+                    "tested": f"decoding at {found.read_sites[i]}",
+                    "estimate": f"{float(found.decodings[i].score):.2f}",
+                    "95 % interval or p": f"p = {p[i]:.2g} (adjusted)",
+                }
+            )
+    if len(found.pairs):
+        quiet = int(((found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)).sum())
+        if quiet:
+            rows.append(
+                {
+                    "tested": f"{quiet} of {len(found.pairs)} pairs, joint lesion beyond the sum",
+                    "estimate": f"at most {_n(_largest_quiet(found))}",
+                    "95 % interval or p": "include 0 (Bonferroni over pairs)",
+                }
+            )
+    return pd.DataFrame(rows, columns=["tested", "estimate", "95 % interval or p"])
+
+
+def _largest_quiet(found: Examination) -> float:
+    quiet = found.pairs[(found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)]
+    return float(quiet["excess"].abs().max())
+
+
+def caveats(found: Examination) -> str:
+    """What cannot be concluded."""
+    subject = found.subject
+    said = [
+        f"All effects belong to {subject.kind} lesions; another kind can change their size, order and sign.",
+        "That a label can be decoded at a site does not show that the network uses it, and an untuned unit may matter.",
+        "Intervals of players are 95 % each, not corrected for their number.",
+    ]
+    if found.screening is not None:
+        said.append(
+            f"The {found.n_players - len(found.values().values)} players that were not kept stayed intact in all "
+            "combinations: backups among them, and players that matter only jointly, would be missed. Shapley values "
+            "here share out what the kept players do, not the whole network."
+        )
+    if subject.exhaustive:
+        said.append("The trials are all the inputs there are, so lesion effects have no sampling error.")
+    else:
+        said.append(
+            f"Results speak of trials like these ({len(subject.estimating)} were used for the final lesions) and of this "
+            "one trained network; another training run, or other stimuli, may differ."
+        )
+    if subject.noise:
+        said.append(
+            f"For tuning and decoding each input was shown {REPEATS} times with Gaussian measurement noise "
+            f"(sd {NOISE}) added to the recorded activity, since the network itself has none; those numbers depend on it."
+        )
+    return " ".join(said)
+
+
+def methods(found: Examination) -> str:
+    """A paragraph that can be copied into a paper."""
+    parts = [f"{found.subject.name} was examined with artiphys {found.values().version} (seed {found.seed})."]
+    if found.decodings:
+        where = (
+            "the last valid position of each trial" if found.subject.toy is None else "the recorded sites"
+        )
+        parts.append(f"Activity was read at {len(found.read_sites)} sites ({where}).")
+        parts.append(found.tunings[0].methods_text())
+        parts.append(found.decodings[0].methods_text())
+    if found.screening is not None:
+        parts.append("Screening: " + found.screening.methods_text())
+    parts.append("Single lesions: " + found.singles().methods_text())
+    parts.append("Shapley values: " + found.values().methods_text())
+    return " ".join(parts)
+
+
+def truth_table(found: Examination) -> pd.DataFrame | None:
+    """Expected against found, for a toy."""
+    toy = found.subject.toy
+    if toy is None:
+        return None
+    rows = []
+    for analysis, result in (("single_lesions", found.singles()), ("shapley", found.values())):
+        for t in toy.truth:
+            if t.analysis == analysis and t.kind == found.subject.kind:
+                for player, expected in t.expected.items():
+                    got = float(result.values.sel(player=player))
+                    rows.append(
+                        {
+                            "analysis": analysis.replace("_", " "),
+                            "player": player,
+                            "expected": _n(expected),
+                            "found": _n(got),
+                            "agrees": "yes" if abs(got - expected) <= t.tolerance else "NO",
+                        }
+                    )
+    return pd.DataFrame(rows) if rows else None
+
+
+def _p_two_sided(result: Attribution) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    from scipy.stats import t
+
+    error = result.stderr_stimuli.to_numpy()
+    values = result.values.to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(error > 0, np.abs(values) / error, np.where(np.abs(values) > TINY, np.inf, 0.0))
+    return np.asarray(2 * t.sf(ratio, result.n_trials - 1))
+
+
+def _n(value: object) -> str:
+    number = float(str(value))
+    return f"{0.0 if abs(number) < 5e-4 else number:.3g}" if abs(number) < 1 else f"{number:.2f}"

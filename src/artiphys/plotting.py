@@ -1,0 +1,161 @@
+"""Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from artiphys.lesions.attribution import Attribution
+    from artiphys.probes.decoding import Decoding
+    from artiphys.probes.tuning import Tuning
+
+# Okabe & Ito's palette: told apart by readers with any common colour vision.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, "#E69F00", "#56B4E9")
+MARKS = ("o", "s", "^", "D", "v", "P")
+
+
+def short(name: Any) -> str:
+    """Short label of a player: layer.head for transformer heads, else its name.
+
+    >>> short("blocks.23.attn.hook_z.3"), short("hidden.0")
+    ('23.3', 'hidden.0')
+    """
+    match = re.fullmatch(r"(?:\w+_)?blocks\.(\d+)\.attn\.hook_z\.(\d+)", str(name))
+    return f"{match[1]}.{match[2]}" if match else str(name)
+
+
+def _axes(ax: Axes | None, width: float, height: float) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure.add_subplot()
+
+
+def _clean(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def plot_contributions(
+    single: Attribution, shapley: Attribution, *, ax: Axes | None = None, confidence: float = 0.95, over: Any = "both"
+) -> Axes:
+    """Each player's single-lesion effect beside its Shapley value, with intervals on both."""
+    order = np.argsort(-np.abs(shapley.values.to_numpy()), kind="stable")
+    ax = _axes(ax, 6.4, 1.6 + 0.42 * len(order))
+    rows = np.arange(len(order))[::-1]
+    for result, shift, colour, mark, label in (
+        (single, 0.14, ORANGE, "s", "single lesion"),
+        (shapley, -0.14, BLUE, "o", "Shapley value"),
+    ):
+        low, high = result.interval(confidence, over)
+        values = result.values.to_numpy()[order]
+        error = np.vstack([values - low.to_numpy()[order], high.to_numpy()[order] - values])
+        ax.errorbar(values, rows + shift, xerr=np.abs(error), fmt=mark, color=colour, capsize=3, label=label, ms=6)
+    ax.axvline(0, color=GREY, lw=1, zorder=0)
+    ax.set_yticks(rows, [short(shapley.values["player"].values[i]) for i in order])
+    ax.set_ylim(-0.6, len(order) - 0.4)
+    unit = f" [{shapley.unit}]" if shapley.unit else ""
+    ax.set_xlabel(f"contribution to {shapley.score}{unit}")
+    ax.set_ylabel("player lesioned")
+    ax.margins(x=0.08)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    _clean(ax)
+    return ax
+
+
+def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Sequence[str] = ()) -> Axes:
+    """Layer x head map of an attribution whose players are heads; marked players get a frame."""
+    places = [re.search(r"blocks\.(\d+)\..*\.(\d+)$", str(p)) for p in attribution.values["player"].values]
+    if not all(places):
+        raise ValueError("plot_head_map needs players named blocks.<layer>....<head>")
+    cells = np.array([[int(p[1]), int(p[2])] for p in places if p])
+    grid = np.full(cells.max(axis=0) + 1, np.nan)
+    grid[cells[:, 0], cells[:, 1]] = attribution.values.to_numpy()
+    ax = _axes(ax, 9.0, 3.8)
+    limit = float(np.nanmax(np.abs(grid))) or 1.0
+    image = ax.imshow(grid.T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower")
+    for name in mark:
+        place = re.search(r"blocks\.(\d+)\..*\.(\d+)$", name)
+        if place:
+            layer, head = int(place[1]), int(place[2])
+            from matplotlib.patches import Rectangle
+
+            ax.add_patch(Rectangle((layer - 0.5, head - 0.5), 1, 1, fill=False, ec="black", lw=1.8))
+            above = head + 1 < grid.shape[1]
+            ax.annotate(
+                short(name), (layer, head + (0.6 if above else -0.6)), ha="center",
+                va="bottom" if above else "top", fontsize=8,
+            )  # fmt: skip
+    ax.set_xlabel("layer")
+    ax.set_ylabel("head")
+    ax.set_yticks(range(grid.shape[1]))
+    unit = f" [{attribution.unit}]" if attribution.unit else ""
+    ax.figure.colorbar(image, ax=ax, label=f"cost of lesion{unit}\n(blue: lesion helps)")
+    return ax
+
+
+def plot_decoding(
+    decodings: Sequence[Decoding], names: Sequence[str], *, ax: Axes | None = None, confidence: float = 0.95
+) -> Axes:
+    """Decoding score by site, with intervals, chance and the mean of the permutation null."""
+    ax = _axes(ax, 7.2 if len(names) > 8 else 5.0, 3.4)
+    x = np.arange(len(names))
+    score = np.array([float(d.score) for d in decodings])
+    ends = [d.interval(confidence) for d in decodings]
+    error = np.abs(np.array([[float(lo), float(hi)] for lo, hi in ends]).T - score)
+    ax.errorbar(x, score, yerr=error, fmt="o", color=BLUE, capsize=2, ms=5, label="decoding")
+    if all(d.null_mean is not None for d in decodings):
+        null = [float(d.null_mean) for d in decodings if d.null_mean is not None]
+        ax.plot(x, null, "x", color=ORANGE, label="mean of permutations")
+    ax.axhline(decodings[0].chance, color=GREY, ls="--", lw=1, label="chance")
+    numbered = [re.search(r"\.(\d+)\.", n) for n in names]
+    if len(names) > 8 and all(numbered):
+        ax.set_xticks(x[:: max(1, len(x) // 10)], [m[1] for m in numbered if m][:: max(1, len(x) // 10)])
+        ax.set_xlabel("layer")
+    else:
+        ax.set_xticks(x, list(names), rotation=20 if len(names) > 3 else 0)
+        ax.set_xlabel("site")
+    ax.margins(x=0.1 if len(names) <= 8 else 0.03)
+    ax.set_ylabel(decodings[0].metric)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    _clean(ax)
+    return ax
+
+
+def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes | None = None) -> Axes:
+    """Tuning curves of a few units, mean and standard error; the most selective ones by default."""
+    n_levels = len(tuning.n)
+    curves = tuning.curves.to_numpy().reshape(-1, n_levels)
+    sem = tuning.sem.to_numpy().reshape(-1, n_levels)
+    if units is None:
+        units = np.sort(np.argsort(-tuning.eta_squared.to_numpy().ravel(), kind="stable")[:4]).tolist()
+    ax = _axes(ax, 5.0, 3.4)
+    labels = tuning.curves["stimulus"].to_numpy()
+    numeric = tuning.kind != "categorical"
+    x = labels.astype(float) if numeric else np.arange(n_levels)
+    step = float(np.min(np.diff(np.sort(x)))) if n_levels > 1 else 1.0
+    for i, u in enumerate(units):
+        # A little apart, so that equal curves can both be seen.
+        dodge = (i - (len(units) - 1) / 2) * 0.04 * step
+        ax.errorbar(
+            x + dodge, curves[u], yerr=sem[u], color=CYCLE[i % 6], marker=MARKS[i % 6], capsize=2, ms=5, label=f"unit {u}"
+        )
+    if not numeric:
+        ax.set_xticks(x, [str(v) for v in labels])
+    elif n_levels <= 6:
+        ax.set_xticks(x, [f"{v:g}" for v in x])
+    ax.set_ylabel("activity [model units]")
+    ax.margins(x=0.12 if n_levels <= 4 else 0.04)
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9)
+    _clean(ax)
+    return ax

@@ -1,0 +1,106 @@
+"""Subjects of `artiphys examine`: a toy or a specimen, described in one form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from artiphys import specimens, toys
+from artiphys.errors import InputError, unknown
+from artiphys.preparation import Preparation
+from artiphys.scores import Score
+from artiphys.specimens import Specimen
+from artiphys.stimuli import Stimuli
+from artiphys.toys import Toy
+
+REPEATS = 20
+NOISE = 0.25
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to examine.
+
+    Attributes
+    ----------
+    reading : Stimuli
+        Trials that are recorded, for tuning and decoding.
+    screening, estimating : Stimuli
+        Trials on which players are chosen and measured; the same where nothing needs choosing.
+    noise : float
+        Standard deviation of measurement noise added to recorded activity (toys without any of their own).
+    exhaustive : bool
+        True if `estimating` holds all the inputs there are.
+    """
+
+    name: str
+    task: str
+    prep: Preparation
+    reading: Stimuli
+    screening: Stimuli
+    estimating: Stimuli
+    label: str
+    layers: tuple[str, ...]
+    players: tuple[str, ...]
+    grouped: bool
+    score: Score
+    kind: str
+    noise: float
+    exhaustive: bool
+    circular: float | None
+    toy: Toy | None
+
+
+def names() -> list[str]:
+    """Everything that can be examined by name."""
+    return [*toys.names(), *specimens.names()]
+
+
+def load(name: str, *, kind: str | None = None, n_lesion_trials: int = 32) -> Subject:
+    """A subject by name.
+
+    Raises
+    ------
+    InputError
+        If there is no such toy or specimen.
+    """
+    if name in toys.names():
+        return _toy(toys.load(name), kind)
+    if name in specimens.names():
+        return _specimen(specimens.load(name), kind or "mean", n_lesion_trials)
+    raise InputError(unknown("toy or specimen", name, names()))
+
+
+def _toy(toy: Toy, kind: str | None) -> Subject:
+    prep = toy.preparation()
+    stimuli = toy.stimuli
+    if "label" not in stimuli.conditions.columns:
+        stimuli = Stimuli(stimuli.inputs, stimuli.conditions.assign(label=toy.labels), ids=stimuli.ids)
+    reading = stimuli[:1000]
+    if toy.exhaustive:
+        inputs: Any = stimuli.inputs
+        again = stimuli.conditions.loc[np.tile(np.arange(len(stimuli)), REPEATS)].reset_index(drop=True)
+        reading = Stimuli(torch.cat([inputs] * REPEATS), again)
+    layers = ("input", *toy.players) if "input" in prep.sites and prep.sites["input"].dtype.is_floating_point else toy.players
+    return Subject(
+        name=toy.name, task=toy.lesson, prep=prep, reading=reading, screening=toy.stimuli, estimating=toy.stimuli,
+        label="label", layers=layers, players=toy.players, grouped=toy.grouped, score=toy.score,
+        kind=kind or toy.kinds[0], noise=NOISE if toy.exhaustive else 0.0, exhaustive=toy.exhaustive,
+        circular=None, toy=toy,
+    )  # fmt: skip
+
+
+def _specimen(found: Specimen, kind: str, n_trials: int) -> Subject:
+    chosen = found.stimuli[: min(n_trials, len(found.stimuli))]
+    labels = chosen.conditions[found.label].to_numpy()
+    first = np.zeros(len(chosen), dtype=bool)
+    for value in np.unique(labels):  # both halves see every label
+        first[np.flatnonzero(labels == value)[::2]] = True
+    return Subject(
+        name=found.name, task=found.task, prep=found.preparation(), reading=found.stimuli, screening=chosen[first],
+        estimating=chosen[~first], label=found.label, layers=(found.layers,), players=found.players, grouped=False,
+        score=found.score, kind=kind, noise=0.0, exhaustive=False, circular=found.circular, toy=None,
+    )  # fmt: skip
