@@ -86,9 +86,7 @@ class Attribution:
             raise StatisticsError(f"over came as {over!r}; wanted 'coalitions', 'stimuli' or 'both'")
         if over != "coalitions" and bool(np.isnan(self.stderr_stimuli).any()):
             if over == "stimuli" or self.n_trials != 0:
-                raise StatisticsError(
-                    "an interval over stimuli needs at least two trials; use over='coalitions'"
-                )
+                raise StatisticsError("an interval over stimuli needs at least two trials; use over='coalitions'")
             over = "coalitions"
         a, b = self.stderr.to_numpy(), self.stderr_stimuli.to_numpy()
         if over == "coalitions":
@@ -163,7 +161,10 @@ def attribution(
     from artiphys import __version__
 
     names = object_index(game.player_names)
-    make = lambda data: xr.DataArray(data, dims=("player",), coords={"player": names})
+
+    def make(data: Array) -> xr.DataArray:
+        return xr.DataArray(data, dims=("player",), coords={"player": names})
+
     exact = stderr is None
     full = np.vstack([np.ones(game.n_players, dtype=bool), np.zeros(game.n_players, dtype=bool)])
     intact, cut = game(full)

@@ -48,7 +48,9 @@ class CallableGame:
         if missing:
             values = np.asarray(self.fn(np.array(list(missing.values()))), dtype=float)
             if values.shape != (len(missing),):
-                raise InputError(f"the game gave shape {values.shape} for {len(missing)} coalitions; wanted one value each")
+                raise InputError(
+                    f"the game gave shape {values.shape} for {len(missing)} coalitions; wanted one value each"
+                )
             if not np.isfinite(values).all():
                 raise InputError("the game gave NaN or infinite values")
             self._memo.update(zip(missing, values))

@@ -232,9 +232,7 @@ class Game:
         node = torch.arange(n).repeat_interleave(len(trials))
         write = self._writes(torch.as_tensor(~coalitions))
         run = self.prep.run(trials.repeated(n), write=write, node=node, last_only=self.score.needs == "last")
-        return np.stack(
-            [self.score(_rows(run.outputs, i, n, len(trials)), trials).numpy() for i in range(n)]
-        )
+        return np.stack([self.score(_rows(run.outputs, i, n, len(trials)), trials).numpy() for i in range(n)])
 
     def _writes(self, cut: Tensor) -> dict[str, Write]:
         """One write function a site, for the players that any coalition lesions there."""

@@ -97,7 +97,10 @@ class Lesion:
         n_donors: int = 1,
         donors: Mapping[int, int] | None = None,
     ) -> None:
-        put = lambda name, v: object.__setattr__(self, name, v)
+
+        def put(name: str, v: Any) -> None:
+            object.__setattr__(self, name, v)  # the record is frozen for everyone else
+
         if not isinstance(site, str):
             raise LesionError(f"site came as {type(site).__name__}; wanted the name of one site")
         if kind not in get_args(Kind):

@@ -91,8 +91,14 @@ def shapley(
         )
     if method == "exact" or (method == "auto" and fits):
         return _exact(played, f"all {2**n} coalitions of {n} players fit the budget")
-    why = "asked for" if method == "permutation" else (
-        f"{n} players are more than {MAX_EXACT}" if n > MAX_EXACT else f"2^{n} coalitions exceed the budget {budget}"
+    why = (
+        "asked for"
+        if method == "permutation"
+        else (
+            f"{n} players are more than {MAX_EXACT}"
+            if n > MAX_EXACT
+            else f"2^{n} coalitions exceed the budget {budget}"
+        )
     )
     return _permutation(played, budget, tolerance, confidence, seed, progress, why)
 
@@ -114,7 +120,13 @@ def _exact(game: Any, why: str) -> Attribution:
 
 
 def _permutation(
-    game: Any, budget: int | None, tolerance: float | None, confidence: float, seed: int, progress: bool, why: str
+    game: Any,
+    budget: int | None,
+    tolerance: float | None,
+    confidence: float,
+    seed: int,
+    progress: bool,
+    why: str,
 ) -> Attribution:
     """Antithetic pairs: an order and its reverse share a sample, whose errors partly cancel."""
     n = game.n_players
@@ -138,7 +150,10 @@ def _permutation(
             samples += _marginals(game, chunk)
             bar.update(len(chunk))
             stack = np.stack([s.mean(axis=1) for s in samples])
-            mean, stderr = stack.mean(axis=0), stack.std(axis=0, ddof=1) / math.sqrt(len(stack)) if len(stack) > 1 else mean
+            mean, stderr = (
+                stack.mean(axis=0),
+                stack.std(axis=0, ddof=1) / math.sqrt(len(stack)) if len(stack) > 1 else mean,
+            )
             if tolerance is not None and len(samples) >= MIN_PAIRS:
                 low, high = t_interval(mean, stderr, len(samples) - 1, confidence)
                 if float(np.max(high - low)) / 2 <= tolerance:

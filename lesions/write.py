@@ -29,6 +29,7 @@ class Writer:
     site: Site
 
     def __call__(self, x: Tensor, at: At) -> Tensor:
+        """The value with the selected entries replaced; a write function."""
         # torch.where, not a product with a mask: 0 times infinity is NaN, and the type must stay.
         return torch.where(self.selection(x, at), self.replacement(x, at), x)
 
@@ -57,7 +58,7 @@ class Writer:
         if lesion.time is not None:
             if "time" not in at.axes:
                 raise LesionError(f"site {self.site.name!r} has no time axis {at.axes}; leave time= out")
-            when = _times(lesion.time, x, at, self.site.name)
+            when = _times(lesion.time, at)
             keep = keep & _along(when.to(x.device), x.ndim, at.axes.index("time"))
         return keep
 
@@ -84,8 +85,7 @@ class Writer:
         n = self.site.size(self.direction_axis)
         if rows.shape[1] != n:
             raise LesionError(
-                f"direction has {rows.shape[1]} entries; site {self.site.name!r} has {n} along "
-                f"{self.direction_axis!r}"
+                f"direction has {rows.shape[1]} entries; site {self.site.name!r} has {n} along {self.direction_axis!r}"
             )
         return rows
 
@@ -103,7 +103,9 @@ class Writer:
     def _mean(self, x: Tensor, at: At) -> Tensor:
         table = self.lesion.mean
         if table is None:
-            raise LesionError("the reference of this lesion was not recorded yet; use it through ap.lesioned or ap.Game")
+            raise LesionError(
+                "the reference of this lesion was not recorded yet; use it through ap.lesioned or ap.Game"
+            )
         values = torch.as_tensor(table.values, device=x.device)
         if "time" in table.axes:
             values = values.movedim(table.axes.index("time"), 0)
@@ -117,7 +119,9 @@ class Writer:
     def _donated(self, x: Tensor, at: At) -> Tensor:
         pool, lesion = self.lesion.pool, self.lesion
         if pool is None:
-            raise LesionError("the reference of this lesion was not recorded yet; use it through ap.lesioned or ap.Game")
+            raise LesionError(
+                "the reference of this lesion was not recorded yet; use it through ap.lesioned or ap.Game"
+            )
         if at.trial is None:
             raise LesionError("a resampling lesion needs to know the trials: run the model through prep.run or ap.Game")
         table = dict(lesion.donors) if lesion.donors is not None else None
@@ -148,7 +152,8 @@ def projected(x: Tensor, at: At, writers: list[Writer]) -> Tensor:
 
 def _basis(rows: Tensor) -> Tensor:
     _, s, vh = torch.linalg.svd(rows, full_matrices=False)
-    return vh[s > s.max() * 1e-10]
+    kept: Tensor = vh[s > s.max() * 1e-10]
+    return kept
 
 
 def _along(values: Tensor, ndim: int, place: int) -> Tensor:
@@ -172,9 +177,10 @@ def _check_length(recorded: int, at: At, site: str, what: str, hint: str) -> Non
         )
 
 
-def _times(time: Any, x: Tensor, at: At, site: str) -> Tensor:
+def _times(time: Any, at: At) -> Tensor:
     """Bool ``(row, time present)``: which entries the time window takes; positions count valid tokens."""
     absolute = _index(at)
+    length: Tensor | None
     if at.valid is not None:
         valid = at.valid.cpu()
         position = (valid.long().cumsum(dim=1) - 1)[:, absolute]
@@ -182,25 +188,27 @@ def _times(time: Any, x: Tensor, at: At, site: str) -> Tensor:
         real = valid[:, absolute]
     else:
         position = absolute[None]
-        length = None if at.n_time is None else torch.tensor([[at.n_time]])
+        length = torch.tensor([[at.n_time]]) if at.n_time is not None else None
         real = torch.ones_like(position, dtype=torch.bool)
     if isinstance(time, str):
         if time not in at.conditions:
             raise LesionError(f"time names no column of the conditions: {time!r}; there are {list(at.conditions)}")
         wanted = torch.as_tensor(np.asarray(at.conditions[time]).astype(np.int64))[:, None]
-        return (position == _from_start(wanted, length, site)) & real
+        return (position == _from_start(wanted, length, at)) & real
     if isinstance(time, tuple) and time and time[0] == "slice":
-        return _in_slice(time, position, length, site) & real
+        return _in_slice(time, position, length, at) & real
     window = torch.zeros_like(position, dtype=torch.bool).expand(len(position), -1).clone()
     for t in time:
-        window |= position == _from_start(torch.tensor([[int(t)]]), length, site)
+        window |= position == _from_start(torch.tensor([[int(t)]]), length, at)
     return window & real
 
 
-def _from_start(wanted: Tensor, length: Tensor | None, site: str) -> Tensor:
+def _from_start(wanted: Tensor, length: Tensor | None, at: At) -> Tensor:
+    site = at.site.name
     if length is None:
         if bool((wanted < 0).any()):
             raise LesionError(f"the number of steps of {site!r} is not known in advance; count times from the start")
+        _check_seen(int(wanted.max()), at)
         return wanted
     counted = torch.where(wanted < 0, wanted + length, wanted)
     if bool((counted < 0).any() | (counted >= length).any()):
@@ -210,21 +218,34 @@ def _from_start(wanted: Tensor, length: Tensor | None, site: str) -> Tensor:
     return counted
 
 
-def _in_slice(time: tuple[Any, ...], position: Tensor, length: Tensor | None, site: str) -> Tensor:
+def _check_seen(time: int, at: At) -> None:
+    """A hand-written loop does not tell its length; a time it never reached would be lesioned silently never."""
+    if time >= at.site.size("time"):
+        raise LesionError(
+            f"time {time} at {at.site.name!r}: the loop was seen to make {at.site.size('time')} steps; "
+            "if it can make more, wrap it with a longer example"
+        )
+
+
+def _in_slice(time: tuple[Any, ...], position: Tensor, length: Tensor | None, at: At) -> Tensor:
+    site = at.site.name
     _, start, stop, step = time
     if step not in (None, 1):
         raise LesionError(f"a time slice with step {step} came; list the times instead")
-    low = torch.zeros(1, 1, dtype=torch.long) if start is None else torch.tensor([[start]])
+    low = torch.tensor([[0 if start is None else start]])
     if length is None:
         if (start or 0) < 0 or (stop or 0) < 0:
             raise LesionError(f"the number of steps of {site!r} is not known in advance; count times from the start")
+        _check_seen(start or 0, at)
         return (position >= low) & ((position < stop) if stop is not None else torch.ones_like(position).bool())
-    high = length if stop is None else torch.tensor([[stop]])
+    end: Tensor = length if stop is None else torch.tensor([[stop]])
     low = torch.where(low < 0, low + length, low)
-    high = torch.where(high < 0, high + length, high)
-    if bool((low >= torch.minimum(high, length)).any()):
-        raise LesionError(f"the time window {start}:{stop} at {site!r} is empty in a trial of {int(length.min())} times")
-    return (position >= low) & (position < high)
+    end = torch.where(end < 0, end + length, end)
+    if bool((low >= torch.minimum(end, length)).any()):
+        raise LesionError(
+            f"the time window {start}:{stop} at {site!r} is empty in a trial of {int(length.min())} times"
+        )
+    return (position >= low) & (position < end)
 
 
 def normal(seed: int, x: Tensor, at: At) -> Tensor:

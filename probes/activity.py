@@ -40,7 +40,8 @@ def as_activity(activity: Any) -> xr.DataArray:
     if bool(bad.any()):
         n = int(bad.any(dim=[d for d in bad.dims if d != "trial"]).sum())
         raise InputError(f"activity is NaN or infinite on {n} of {data.sizes['trial']} trials; leave these out first")
-    return data
+    checked: xr.DataArray = data
+    return checked
 
 
 def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:

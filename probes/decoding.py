@@ -164,15 +164,17 @@ def decode(
     )  # (target, fold, part)
     dims: tuple[str, ...] = ("time",) if time is not None else ()
     coords = {"time": time} if time is not None else {}
-    give = lambda a: xr.DataArray(a if time is not None else a[..., 0], dims=dims, coords=coords)
+
+    def give(a: Array) -> xr.DataArray:
+        return xr.DataArray(a if time is not None else a[..., 0], dims=dims, coords=coords)
+
     observed, null = results[0].mean(axis=0), results[1:].mean(axis=1)
-    sizes = (np.mean([len(te) for _, te in folds]), np.mean([len(tr) for tr, _ in folds]))
+    sizes = [float(np.mean([len(fold[part]) for fold in folds])) for part in (1, 0)]  # test, train
     errors = np.array([nadeau_bengio(results[0, :, i], *sizes) for i in range(results.shape[2])])
-    n_classes = len(np.unique(y))
     return Decoding(
         score=give(observed),
         stderr=give(errors),
-        chance=0.0 if regress else 1 / n_classes if metric == "balanced accuracy" else float(np.bincount(y).max() / len(y)),
+        chance=0.0 if regress else 1 / len(np.unique(y)),
         null_mean=give(null.mean(axis=0)) if n_permutations else None,
         p_value=give(p_value(observed, null)) if n_permutations else None,
         folds=xr.DataArray(results[0] if time is not None else results[0, :, 0], dims=("fold", *dims), coords=coords),
@@ -218,7 +220,7 @@ def _folds(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) ->
         else:
             if not regress and np.bincount(y).min() < k:
                 raise StatisticsError(
-                    f"the smallest class has {np.bincount(y).min()} trials for {k} folds; use fewer folds or more trials"
+                    f"the smallest class has {np.bincount(y).min()} trials for {k} folds; use fewer folds"
                 )
             made = KFold if regress else StratifiedKFold
             cv = made(k, shuffle=True, random_state=seed)
@@ -274,9 +276,7 @@ def _fitter(estimator: Any, regress: bool) -> Fit:
     return lambda train, y, test, n: np.stack([clone(estimator).fit(train, row).predict(test) for row in y])
 
 
-def _cross_validated(
-    x: Array, targets: Array, folds: Folds, fit: Fit, score: Callable[[Array, Array], float]
-) -> Array:
+def _cross_validated(x: Array, targets: Array, folds: Folds, fit: Fit, score: Callable[[Array, Array], float]) -> Array:
     """Scores ``(target, fold)``: the folds are the same for the labels and for their permutations."""
     n_classes = int(targets.max()) + 1 if targets.dtype.kind == "i" else 0
     result = np.empty((len(targets), len(folds)))

@@ -75,7 +75,10 @@ class Tuning:
     def to_dataframe(self) -> pd.DataFrame:
         """One row a unit: preferred value, selectivity, p and FDR-adjusted p."""
         table = pd.DataFrame(
-            {"preferred": self.preferred().to_numpy().ravel(), "selectivity": self.eta_squared.to_numpy().ravel()}
+            {
+                "preferred": self.preferred().to_numpy().ravel(),
+                "selectivity": self.eta_squared.to_numpy().ravel(),
+            }
         )
         if self.p_value is not None:
             table["p"] = self.p_value.to_numpy().ravel()
@@ -148,14 +151,21 @@ def tuning_curves(
     dims = (*(str(d) for d in data.dims[1:]), "stimulus")
     coords: dict[str, Any] = {str(d): data[d].to_numpy() for d in data.dims[1:] if d in data.coords}
     coords["stimulus"] = labels
-    give = lambda a: xr.DataArray(a.T.reshape(*shape, len(labels)), dims=dims, coords=coords)
-    unit = lambda a: xr.DataArray(a.reshape(shape), dims=dims[:-1])
+
+    def give(a: Array) -> xr.DataArray:
+        return xr.DataArray(a.T.reshape(*shape, len(labels)), dims=dims, coords=coords)
+
+    def unit(a: Array) -> xr.DataArray:
+        return xr.DataArray(a.reshape(shape), dims=dims[:-1])
+
     with np.errstate(invalid="ignore", divide="ignore"):
         sem = np.sqrt(var / count)
     p, scheme = None, ""
     if n_permutations:
         if (count < 2).any():
-            raise StatisticsError("a stimulus value has fewer than two trials, so its variance is unknown; use fewer bins")
+            raise StatisticsError(
+                "a stimulus value has fewer than two trials, so its variance is unknown; use fewer bins"
+            )
         plan = Permutations.of(level, None if groups is None else per_trial(groups, data, "groups"))
         observed = _welch(mean, var, count)
         null = np.stack([_welch(*_moments(flat, new, len(labels))) for new in plan.draw(n_permutations, seed)])

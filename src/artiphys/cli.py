@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,14 @@ import typer
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="In-silico electrophysiology of neural networks.")
 DEFAULT = ["xor_redundant", "smollm2-135m"]
+
+
+class LesionKind(StrEnum):
+    """Kinds of lesion that need no further parameter."""
+
+    zero = "zero"
+    mean = "mean"
+    resample = "resample"
 
 
 @app.callback()
@@ -26,7 +35,7 @@ def examine(
     players: Annotated[
         list[str] | None, typer.Option(help="Sites whose units are lesioned: a pattern; may be repeated.")
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="Lesion kind: zero, mean or resample.")] = None,
+    kind: Annotated[LesionKind | None, typer.Option(help="Default: the toy's own, mean for specimens.")] = None,
     budget: Annotated[int, typer.Option(help="Coalitions for the Shapley values.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of permutations and sampling.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("artiphys-report"),
@@ -44,14 +53,12 @@ def examine(
     chosen = names or DEFAULT
     examined = []
     try:
-        if kind not in (None, "zero", "mean", "resample"):
-            raise ArtiphysError(f"kind came as {kind!r}; wanted zero, mean or resample")
         for name in chosen:
             if name not in subjects.names():
                 subjects.load(name)  # raises, naming the nearest, before any work is done
         for name in chosen:
             typer.echo(f"{name}: loading")
-            subject = subjects.load(name, kind=kind)
+            subject = subjects.load(name, kind=None if kind is None else kind.value)
             typer.echo(f"{name}: examining")
             found = run(subject, sites=sites, players=players, budget=budget, seed=seed)
             examined.append(found)
@@ -71,7 +78,7 @@ def _table(found: object) -> str:
 
     assert isinstance(found, Examination)
     single, phi = found.singles(), found.values()
-    ends = [r.interval(0.95, found.over) for r in (single, phi)]  # type: ignore[arg-type]
+    ends = [r.interval(0.95, found.over) for r in (single, phi)]
     lines = [f"  {'player':>12}  {'single lesion [95 %]':>28}  {'Shapley value [95 %]':>28}"]
     for i, player in enumerate(phi.values["player"].values):
         cells = [

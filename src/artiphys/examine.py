@@ -15,9 +15,12 @@ import xarray as xr
 
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions import Attribution, Game, shapley, single_lesions
+from artiphys.lesions.attribution import Over
 from artiphys.players import Players
 from artiphys.probes import Decoding, Tuning, decode, tuning_curves
 from artiphys.recording import record
+from artiphys.stats import standard_error, t_interval
+from artiphys.stimuli import Stimuli
 from artiphys.subjects import Subject
 
 ALPHA = 0.05
@@ -45,7 +48,7 @@ class Examination:
     evaluations: int = 0
 
     @property
-    def over(self) -> str:
+    def over(self) -> Over:
         """What intervals speak of: nothing is sampled where the trials are all there are."""
         return "coalitions" if self.subject.exhaustive else "both"
 
@@ -137,10 +140,19 @@ def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool
     players = subject.prep.players(patterns, group_by="site" if subject.grouped else None)
     found.n_players = len(players)
     started = clock.perf_counter()
-    make = lambda who, trials: Game(
-        subject.prep, trials, subject.score, who, kind=subject.kind, seed=found.seed,
-        batch_size=max(64, min(len(trials), 4096)), progress=progress,
-    )  # fmt: skip
+
+    def make(who: Players, trials: Stimuli) -> Game:
+        return Game(
+            subject.prep,
+            trials,
+            subject.score,
+            who,
+            kind=subject.kind,
+            seed=found.seed,
+            batch_size=max(64, min(len(trials), 4096)),
+            progress=progress,
+        )
+
     if 2 ** len(players) > budget:
         if len(subject.screening) < 2:
             raise InputError(f"{subject.name!r} has too few trials to choose players on one half of them")
@@ -162,19 +174,20 @@ def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool
     found.seconds["lesions"] = clock.perf_counter() - started
 
 
-def _pairs(game: Game, over: str) -> pd.DataFrame:
+def _pairs(game: Game, over: Over) -> pd.DataFrame:
     """Joint lesions of all pairs, from coalitions that are known already: what they cost beyond the sum.
 
     With an interval over trials (95 % for all pairs together, by Bonferroni), which is 0 wide where the
     trials are all there are.
     """
-    from artiphys.stats import standard_error, t_interval
-
     n = game.n_players
     confidence = 1 - ALPHA / max(1, n * (n - 1) // 2)
     rows = []
     intact = game.per_trial(np.ones((1, n), dtype=bool))[0]
-    without = lambda *cut: game.per_trial(np.array([[i not in cut for i in range(n)]]))[0]
+
+    def without(*cut: int) -> np.ndarray[Any, Any]:
+        return np.asarray(game.per_trial(np.array([[i not in cut for i in range(n)]]))[0])
+
     for i, j in combinations(range(n), 2):
         joint = intact - without(i, j)
         sum_of_singles = (intact - without(i)) + (intact - without(j))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from artiphys.examine import ALPHA, N_PERMUTATIONS, Examination
+from artiphys.examine import ALPHA, Examination
 from artiphys.lesions import Attribution
+from artiphys.lesions.attribution import Over
 from artiphys.plotting import short
+from artiphys.probes import Tuning
 from artiphys.stats import false_discovery
 from artiphys.subjects import NOISE, REPEATS
 
 TINY = 1e-9
 
 
-def sure(result: Attribution, over: str) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+def sure(result: Attribution, over: Over) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """Sign of each player's contribution where its 95 % interval excludes 0, else 0."""
-    low, high = result.interval(1 - ALPHA, over)  # type: ignore[arg-type]
+    low, high = result.interval(1 - ALPHA, over)
     return (low.to_numpy() > TINY).astype(np.int8) - (high.to_numpy() < -TINY).astype(np.int8)
 
 
@@ -85,7 +87,9 @@ def _carriers(found: Examination, names: list[str]) -> list[str]:
             said.append(f"Singly and in combination, {each} {verb_s} the task.")
     flipped = [i for i in range(len(names)) if sure(single, found.over)[i] * sure(phi, found.over)[i] < 0]
     if flipped:
-        said.append("Single lesion and Shapley value disagree in sign for " + ", ".join(names[i] for i in flipped) + ".")
+        said.append(
+            "Single lesion and Shapley value disagree in sign for " + ", ".join(names[i] for i in flipped) + "."
+        )
     return said
 
 
@@ -97,8 +101,15 @@ def _redundancy(found: Examination, names: list[str]) -> list[str]:
     order = pairs["excess"].abs().sort_values(ascending=False, kind="stable").index
     for row in pairs.loc[order[:3]].itertuples():
         a, b = short(row.first), short(row.second)
-        more = float(str(row.excess)) > 0
-        why = "they stand in for each other" if more else "they work together, so that losing one loses the other's use"
+        # What the sign means depends on whether each alone helps: an opponent's effect may need its opposite.
+        why = (
+            "each matters more once the other is gone: they stand in for each other"
+            if float(str(row.excess)) > 0
+            else "each matters less once the other is gone: they work as one"
+        )
+        alone = dict(zip(names, found.singles().values.to_numpy()))
+        if min(alone[a], alone[b]) < -TINY:
+            why = "their effects do not add up, and one of them opposes the task"
         said.append(
             f"Lesioned together, {a} and {b} cost {_n(row.joint)}; alone they cost {_n(row.singles)} in sum: {why}."
         )
@@ -107,9 +118,7 @@ def _redundancy(found: Examination, names: list[str]) -> list[str]:
 
 def _reading(found: Examination) -> list[str]:
     if not found.decodings:
-        return [
-            "Nothing was decoded or tuned: the trials hold a single label, or fewer than four trials of one."
-        ]
+        return ["Nothing was decoded or tuned: the trials hold a single label, or fewer than four trials of one."]
     sites = found.read_sites
     scores = [float(d.score) for d in found.decodings]
     best = int(np.argmax(scores))
@@ -121,7 +130,9 @@ def _reading(found: Examination) -> list[str]:
         f"rate {ALPHA:.0%} over sites), best at {sites[best]}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
         f"(chance {d.chance:.2f})."
     ]
-    tuned = [float(np.mean(false_discovery(t.p_value.to_numpy()) < ALPHA)) for t in found.tunings if t.p_value is not None]
+    tuned = [
+        float(np.mean(false_discovery(t.p_value.to_numpy()) < ALPHA)) for t in found.tunings if t.p_value is not None
+    ]
     said.append(
         f"Tuned units (false discovery rate {ALPHA:.0%} within a site): {tuned[0]:.0%} at {sites[0]}"
         + (f", {tuned[-1]:.0%} at {sites[-1]}." if len(sites) > 1 else ".")
@@ -129,11 +140,17 @@ def _reading(found: Examination) -> list[str]:
     return said
 
 
+def tuned_share(tuning: Tuning) -> float:
+    """Share of units tuned at a false discovery rate of 5 % within the site."""
+    assert tuning.p_value is not None
+    return float(np.mean(false_discovery(tuning.p_value.to_numpy()) < ALPHA))
+
+
 def insignificant(found: Examination) -> pd.DataFrame:
     """What was tested and could not be told from 0 or from chance."""
     rows = []
     for result, what in ((found.singles(), "single lesion"), (found.values(), "Shapley value")):
-        low, high = result.interval(1 - ALPHA, found.over)  # type: ignore[arg-type]
+        low, high = result.interval(1 - ALPHA, found.over)
         for i in np.flatnonzero(sure(result, found.over) == 0):
             rows.append(
                 {
@@ -188,13 +205,14 @@ def caveats(found: Examination) -> str:
         said.append("The trials are all the inputs there are, so lesion effects have no sampling error.")
     else:
         said.append(
-            f"Results speak of trials like these ({len(subject.estimating)} were used for the final lesions) and of this "
-            "one trained network; another training run, or other stimuli, may differ."
+            f"Results speak of trials like these ({len(subject.estimating)} were used for the final lesions) and of "
+            "this one trained network; another training run, or other stimuli, may differ."
         )
     if subject.noise:
         said.append(
             f"For tuning and decoding each input was shown {REPEATS} times with Gaussian measurement noise "
-            f"(sd {NOISE}) added to the recorded activity, since the network itself has none; those numbers depend on it."
+            f"(sd {NOISE}) added to the recorded activity, since the network itself has none; those numbers depend "
+            "on it."
         )
     return " ".join(said)
 
@@ -203,9 +221,7 @@ def methods(found: Examination) -> str:
     """A paragraph that can be copied into a paper."""
     parts = [f"{found.subject.name} was examined with artiphys {found.values().version} (seed {found.seed})."]
     if found.decodings:
-        where = (
-            "the last valid position of each trial" if found.subject.toy is None else "the recorded sites"
-        )
+        where = "the last valid position of each trial" if found.subject.toy is None else "the recorded sites"
         parts.append(f"Activity was read at {len(found.read_sites)} sites ({where}).")
         parts.append(found.tunings[0].methods_text())
         parts.append(found.decodings[0].methods_text())

@@ -47,7 +47,7 @@ class Players(Sequence[Player]):
                 if p.name == index:
                     return p
             raise InputError(f"there is no player {index!r}; there are {self.names}")
-        return self._players[int(index)]  # type: ignore[call-overload,no-any-return]
+        return self._players[int(index)]  # type: ignore[call-overload]
 
     def __iter__(self) -> Iterator[Player]:
         return iter(self._players)

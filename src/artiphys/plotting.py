@@ -47,7 +47,12 @@ def _clean(ax: Axes) -> None:
 
 
 def plot_contributions(
-    single: Attribution, shapley: Attribution, *, ax: Axes | None = None, confidence: float = 0.95, over: Any = "both"
+    single: Attribution,
+    shapley: Attribution,
+    *,
+    ax: Axes | None = None,
+    confidence: float = 0.95,
+    over: Any = "both",
 ) -> Axes:
     """Each player's single-lesion effect beside its Shapley value, with intervals on both."""
     order = np.argsort(-np.abs(shapley.values.to_numpy()), kind="stable")
@@ -148,7 +153,14 @@ def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes 
         # A little apart, so that equal curves can both be seen.
         dodge = (i - (len(units) - 1) / 2) * 0.04 * step
         ax.errorbar(
-            x + dodge, curves[u], yerr=sem[u], color=CYCLE[i % 6], marker=MARKS[i % 6], capsize=2, ms=5, label=f"unit {u}"
+            x + dodge,
+            curves[u],
+            yerr=sem[u],
+            color=CYCLE[i % 6],
+            marker=MARKS[i % 6],
+            capsize=2,
+            ms=5,
+            label=f"unit {u}",
         )
     if not numeric:
         ax.set_xticks(x, [str(v) for v in labels])

@@ -152,7 +152,14 @@ def record(
         if out is None
         else ZarrStore.start(Path(out), attrs, stimuli, batch_size, overwrite)
     )
-    bar = tqdm(total=len(stimuli), initial=store.n_done, desc="recording", unit="trial", delay=2, disable=not progress)
+    bar = tqdm(
+        total=len(stimuli),
+        initial=store.n_done,
+        desc="recording",
+        unit="trial",
+        delay=2,
+        disable=not progress,
+    )
     with torch.no_grad(), bar:
         for start in range(store.n_done, len(stimuli), batch_size):
             batch = stimuli[start : start + batch_size]
@@ -187,7 +194,11 @@ def _attributes(prep: Preparation, stimuli: Stimuli, sites: Sequence[Site]) -> d
         "stimuli": stimuli.digest(),
         "n_trials": len(stimuli),
         "sites": {
-            s.name: {"axes": list(s.axes), "unit_axis": s.unit_axis, "dtype": str(s.dtype).removeprefix("torch.")}
+            s.name: {
+                "axes": list(s.axes),
+                "unit_axis": s.unit_axis,
+                "dtype": str(s.dtype).removeprefix("torch."),
+            }
             for s in sites
         },
         "aliases": {a: n for a, n in prep.sites.aliases.items() if n in names},

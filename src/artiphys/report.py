@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from artiphys import plotting
-from artiphys.examine import N_PERMUTATIONS, Examination
-from artiphys.findings import caveats, findings, insignificant, methods, truth_table
-from artiphys.stats import false_discovery
+from artiphys.examine import ALPHA, N_PERMUTATIONS, Examination
+from artiphys.findings import caveats, findings, insignificant, methods, truth_table, tuned_share
+from artiphys.lesions import Attribution
+from artiphys.probes import Decoding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,39 +53,43 @@ def write_report(examined: Sequence[Examination], out: Path, command: str, secon
 
 def results(found: Examination) -> dict[str, Any]:
     """Every number of an examination, as plain values."""
-    table = lambda a: None if a is None else {
-        "values": _column(a.values), "stderr": _column(a.stderr), "stderr_stimuli": _column(a.stderr_stimuli),
-        "interval": [_column(end) for end in a.interval(0.95, found.over)],
-        "intact": a.intact, "lesioned": a.lesioned, "n_evaluations": a.n_evaluations, "exact": a.exact,
-        "method": a.method, "why": a.why, "kind": a.kind, "n_trials": a.n_trials, "seconds": a.seconds,
-        "interval_over": found.over, "score": a.score, "unit": a.unit,
-    }  # fmt: skip
     return {
         "name": found.subject.name,
         "seed": found.seed,
         "lesion_kind": found.subject.kind,
         "findings": findings(found),
-        "single_lesions": table(found.single),
-        "shapley": table(found.shapley),
-        "screening": table(found.screening),
+        "single_lesions": _numbers(found.single, found),
+        "shapley": _numbers(found.shapley, found),
+        "screening": _numbers(found.screening, found),
         "all_players_lesioned": found.all_lesioned,
         "pairs": found.pairs.to_dict("records"),
-        "decoding": [
-            {
-                "site": s, "score": float(d.score), "stderr": float(d.stderr), "chance": d.chance, "metric": d.metric,
-                "null_mean": None if d.null_mean is None else float(d.null_mean),
-                "p": None if d.p_value is None else float(d.p_value), "n_trials": d.n_trials,
-            }
-            for s, d in zip(found.read_sites, found.decodings)
-        ],
-        "tuned_share": {
-            s: float(np.mean(false_discovery(t.p_value.to_numpy()) < 0.05))
-            for s, t in zip(found.read_sites, found.tunings)
-            if t.p_value is not None
-        },
+        "decoding": [_decoded(s, d) for s, d in zip(found.read_sites, found.decodings)],
+        "tuned_share": {s: tuned_share(t) for s, t in zip(found.read_sites, found.tunings)},
         "seconds": found.seconds,
         "evaluations": found.evaluations,
-    }  # fmt: skip
+    }
+
+
+def _numbers(result: Attribution | None, found: Examination) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    plain = ("intact", "lesioned", "n_evaluations", "exact", "method", "why", "kind", "n_trials", "score", "unit")
+    columns = {name: _column(getattr(result, name)) for name in ("values", "stderr", "stderr_stimuli")}
+    ends = [_column(end) for end in result.interval(1 - ALPHA, found.over)]
+    return {**columns, "interval": ends, "interval_over": found.over} | {n: getattr(result, n) for n in plain}
+
+
+def _decoded(site: str, d: Decoding) -> dict[str, Any]:
+    return {
+        "site": site,
+        "score": float(d.score),
+        "stderr": float(d.stderr),
+        "chance": d.chance,
+        "metric": d.metric,
+        "null_mean": None if d.null_mean is None else float(d.null_mean),
+        "p": None if d.p_value is None else float(d.p_value),
+        "n_trials": d.n_trials,
+    }
 
 
 def _column(values: Any) -> dict[str, float]:
@@ -136,9 +141,9 @@ def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
             (
                 "screening",
                 plotting.plot_head_map(found.screening, mark=kept),
-                f"Screening: cost of each head's single {kind} lesion, n = {found.screening.n_trials} trials (the other "
-                "half); no error bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads "
-                "were measured further.",
+                f"Screening: cost of each head's single {kind} lesion, n = {found.screening.n_trials} trials (the "
+                "other half); no error bars in a map, standard errors are in results.json; the null is 0 (white). Framed "
+                "heads were measured further.",
             )
         )
     if found.decodings:
@@ -160,8 +165,9 @@ def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
                 "tuning",
                 ax,
                 f"Tuning to '{found.subject.label}' of the most selective units at {found.read_sites[best]}. n = "
-                f"{int(tuning.n.min())} to {int(tuning.n.max())} trials a value; bars: standard error over trials; null: "
-                f"{N_PERMUTATIONS} permutations of the label (Welch's F), shares of tuned units are in the text; no lesion.",
+                f"{int(tuning.n.min())} to {int(tuning.n.max())} trials a value; bars: standard error over trials; "
+                f"null: {N_PERMUTATIONS} permutations of the label (Welch's F), shares of tuned units are in the text; "
+                "no lesion.",
             )
         )
     return made
@@ -174,10 +180,11 @@ def _are_heads(found: Examination) -> bool:
 
 def _figure(ax: Axes, path: Path, caption: str) -> str:
     figure: Any = ax.figure
+    # The caption is part of the picture too: a PNG is passed on without its page.
+    width = int(figure.get_figwidth() * 15)
+    figure.supxlabel("\n".join(textwrap.wrap(caption, width)), fontsize=7.5, color="#444", x=0.02, ha="left")
     figure.savefig(path, dpi=150)
-    held = io.BytesIO()
-    figure.savefig(held, format="png", dpi=150)
-    data = base64.b64encode(held.getvalue()).decode()
+    data = base64.b64encode(path.read_bytes()).decode()
     text = html.escape(caption)
     return f"<figure><img alt='{text}' src='data:image/png;base64,{data}'><figcaption>{text}</figcaption></figure>"
 

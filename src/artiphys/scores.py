@@ -128,7 +128,7 @@ def _outputs(outputs: Any) -> Tensor:
         found = outputs["logits"]
     else:
         tensors = [t for _, t in leaves(outputs)]
-        if not tensors or isinstance(outputs, Mapping) and len(tensors) > 1:
+        if not tensors or (isinstance(outputs, Mapping) and len(tensors) > 1):
             came = f"the entries {list(outputs)}" if isinstance(outputs, Mapping) else type(outputs).__name__
             raise InputError(f"the network's output is {came}; give a function (outputs, trials) -> values as score")
         found = tensors[0]

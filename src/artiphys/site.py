@@ -114,9 +114,7 @@ class Sites(Mapping[str, Site]):
             if not isinstance(pattern, str) or "*" not in pattern:
                 chosen.add(self.canonical(pattern))
                 continue
-            rule = re.compile(
-                re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^.]*") + r"\Z"
-            )
+            rule = re.compile(re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^.]*") + r"\Z")
             hits = {n for n in self._sites if rule.match(n)}
             hits |= {target for alias, target in self.aliases.items() if rule.match(alias)}
             if not hits:

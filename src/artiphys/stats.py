@@ -40,8 +40,8 @@ def p_value(observed: Array | float, null: Array) -> Array:
 def t_interval(mean: Array, stderr: Array, df: float, confidence: float) -> tuple[Array, Array]:
     """Two-sided interval from a mean, its standard error and the degrees of freedom."""
     check_confidence(confidence)
-    factor = scipy_stats.t.ppf(0.5 + confidence / 2, df) if math.isfinite(df) else scipy_stats.norm.ppf(
-        0.5 + confidence / 2
+    factor = (
+        scipy_stats.t.ppf(0.5 + confidence / 2, df) if math.isfinite(df) else scipy_stats.norm.ppf(0.5 + confidence / 2)
     )
     return mean - factor * stderr, mean + factor * stderr
 

@@ -129,13 +129,12 @@ class Stimuli:
     def __getitem__(self, index: Any) -> Stimuli:
         rows = np.atleast_1d(np.arange(len(self))[index if isinstance(index, slice) else np.asarray(index)])
         take = torch.as_tensor(rows)
+
         # A slice stays a view: copying a million trials to read 256 of them would cost memory.
-        pick = (lambda t: t[index]) if isinstance(index, slice) else (lambda t: t[take.to(t.device)])
-        inputs = (
-            {k: pick(v) for k, v in self.inputs.items()}
-            if isinstance(self.inputs, Mapping)
-            else pick(self.inputs)
-        )
+        def pick(t: Tensor) -> Tensor:
+            return t[index] if isinstance(index, slice) else t[take.to(t.device)]
+
+        inputs = {k: pick(v) for k, v in self.inputs.items()} if isinstance(self.inputs, Mapping) else pick(self.inputs)
         return self._like(inputs, self.conditions.iloc[rows].reset_index(drop=True), self.ids[rows])
 
     def repeated(self, times: int) -> Stimuli:
@@ -173,8 +172,10 @@ class Stimuli:
         return h.hexdigest()
 
     def __repr__(self) -> str:
-        shapes = {k: tuple(t.shape) for k, t in self.inputs.items()} if isinstance(self.inputs, Mapping) else (
-            tuple(self.inputs.shape)
+        shapes = (
+            {k: tuple(t.shape) for k, t in self.inputs.items()}
+            if isinstance(self.inputs, Mapping)
+            else (tuple(self.inputs.shape))
         )
         return f"Stimuli({len(self)} trials, inputs {shapes}, conditions {list(self.conditions.columns)})"
 
@@ -182,7 +183,7 @@ class Stimuli:
 def tensor_bytes(t: Tensor) -> memoryview:
     """The bytes of a tensor of any dtype, for digests."""
     flat = t.detach().cpu().contiguous().flatten()
-    return memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else memoryview(b"")
+    return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")
 
 
 def _tensors(inputs: Inputs) -> list[Tensor]:

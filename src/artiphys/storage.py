@@ -103,9 +103,7 @@ class ZarrStore(_Described):
             raise RecordingError(f"{path} holds no artiphys recording") from error
 
     @classmethod
-    def start(
-        cls, path: Path, attrs: dict[str, Any], stimuli: Stimuli, batch_size: int, overwrite: bool
-    ) -> ZarrStore:
+    def start(cls, path: Path, attrs: dict[str, Any], stimuli: Stimuli, batch_size: int, overwrite: bool) -> ZarrStore:
         """A new recording, or the unfinished one that is there if it is of the same thing."""
         if path.exists() and not overwrite and any(path.iterdir() if path.is_dir() else [path]):
             return cls._resumed(path, attrs)

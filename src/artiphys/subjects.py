@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from artiphys import specimens, toys
 from artiphys.errors import InputError, unknown
+from artiphys.lesions.lesion import Kind
 from artiphys.preparation import Preparation
 from artiphys.scores import Score
 from artiphys.specimens import Specimen
@@ -47,7 +48,7 @@ class Subject:
     players: tuple[str, ...]
     grouped: bool
     score: Score
-    kind: str
+    kind: Kind
     noise: float
     exhaustive: bool
     circular: float | None
@@ -59,7 +60,7 @@ def names() -> list[str]:
     return [*toys.names(), *specimens.names()]
 
 
-def load(name: str, *, kind: str | None = None, n_lesion_trials: int = 32) -> Subject:
+def load(name: str, *, kind: Kind | None = None, n_lesion_trials: int = 32) -> Subject:
     """A subject by name.
 
     Raises
@@ -74,7 +75,7 @@ def load(name: str, *, kind: str | None = None, n_lesion_trials: int = 32) -> Su
     raise InputError(unknown("toy or specimen", name, names()))
 
 
-def _toy(toy: Toy, kind: str | None) -> Subject:
+def _toy(toy: Toy, kind: Kind | None) -> Subject:
     prep = toy.preparation()
     stimuli = toy.stimuli
     if "label" not in stimuli.conditions.columns:
@@ -84,16 +85,20 @@ def _toy(toy: Toy, kind: str | None) -> Subject:
         inputs: Any = stimuli.inputs
         again = stimuli.conditions.loc[np.tile(np.arange(len(stimuli)), REPEATS)].reset_index(drop=True)
         reading = Stimuli(torch.cat([inputs] * REPEATS), again)
-    layers = ("input", *toy.players) if "input" in prep.sites and prep.sites["input"].dtype.is_floating_point else toy.players
+    layers = (
+        ("input", *toy.players)
+        if "input" in prep.sites and prep.sites["input"].dtype.is_floating_point
+        else toy.players
+    )
     return Subject(
         name=toy.name, task=toy.lesson, prep=prep, reading=reading, screening=toy.stimuli, estimating=toy.stimuli,
         label="label", layers=layers, players=toy.players, grouped=toy.grouped, score=toy.score,
-        kind=kind or toy.kinds[0], noise=NOISE if toy.exhaustive else 0.0, exhaustive=toy.exhaustive,
+        kind=kind or cast(Kind, toy.kinds[0]), noise=NOISE if toy.exhaustive else 0.0, exhaustive=toy.exhaustive,
         circular=None, toy=toy,
     )  # fmt: skip
 
 
-def _specimen(found: Specimen, kind: str, n_trials: int) -> Subject:
+def _specimen(found: Specimen, kind: Kind, n_trials: int) -> Subject:
     chosen = found.stimuli[: min(n_trials, len(found.stimuli))]
     labels = chosen.conditions[found.label].to_numpy()
     first = np.zeros(len(chosen), dtype=bool)

@@ -314,4 +314,3 @@ class Tapping:
             n_time=n_time, valid=frame.valid, conditions=frame.conditions, activity=frame.activity,
         )  # fmt: skip
         return x, at
-

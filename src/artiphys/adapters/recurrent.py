@@ -110,9 +110,7 @@ class Unrolled:
             return (hx[0], hx[1]) if batched else (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
         return (hx if batched else hx.unsqueeze(1)), None
 
-    def _layer(
-        self, x: Tensor, h: Tensor, c: Tensor | None, layer: int, suffix: str
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _layer(self, x: Tensor, h: Tensor, c: Tensor | None, layer: int, suffix: str) -> tuple[Tensor, Tensor, Tensor]:
         n = x.shape[1]
         order = range(n - 1, -1, -1) if suffix else range(n)
         outputs: list[Tensor] = [h] * n

@@ -8,12 +8,11 @@ is an alias, and so is a module's input that some module put out.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from artiphys.adapters.base import (
@@ -31,7 +30,11 @@ from artiphys.site import Site
 from artiphys.stimuli import Inputs
 from artiphys.taps import Key, Tap, View, leaves
 
-SPATIAL = {1: ("channel", "time"), 2: ("channel", "height", "width"), 3: ("channel", "depth", "height", "width")}
+SPATIAL = {
+    1: ("channel", "time"),
+    2: ("channel", "height", "width"),
+    3: ("channel", "depth", "height", "width"),
+}
 CONVOLUTIONAL: dict[int, tuple[type[nn.Module], ...]] = {
     1: (nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
     2: (
@@ -57,6 +60,7 @@ class Event:
 
     @property
     def place(self) -> tuple[str, bool, tuple[Key, ...], int]:
+        """What names this tensor in every run."""
         return self.module, self.of_input, self.path, self.call
 
 
@@ -82,18 +86,22 @@ class TorchAdapter:
         self.flip = isinstance(root, nn.RNNBase) and not root.batch_first
 
     def example(self) -> Inputs | None:
+        """The inputs given by the user."""
         return self._example
 
     def unwrap(self) -> nn.Module:
+        """The module; it was never changed."""
         return self.root
 
     def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
+        """The module's own outputs; ``last_only`` means nothing to a module without positions."""
         inputs = inputs_to(inputs, device_of(self.root))
         if isinstance(inputs, Mapping):
             return self.root(**inputs)
         return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)
 
     def discover(self, example: Inputs) -> Discovery:
+        """Run two and three trials of the example and name what is seen."""
         with without_trace(self.root):
             two = self._events(rows_of(example, (0, 1)))
             three = {e.place: e for e in self._events(rows_of(example, (0, 1, 0)))}
@@ -146,9 +154,9 @@ class TorchAdapter:
     ) -> None:
         stepped = self._is_stepped(e.module)
         shown = self._names(e, n_calls, stepped)
-        if e.module in self.recurrent and not e.of_input and e.path in ((0,), ()):
-            if self._add_states(e, found):
-                return
+        is_sequence = e.module in self.recurrent and not e.of_input and e.path in ((0,), ())
+        if is_sequence and self._add_states(e, found):
+            return
         if stepped and e.call > 0:
             return
         passed = None
@@ -221,9 +229,7 @@ class TorchAdapter:
         prefix = f"{e.module}." if e.module else ""
         for name, point in unrolled.points.items():
             size = module.proj_size if module.proj_size and name[0] == "h" else module.hidden_size
-            site = Site(
-                f"{prefix}{name}", ("time", "unit"), (n_time, size), "unit", e.tensor.dtype, stepped=True
-            )
+            site = Site(f"{prefix}{name}", ("time", "unit"), (n_time, size), "unit", e.tensor.dtype, stepped=True)
             found.taps[site.name] = Tap(site, point, View(), (), None)
         if module.bidirectional:
             return False
@@ -250,7 +256,7 @@ class TorchAdapter:
                 site = found.taps[source].site
                 return site.axes, site.guessed
         guesses = {2: ("time", "unit"), 3: SPATIAL[2], 4: SPATIAL[3]}
-        return guesses.get(rank, tuple(f"axis{i}" for i in range(1, rank)) + ("unit",)), True
+        return guesses.get(rank, (*(f"axis{i}" for i in range(1, rank)), "unit")), True
 
 
 def unit_axis(axes: Sequence[str]) -> str:
@@ -275,5 +281,3 @@ def check_plain(model: Any) -> nn.Module:
             "compile after you are done"
         )
     return model
-
-

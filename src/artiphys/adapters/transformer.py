@@ -74,6 +74,7 @@ class TransformerAdapter:
             raise
 
     def example(self) -> Inputs | None:
+        """Two trials of five tokens, where the model takes tokens alone."""
         config: Any = self.root.config
         text = getattr(config, "text_config", config)
         vocabulary = int(getattr(text, "vocab_size", 0) or 0)
@@ -82,6 +83,7 @@ class TransformerAdapter:
         return torch.arange(10).reshape(2, 5) % vocabulary
 
     def unwrap(self) -> Any:
+        """The transformers model as it was before; a bridge that was given is given back."""
         if self._before:
             self._restore()
         return self._given
@@ -95,8 +97,9 @@ class TransformerAdapter:
         self._before = []
 
     def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
+        """Logits ``(trial, time, token)``, or ``(trial, token)`` at each trial's last real position."""
         inputs = inputs_to(inputs, device_of(self.root))
-        kwargs = dict(inputs) if isinstance(inputs, Mapping) else {"input_ids": inputs}
+        kwargs: dict[str, Any] = dict(inputs) if isinstance(inputs, Mapping) else {"input_ids": inputs}
         mask = kwargs.get("attention_mask")
         if mask is not None and bool(mask.bool().all()):
             mask = kwargs["attention_mask"] = None
@@ -112,6 +115,7 @@ class TransformerAdapter:
         return last_position(values, mask) if last_only and isinstance(values, Tensor) else values
 
     def discover(self, example: Inputs) -> Discovery:
+        """Run two and three trials and see which of TransformerLens's hooks fire, and in what shape."""
         points = self.bridge.hook_dict
         names: dict[int, list[str]] = {}
         for name, point in points.items():
@@ -166,7 +170,7 @@ class TransformerAdapter:
         known = {1: ("time",), 2: ("time", "unit"), 3: ("time", "head", "unit")}
         if len(shape) in known:
             return known[len(shape)], False
-        return tuple(f"axis{i}" for i in range(1, len(shape))) + ("unit",), True
+        return (*(f"axis{i}" for i in range(1, len(shape))), "unit"), True
 
 
 def last_position(values: Tensor, mask: Tensor | None) -> Tensor:

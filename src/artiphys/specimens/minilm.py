@@ -39,10 +39,8 @@ def load() -> Specimen:
         {"topic": topics, "word": [w for _, w in items], "frame": [FRAMES.index(f) for f, _ in items]},
     )
     with torch.no_grad():
-        intact = model(**stimuli.inputs)
-    centres = torch.stack(
-        [intact[[t == topic for t in topics]].mean(dim=0) for topic in ("food", "vehicle")]
-    )
+        intact = model(**dict(stimuli.inputs))
+    centres = torch.stack([intact[[t == topic for t in topics]].mean(dim=0) for topic in ("food", "vehicle")])
 
     def margin(outputs: Tensor, trials: Stimuli) -> Tensor:
         cosine = nn.functional.cosine_similarity(outputs[:, None], centres.to(outputs)[None], dim=-1)

@@ -80,7 +80,13 @@ def epiphenomenal(seed: int = 0) -> Toy:
     tolerance = 4 * math.sqrt(hit * (1 - hit) / N_TRIALS)
     truth = (
         Truth("accuracy", {"intact": hit}, None, tolerance, "Phi(1 / 2): c = s + 2 n"),
-        Truth("single_lesions", {"hidden.0": 0.0, "hidden.1": hit - 0.5}, "zero", tolerance, "readout weights 0 and 1"),
+        Truth(
+            "single_lesions",
+            {"hidden.0": 0.0, "hidden.1": hit - 0.5},
+            "zero",
+            tolerance,
+            "readout weights 0 and 1",
+        ),
         Truth("shapley", {"hidden.0": 0.0, "hidden.1": hit - 0.5}, "zero", tolerance, "readout weights 0 and 1"),
         Truth("shapley", {"hidden.0": 0.0, "hidden.1": hit - 0.5}, "mean", tolerance, "readout weights 0 and 1"),
         Truth("d_prime", {"hidden.0": 20.0, "hidden.1": 1.0}, None, 1.0, "2 / .1 and 2 / 2"),
@@ -102,7 +108,13 @@ def suppressor(seed: int = 0) -> Toy:
         Truth("value", {"hidden.0": alone, "hidden.1": 0.5, "none": 0.5}, "zero", tolerance, source),
         Truth("single_lesions", {"hidden.0": 0.5, "hidden.1": 1 - alone}, "zero", tolerance, source),
         Truth("shapley", {"hidden.0": alone / 2, "hidden.1": (1 - alone) / 2}, "zero", tolerance, source),
-        Truth("d_prime", {"hidden.0": 2 / math.sqrt(4.01), "hidden.1": 0.0}, None, 0.15, "2 s over sd; b holds no s"),
+        Truth(
+            "d_prime",
+            {"hidden.0": 2 / math.sqrt(4.01), "hidden.1": 0.0},
+            None,
+            0.15,
+            "2 s over sd; b holds no s",
+        ),
     )
     net = MixNet([[1.0, 1.0, 0.1, 0.0], [0.0, 1.0, 0.0, 0.1]], [1.0, -1.0])
     score = scores.accuracy("label", threshold=0.0)

@@ -68,8 +68,20 @@ def integrator(leak: float = 1.0, mu: float = 0.1, n_steps: int = 25, seed: int 
     steps = list(range(n_steps))
     truth = [
         Truth("accuracy", {"intact": hit(steps)}, None, tolerance, source),
-        Truth("shapley", {"cell.0": hit(steps) - 0.5}, "zero", tolerance, "without its state it always answers 1"),
-        Truth("single_lesions", {"cell.0": hit(steps) - 0.5}, "zero", tolerance, "without its state it always answers 1"),
+        Truth(
+            "shapley",
+            {"cell.0": hit(steps) - 0.5},
+            "zero",
+            tolerance,
+            "without its state it always answers 1",
+        ),
+        Truth(
+            "single_lesions",
+            {"cell.0": hit(steps) - 0.5},
+            "zero",
+            tolerance,
+            "without its state it always answers 1",
+        ),
     ]
     if n_steps > 15:
         window = {

@@ -41,7 +41,12 @@ class InductionNet(nn.Module):
         super().__init__()
         v, n = vocabulary + 1, length  # the last token is BOS
         d = 3 * v + n
-        token, position, previous, out = (slice(0, v), slice(v, v + n), slice(v + n, 2 * v + n), slice(2 * v + n, d))
+        token, position, previous, out = (
+            slice(0, v),
+            slice(v, v + n),
+            slice(v + n, 2 * v + n),
+            slice(2 * v + n, d),
+        )
         self.vocabulary = vocabulary
         self.embed = nn.Parameter(torch.zeros(v, d), requires_grad=False)
         self.position = nn.Parameter(torch.zeros(n, d), requires_grad=False)
@@ -78,7 +83,9 @@ class InductionNet(nn.Module):
         return logits
 
 
-def induction_head(vocabulary: int = 20, n_distinct: int = 16, bos: bool = True, n_trials: int = 8, seed: int = 0) -> Toy:
+def induction_head(
+    vocabulary: int = 20, n_distinct: int = 16, bos: bool = True, n_trials: int = 8, seed: int = 0
+) -> Toy:
     """16 distinct tokens, repeated; the score is over the 15 next-token predictions of the second half.
 
     Without BOS the first token has no predecessor and looks at itself, so that the first prediction

@@ -71,7 +71,13 @@ def disjunction() -> Toy:
         _exact("single_lesions", "mean", 0.25),
         _exact("shapley", "mean", 0.25),
     ]
-    return _toy("or", net, [0, 1, 1, 1], truth, "a zero lesion answers no, a mean lesion yes: effects differ threefold")
+    return _toy(
+        "or",
+        net,
+        [0, 1, 1, 1],
+        truth,
+        "a zero lesion answers no, a mean lesion yes: effects differ threefold",
+    )
 
 
 def xor() -> Toy:
@@ -83,7 +89,13 @@ def xor() -> Toy:
         _exact("shapley", "zero", 0.375, 0.125),
         _exact("single_lesions", "mean", 0.5, 0.5),
         _exact("shapley", "mean", 0.25, 0.25),
-        Truth("information", {"hidden.0": 0.31127812, "hidden.1": 0.31127812}, None, 1e-6, "1 - H(1/4, 3/4) etc. [bits]"),
+        Truth(
+            "information",
+            {"hidden.0": 0.31127812, "hidden.1": 0.31127812},
+            None,
+            1e-6,
+            "1 - H(1/4, 3/4) etc. [bits]",
+        ),
     ]
     return _toy("xor", net, [0, 1, 1, 0], truth, "both units carry .311 bit about the answer; zero lesions say 3:1")
 
