@@ -167,7 +167,8 @@ class Game:
             other = {les.kind for les in lesions} - {self.kind}
             if other and self.kind != "mixed":
                 raise LesionError(f"the game is of kind {self.kind!r}, but a player is a lesion of kind {other}")
-            names.append(" + ".join(f"{les.site}{list(les.units or ['all'])}" for les in lesions))
+            name = " + ".join(les.label() for les in lesions)
+            names.append(name if name not in names else f"{name} #{names.count(name) + 1}")
             parts.append(lesions)
         if len(set(names)) != len(names):
             twice = sorted({n for n in names if names.count(n) > 1})

@@ -182,6 +182,16 @@ class Lesion:
             h.update(f"{field.name}={value!r};".encode())
         return h.hexdigest()
 
+    def label(self) -> str:
+        """Short name, as a player's: site, units and time."""
+        units = "" if self.units is None else "." + "+".join(str(u) for u in self.units)
+        time = self.time
+        if isinstance(time, tuple) and time[:1] == ("slice",):
+            time = ":".join("" if t is None else str(t) for t in time[1:3])
+        elif isinstance(time, range):
+            time = f"{time.start}:{time.stop}" if time.step == 1 else tuple(time)
+        return f"{self.site}{units}" + ("" if time is None else f" @{time}")
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Lesion) and self.digest() == other.digest()
 

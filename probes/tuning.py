@@ -12,10 +12,11 @@ import xarray as xr
 
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.activity import as_activity, per_trial
-from artiphys.stats import Permutations, Seed, false_discovery, p_value
+from artiphys.stats import Permutations, Seed, false_discovery, p_value, pooled_p_value
 
 Array = np.ndarray[Any, Any]
 MAX_LEVELS = 20  # a number with more values than this is binned
+POOL_FROM = 20  # units; with fewer, each is held against its own permutations only
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Tuning:
     n : DataArray ``(stimulus,)``
         Trials behind each value.
     p_value : DataArray ``(..., unit)`` or None
-        Permutation p of Welch's F; None without permutations.
+        Permutation p of Welch's F; None without permutations. From 20 units on the null is pooled over
+        units: F is studentised, so that units share it, and p can be small enough for many tests.
     eta_squared : DataArray ``(..., unit)``
     kind : "categorical", "linear" or "circular"
     """
@@ -88,8 +90,7 @@ class Tuning:
     def methods_text(self) -> str:
         """A paragraph fit for a methods section."""
         test = (
-            f" Tuning was tested by permuting the stimulus {self.n_permutations} times ({self.scheme}; Welch's F, "
-            f"smallest attainable p {1 / (self.n_permutations + 1):.2g})."
+            f" Tuning was tested by permuting the stimulus {self.n_permutations} times ({self.scheme}; Welch's F)."
             if self.n_permutations
             else ""
         )
@@ -169,7 +170,9 @@ def tuning_curves(
         plan = Permutations.of(level, None if groups is None else per_trial(groups, data, "groups"))
         observed = _welch(mean, var, count)
         null = np.stack([_welch(*_moments(flat, new, len(labels))) for new in plan.draw(n_permutations, seed)])
-        p, scheme = unit(p_value(observed, null)), plan.scheme
+        pooled = null.shape[1] >= POOL_FROM
+        p = unit(pooled_p_value(observed, null) if pooled else p_value(observed, null))
+        scheme = plan.scheme + (f"; null pooled over {null.shape[1]} units" if pooled else "")
     return Tuning(
         curves=give(mean), sem=give(sem), n=xr.DataArray(np.bincount(level), dims=("stimulus",)),
         p_value=p, eta_squared=unit(_eta_squared(mean, var, count)), kind=kind, period=period,

@@ -96,11 +96,9 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
             from matplotlib.patches import Rectangle
 
             ax.add_patch(Rectangle((layer - 0.5, head - 0.5), 1, 1, fill=False, ec="black", lw=1.8))
-            above = head + 1 < grid.shape[1]
-            ax.annotate(
-                short(name), (layer, head + (0.6 if above else -0.6)), ha="center",
-                va="bottom" if above else "top", fontsize=8,
-            )  # fmt: skip
+            left = layer > 1
+            where = (layer - 0.65 if left else layer + 0.65, head)
+            ax.annotate(short(name), where, ha="right" if left else "left", va="center", fontsize=9)
     ax.set_xlabel("layer")
     ax.set_ylabel("head")
     ax.set_yticks(range(grid.shape[1]))
@@ -117,7 +115,10 @@ def plot_decoding(
     x = np.arange(len(names))
     score = np.array([float(d.score) for d in decodings])
     ends = [d.interval(confidence) for d in decodings]
-    error = np.abs(np.array([[float(lo), float(hi)] for lo, hi in ends]).T - score)
+    limits = np.array([[float(lo), float(hi)] for lo, hi in ends]).T
+    if "accuracy" in decodings[0].metric:
+        limits = limits.clip(0, 1)  # a t interval knows no bounds, a proportion does
+    error = np.abs(limits - score)
     ax.errorbar(x, score, yerr=error, fmt="o", color=BLUE, capsize=2, ms=5, label="decoding")
     if all(d.null_mean is not None for d in decodings):
         null = [float(d.null_mean) for d in decodings if d.null_mean is not None]

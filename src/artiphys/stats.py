@@ -37,6 +37,22 @@ def p_value(observed: Array | float, null: Array) -> Array:
     return np.asarray((np.sum(null >= np.asarray(observed) - slack, axis=0) + 1) / (len(null) + 1))
 
 
+def pooled_p_value(observed: Array, null: Array) -> Array:
+    """Permutation p-value of many units against one null pooled over all of them.
+
+    Only for studentised statistics, whose null is the same for all units.
+
+    Parameters
+    ----------
+    observed : ``(unit,)``
+    null : ``(permutation, unit)``
+    """
+    ordered = np.sort(np.asarray(null).ravel())
+    slack = 1e-12 * np.maximum(1.0, np.abs(np.where(np.isfinite(observed), observed, 1.0)))
+    above = len(ordered) - np.searchsorted(ordered, observed - slack, side="left")
+    return np.asarray((above + 1) / (len(ordered) + 1))
+
+
 def t_interval(mean: Array, stderr: Array, df: float, confidence: float) -> tuple[Array, Array]:
     """Two-sided interval from a mean, its standard error and the degrees of freedom."""
     check_confidence(confidence)

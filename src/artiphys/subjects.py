@@ -60,7 +60,7 @@ def names() -> list[str]:
     return [*toys.names(), *specimens.names()]
 
 
-def load(name: str, *, kind: Kind | None = None, n_lesion_trials: int = 32) -> Subject:
+def load(name: str, *, kind: Kind | None = None, n_lesion_trials: int = 24) -> Subject:
     """A subject by name.
 
     Raises
