@@ -100,8 +100,9 @@ class Attribution:
         return self.values.copy(data=low), self.values.copy(data=high)
 
     def to_dataframe(self, confidence: float = 0.95) -> pd.DataFrame:
-        """One row a player: value, both errors, and the interval over both."""
-        low, high = self.interval(confidence)
+        """One row a player: value, both errors, and the interval over both (over coalitions with one trial)."""
+        known = not bool(np.isnan(self.stderr_stimuli).any())
+        low, high = self.interval(confidence, "both" if known else "coalitions")
         return pd.DataFrame(
             {
                 "value": self.values.to_numpy(),

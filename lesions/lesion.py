@@ -153,7 +153,7 @@ class Lesion:
             raise LesionError(
                 f"reference came as {type(reference).__name__}; wanted a Recording (from ap.record) or Stimuli"
             )
-        elif self.site not in reference and self.site not in reference.attrs["aliases"]:
+        elif self.site not in reference:
             raise LesionError(
                 f"the reference recording does not hold site {self.site!r} (it holds {list(reference)}); "
                 "record it, or pass stimuli as reference"

@@ -79,6 +79,9 @@ class Recording(Mapping[str, xr.DataArray]):
         array.attrs = {"unit_axis": info["unit_axis"], "dtype": info["dtype"], "model": self.attrs["model"]}
         return array
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._store.sites or name in self.attrs.get("aliases", {})
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._store.sites)
 

@@ -1,0 +1,347 @@
+"""Game: values, memo, keys, players; single lesions and Shapley values against independent references."""
+
+from __future__ import annotations
+
+import math
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import artiphys as ap
+from artiphys.errors import ArtiphysError, BudgetError, InputError, LesionError, StatisticsError
+
+
+def net(n: int = 6, seed: int = 0) -> tuple[ap.Preparation, ap.Stimuli]:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(5, n), nn.ReLU(), nn.Linear(n, 3)).eval()
+    x = torch.randn(20, 5, generator=torch.Generator().manual_seed(1))
+    return ap.wrap(model, x), ap.Stimuli(x, {"label": torch.arange(20) % 3})
+
+
+def game(n: int = 6, kind: Any = "zero", **options: Any) -> ap.Game:
+    prep, stimuli = net(n)
+    return ap.Game(prep, stimuli, ap.scores.log_prob("label"), prep.players("1"), kind=kind, **options)
+
+
+def coalitions(n: int) -> np.ndarray[Any, Any]:
+    return (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
+
+
+def by_weights(model: Any, stimuli: ap.Stimuli, keep: np.ndarray[Any, Any]) -> float:
+    """The same value by editing weights."""
+    w = model[2].weight.clone()
+    w[:, ~torch.as_tensor(keep)] = 0
+    logits = nn.functional.linear(model[1](model[0](stimuli.inputs)), w, model[2].bias)
+    rows = torch.arange(len(stimuli))
+    return float(logits.double().log_softmax(-1)[rows, torch.as_tensor(np.array(stimuli.conditions["label"]))].mean())
+
+
+def brute_force(values: Any, n: int) -> np.ndarray[Any, Any]:
+    """Mean marginal contribution over all orders."""
+    phi = np.zeros(n)
+    for order in permutations(range(n)):
+        present = np.zeros(n, dtype=bool)
+        for i in order:
+            before = values(present)
+            present = present.copy()
+            present[i] = True
+            phi[i] += values(present) - before
+    return phi / math.factorial(n)
+
+
+def test_values_equal_weight_edits() -> None:
+    g = game()
+    all_of_them = coalitions(6)
+    with torch.no_grad():
+        expected = [by_weights(g.prep.model, g.stimuli, c) for c in all_of_them]
+    assert g(all_of_them) == pytest.approx(expected, abs=1e-6)
+
+
+def test_batched_memoised_counted() -> None:
+    g = game(batch_size=60)
+    calls: list[int] = []
+    g.prep.model.register_forward_hook(lambda m, a, o: calls.append(len(o)))
+    c = coalitions(6)[:7]
+    first = g(np.vstack([c, c]))
+    assert g.n_evaluations == 7 and calls == [60, 60, 20]
+    assert np.array_equal(g(c), first[:7]) and g.n_evaluations == 7 and len(calls) == 3
+    assert g.per_trial(c).shape == (7, 20) and g.per_trial(c).mean(axis=1) == pytest.approx(first[:7])
+    assert g([[1, 0, 1, 0, 1, 0]])[0] == g(np.array([True, False] * 3))[0]
+    assert "coalitions evaluated" in repr(g)
+
+
+def test_more_trials_than_rows_run_in_parts() -> None:
+    whole, parts = game(), game(batch_size=7)
+    c = coalitions(6)[::9]
+    assert parts(c) == pytest.approx(whole(c), abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["zero", "mean", "resample", "noise", "gain", "clamp"])
+def test_every_kind_equals_lesioned(kind: Any) -> None:
+    options = {"noise": {"sd": 0.3}, "gain": {"gain": 0.5}, "clamp": {"value": 0.2}}.get(kind, {})
+    g = game(kind=kind, **options)
+    reference = {"reference": g.stimuli} if kind in ("mean", "resample") else {}
+    lesion: Any = ap.Lesion("1", units=[0, 4], kind=kind, **options, **reference)
+    with torch.no_grad(), ap.lesioned(g.prep, lesion):
+        expected = float(g.score(g.prep.run(g.stimuli).outputs, g.stimuli).mean())
+    assert g([[False, True, True, True, False, True]])[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_groups_and_lists_of_lesions_are_players() -> None:
+    prep, stimuli = net()
+    score = ap.scores.log_prob("label")
+    pairs = ap.Game(prep, stimuli, score, prep.players("1", group_by=[[0, 1], [2, 3]]), kind="zero")
+    lists = [[ap.Lesion("1", units=[0], kind="zero"), ap.Lesion("1", units=[1], kind="zero")]]
+    listed = ap.Game(prep, stimuli, score, lists, kind="zero")
+    assert pairs.player_names == ["1.0+1", "1.2+3"] and listed.player_names == ["1.0 + 1.1"]
+    assert pairs([[False, True]])[0] == pytest.approx(listed([[False]])[0])
+    assert [p.name for p in prep.players(["0", "1"], group_by="layer")] == ["layer 0", "layer 1"]
+    assert [p.name for p in prep.players(["0", "1"], group_by="site")] == ["0", "1"]
+    assert prep.players("1", units=[2])["1.2"].targets[0].units == (2,)  # type: ignore[index,union-attr]
+    mixed: list[Any] = [ap.Lesion("1", units=[0], kind="zero"), ap.Lesion("1", units=[1], kind="gain", gain=2.0)]
+    assert ap.Game(prep, stimuli, score, mixed, kind="mixed").n_players == 2
+
+
+def test_overlapping_players_raise_also_by_alias_and_axis() -> None:
+    prep, stimuli = net()
+    score = ap.scores.log_prob("label")
+    twice: list[Any] = [ap.Lesion("1", units=[0], kind="zero"), ap.Lesion("2.in", units=[0, 1], kind="zero")]
+    with pytest.raises(InputError, match=r"players overlap at '1'.*unit \[0\]"):
+        ap.Game(prep, stimuli, score, twice, kind="zero")
+    with pytest.raises(InputError, match="named more than once"):
+        ap.Game(prep, stimuli, score, [*prep.players("1"), *prep.players("1")], kind="zero")
+    conv = ap.wrap(nn.Sequential(nn.Conv1d(1, 2, 1), nn.Flatten(), nn.Linear(8, 1)), torch.zeros(2, 1, 4))
+    crossed: list[Any] = [
+        ap.Lesion("0", units=[0], kind="zero"),
+        ap.Lesion("0", units=[0], axis="time", kind="zero"),
+    ]
+    with pytest.raises(InputError, match="overlap"):
+        ap.Game(conv, torch.zeros(2, 1, 4), ap.scores.output(), crossed, kind="zero")
+    apart: list[Any] = [ap.Lesion("0", kind="zero", time=t) for t in (slice(0, 2), range(2, 4))]
+    assert ap.Game(conv, torch.zeros(2, 1, 4), ap.scores.output(), apart, kind="zero").n_players == 2
+    half: list[Any] = [ap.Lesion("0", kind="zero", time=t) for t in (slice(0, 2), slice(1, 4))]
+    with pytest.raises(InputError, match="overlap"):
+        ap.Game(conv, torch.zeros(2, 1, 4), ap.scores.output(), half, kind="zero")
+
+
+def test_key_is_the_games_meaning() -> None:
+    key = game().key
+    assert key == game(batch_size=3).key and key.isalnum()
+    assert len({key, game(kind="mean").key, game(5).key, game(kind="clamp", value=1.0).key}) == 4
+    prep, stimuli = net()
+    plain = ap.Game(prep, stimuli, lambda out, trials: out[:, 0], prep.players("1"), kind="zero")
+    with pytest.raises(InputError, match="key="):
+        plain.key  # noqa: B018
+    with torch.no_grad():
+        prep.model[0].weight[0, 0] += 1  # type: ignore[index,union-attr,operator]
+    changed = ap.Game(prep, stimuli, ap.scores.log_prob("label"), prep.players("1"), kind="zero")
+    assert changed.key != key
+
+
+def test_kind_is_always_said() -> None:
+    prep, stimuli = net()
+    with pytest.raises(TypeError, match="kind"):
+        ap.Game(prep, stimuli, ap.scores.output(), prep.players("1"))  # type: ignore[call-arg]
+    with pytest.raises(LesionError, match="kind came as"):
+        game(kind="ablate")
+    with pytest.raises(LesionError, match="is of kind"):
+        ap.Game(prep, stimuli, ap.scores.output(), [ap.Lesion("1", kind="zero")], kind="mean")
+    with pytest.raises(LesionError, match="reference= means nothing"):
+        game(reference=stimuli)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.ones((2, 5), dtype=bool), np.full((1, 6), 0.5), np.full((1, 6), "x"), np.ones((1, 1, 6))]
+)
+def test_bad_coalitions(bad: Any) -> None:
+    with pytest.raises((InputError, TypeError), match="coalitions"):
+        game()(bad)
+
+
+def test_bad_players_and_scores() -> None:
+    prep, stimuli = net()
+    score = ap.scores.log_prob("label")
+    cases: list[tuple[Any, Any, str]] = [
+        ([], score, "at least one player"),
+        (["1"], score, "player came as"),
+        (prep.players("1"), "accuracy", "score came as str"),
+        (prep.players("1"), lambda out, trials: out, "one value a trial"),
+        (prep.players("1"), lambda out, trials: out[:, 0] * float("nan"), "NaN on 20 trials"),
+        (prep.players("1"), ap.scores.log_prob("lable"), "no column 'lable'"),
+        (prep.players("1"), ap.scores.log_prob([0, 1]), "one label a trial"),
+        (prep.players("1"), ap.scores.log_prob([7] * 20), "for 3 outputs"),
+    ]
+    for players, s, message in cases:
+        with pytest.raises(ArtiphysError, match=message):
+            ap.Game(prep, stimuli, s, players, kind="zero")(coalitions(6)[:2])
+    with pytest.raises(InputError, match="0 to 5"):
+        prep.players("1", units=[6])
+    with pytest.raises(InputError, match="group_by"):
+        prep.players("1", group_by="heads")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no player"):
+        prep.players("1")["1.9"]  # type: ignore[index]
+
+
+def test_single_lesions_trial_by_trial() -> None:
+    g = game()
+    one = ap.single_lesions(g)
+    values = g(np.vstack([np.ones((1, 6), dtype=bool), ~np.eye(6, dtype=bool)]))
+    assert one.values.to_numpy() == pytest.approx(values[0] - values[1:])
+    assert one.n_evaluations == 7 and one.exact and not one.stderr.any()
+    spread = one.per_trial.std("trial", ddof=1) / math.sqrt(20)  # type: ignore[union-attr]
+    assert one.stderr_stimuli.to_numpy() == pytest.approx(spread.to_numpy())
+    assert list(one.top(2).index) == sorted(one.to_dataframe().index, key=lambda p: -abs(one.values.sel(player=p)))[:2]
+
+
+def test_exact_shapley_is_brute_force_and_adds_up() -> None:
+    g = game(5)
+    phi = ap.shapley(g)
+    assert phi.exact and phi.n_evaluations == 32
+    assert phi.values.to_numpy() == pytest.approx(brute_force(lambda c: g(c)[0], 5), abs=1e-12)
+    assert phi.gap == pytest.approx(0, abs=1e-12)
+    assert float(phi.values.sum()) == pytest.approx(g.intact - g.lesioned)
+    low, high = phi.interval(over="coalitions")
+    assert np.array_equal(low, high)
+    text = phi.methods_text()
+    assert "exactly, from 32 coalitions" in text and "'zero'" in text and "20 trials" in text
+
+
+def test_textbook_games() -> None:
+    majority = lambda c: (c.sum(1) >= 2).astype(float)
+    dictator = lambda c: c[:, 0].astype(float)
+    glove = lambda c: np.minimum(c[:, :1].sum(1), c[:, 1:].sum(1)).astype(float)
+    assert ap.shapley(majority, n_players=3).values.to_numpy() == pytest.approx([1 / 3] * 3)
+    assert ap.shapley(dictator, n_players=3).values.to_numpy() == pytest.approx([1, 0, 0])
+    assert ap.shapley(glove, n_players=3).values.to_numpy() == pytest.approx([2 / 3, 1 / 6, 1 / 6])
+    assert ap.shapley(lambda c: c[:, 0] * 3.0, n_players=1).values.to_numpy() == pytest.approx([3.0])
+
+
+def test_shapiq_agrees_and_takes_a_game() -> None:
+    from shapiq import ExactComputer
+    from shapiq.approximator import KernelSHAP
+
+    g = game(6)
+    exact = ap.shapley(g).values.to_numpy()
+    theirs = ExactComputer(n_players=6, game=g)("SV")
+    assert [theirs[(i,)] for i in range(6)] == pytest.approx(list(exact), abs=1e-9)
+    kernel = KernelSHAP(n=6, random_state=0).approximate(budget=64, game=g)
+    assert [kernel[(i,)] for i in range(6)] == pytest.approx(list(exact), abs=1e-6)
+
+
+def test_permutation_sampling_is_unbiased_with_honest_errors() -> None:
+    """200 runs: the mean is the exact value, and 95 % intervals cover it about 95 times in 100."""
+    g = game(6)
+    exact = ap.shapley(g).values.to_numpy()
+    runs = [ap.shapley(g, method="permutation", budget=200, seed=s, progress=False) for s in range(200)]
+    values = np.array([r.values.to_numpy() for r in runs])
+    sd = values.std(axis=0, ddof=1)
+    assert np.abs(values.mean(axis=0) - exact).max() <= 4 * sd.max() / math.sqrt(200)
+    covered = np.array([(lo <= exact) & (exact <= hi) for lo, hi in (r.interval(over="coalitions") for r in runs)])
+    assert 0.92 <= covered.mean() <= 0.98
+    claimed = np.array([r.stderr.to_numpy() for r in runs]).mean(axis=0)
+    assert claimed == pytest.approx(sd, rel=0.2)
+    assert all(abs(r.gap) < 1e-9 for r in runs) and not runs[0].exact
+
+
+def test_antithetic_pairs_beat_plain_orders() -> None:
+    g = game(6)
+    exact = ap.shapley(g).values.to_numpy()
+    rng = np.random.default_rng(0)
+
+    def plain(n: int) -> np.ndarray[Any, Any]:
+        total = np.zeros(6)
+        for _ in range(n):
+            order, present = rng.permutation(6), np.zeros(6, dtype=bool)
+            for i in order:
+                before, present[i] = g(present)[0], True
+                total[i] += g(present)[0] - before
+        return total / n
+
+    ours = [ap.shapley(g, method="permutation", budget=2 + 8 * 10, seed=s).values.to_numpy() for s in range(60)]
+    theirs = [plain(16) for _ in range(60)]
+    error = [float(np.mean((np.array(v) - exact) ** 2)) for v in (ours, theirs)]
+    assert error[0] < error[1]
+
+
+def test_budget_tolerance_and_choice_are_said() -> None:
+    g = game(6)
+    sampled = ap.shapley(g, method="permutation", seed=0)
+    assert "asked for" in sampled.why and sampled.n_samples == 64
+    assert ap.shapley(g).method == "exact"
+    assert ap.shapley(game(6), budget=63 + 20).method == "exact"
+    small = ap.shapley(lambda c: c.sum(1) * 1.0, n_players=20, budget=500)
+    assert small.method == "permutation" and "more than 16" in small.why and small.n_evaluations <= 500
+    stopped = ap.shapley(g, method="permutation", tolerance=1.0)
+    assert stopped.n_samples == 8 and "stopped at 8 pairs" in stopped.why
+    for options, message in (
+        ({"budget": 60}, "a budget of 82"),
+        ({"budget": 1}, "2 evaluations"),
+        ({"budget": 63, "method": "exact"}, "take 64 evaluations"),
+    ):
+        with pytest.raises(BudgetError, match=message):
+            ap.shapley(g, **options)  # type: ignore[arg-type]
+    with pytest.raises(BudgetError, match="at most 16"):
+        ap.shapley(lambda c: c.sum(1), n_players=17, method="exact")
+    for options, message in (
+        ({"method": "guess"}, "method came as"),
+        ({"tolerance": -1.0}, "positive"),
+        ({"confidence": 1.5}, "confidence"),
+    ):
+        with pytest.raises(ArtiphysError, match=message):
+            ap.shapley(g, **options)  # type: ignore[arg-type]
+
+
+def test_foreign_callables_are_checked() -> None:
+    for fn, n, message in (
+        (lambda c: c.sum(1), None, "n_players="),
+        (3, 2, "came as int"),
+        (lambda c: 1.0, 2, "one value each"),
+        (lambda c: c.sum(1) * np.nan, 2, "NaN"),
+    ):
+        with pytest.raises(InputError, match=message):
+            ap.shapley(fn, n_players=n)  # type: ignore[arg-type]
+
+
+def test_seed_zero_and_player_zero_count() -> None:
+    g = game(6)
+    a, b, c = (ap.shapley(g, method="permutation", budget=100, seed=s).values.to_numpy() for s in (0, 0, 1))
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+    constant = ap.shapley(lambda c: np.zeros(len(c)), n_players=3)
+    assert not constant.values.any()
+    assert list(constant.values["player"].values) == [0, 1, 2]
+
+
+def test_intervals_over_stimuli_cover_fresh_trials() -> None:
+    """Single-lesion effects from 20 trials: the interval over stimuli covers the population mean."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1)).eval()
+    prep = ap.wrap(model, torch.zeros(2, 5))
+    draw = lambda n, s: torch.randn(n, 5, generator=torch.Generator().manual_seed(s))
+    effect = lambda x: ap.single_lesions(ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero"))
+    truth = effect(draw(100_000, 0)).values.to_numpy()
+    hits = [[(lo <= truth) & (truth <= hi)] for lo, hi in (effect(draw(20, s)).interval(over="stimuli") for s in range(1, 301))]
+    assert 0.91 <= np.mean(hits) <= 0.98
+
+
+def test_intervals_need_trials() -> None:
+    one = game()
+    single = ap.Game(one.prep, one.stimuli[:1], ap.scores.log_prob("label"), one.prep.players("1"), kind="zero")
+    result = ap.single_lesions(single)
+    with pytest.raises(StatisticsError, match="two trials"):
+        result.interval(over="stimuli")
+    with pytest.raises(StatisticsError, match="over came as"):
+        result.interval(over="units")  # type: ignore[arg-type]
+    assert np.array_equal(result.to_dataframe()["low"], result.values)
+
+
+def test_players_print() -> None:
+    prep, _ = net()
+    players = prep.players("1")
+    assert repr(players).startswith("6 players: 1.0, 1.1") and len(players[:2]) == 2  # type: ignore[arg-type]
+    outputs = Tensor([[0.0, 1.0], [2.0, 2.0]])
+    tied = ap.scores.accuracy([1, 0])(outputs, ap.Stimuli(torch.zeros(2, 1)))
+    assert tied.tolist() == [1.0, 0.5]
