@@ -138,6 +138,8 @@ def decode(
 
     data = as_activity(activity)
     y = per_trial(labels, data, "labels")
+    if estimator is not None and not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+        raise InputError(f"estimator came as {type(estimator).__name__}; wanted a scikit-learn estimator")
     regress = y.dtype.kind == "f" if estimator is None else is_regressor(estimator)
     member = _groups(groups, data)
     if not regress:
@@ -224,7 +226,7 @@ def _folds(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) ->
                 )
             made = KFold if regress else StratifiedKFold
             cv = made(k, shuffle=True, random_state=seed)
-    if not hasattr(cv, "split"):
+    if not hasattr(cv, "get_n_splits"):
         raise InputError(f"cv came as {type(cv).__name__}; wanted a number of folds or a scikit-learn splitter")
     folds = [(np.asarray(a), np.asarray(b)) for a, b in cv.split(x, y, groups)]
     for train, test in folds:
@@ -271,8 +273,6 @@ Fit = Callable[[Array, Array, Array, int], Array]  # (train, targets, test, n_cl
 def _fitter(estimator: Any, regress: bool) -> Fit:
     if estimator is None:
         return lambda train, y, test, n: ridge_predictions(train, y, test, None if regress else n)
-    if not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
-        raise InputError(f"estimator came as {type(estimator).__name__}; wanted a scikit-learn estimator")
     return lambda train, y, test, n: np.stack([clone(estimator).fit(train, row).predict(test) for row in y])
 
 

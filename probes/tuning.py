@@ -52,7 +52,7 @@ class Tuning:
         """Preferred stimulus of each unit.
 
         The value of the highest mean; for circular stimuli the phase of a cosine fitted to the curve.
-        Constant units have none: NaN (None for categories).
+        Constant units have none: NaN.
         """
         flat = (self.curves.max("stimulus") == self.curves.min("stimulus")).to_numpy()
         if self.kind == "circular":
@@ -64,7 +64,7 @@ class Tuning:
             best = phase.reshape(values.shape[:-1])
         else:
             best = self.curves["stimulus"].to_numpy()[self.curves.argmax("stimulus").to_numpy()]
-        chosen = np.where(flat, None if best.dtype.kind not in "iuf" else np.nan, best)
+        chosen = np.where(flat, np.nan, best if best.dtype.kind in "iuf" else best.astype(object))
         return xr.DataArray(chosen, dims=self.curves.dims[:-1])
 
     def selectivity(self) -> xr.DataArray:

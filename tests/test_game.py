@@ -323,7 +323,10 @@ def test_intervals_over_stimuli_cover_fresh_trials() -> None:
     draw = lambda n, s: torch.randn(n, 5, generator=torch.Generator().manual_seed(s))
     effect = lambda x: ap.single_lesions(ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero"))
     truth = effect(draw(100_000, 0)).values.to_numpy()
-    hits = [[(lo <= truth) & (truth <= hi)] for lo, hi in (effect(draw(20, s)).interval(over="stimuli") for s in range(1, 301))]
+    hits = [
+        [(lo <= truth) & (truth <= hi)]
+        for lo, hi in (effect(draw(20, s)).interval(over="stimuli") for s in range(1, 301))
+    ]
     assert 0.91 <= np.mean(hits) <= 0.98
 
 

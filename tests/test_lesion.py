@@ -142,7 +142,14 @@ def test_projections_in_a_game_remove_their_span_in_any_order() -> None:
 
 
 def windows() -> list[tuple[Any, list[int]]]:
-    return [(1, [1]), (-1, [3]), ([0, -2], [0, 2]), (slice(1, 3), [1, 2]), (slice(-2, None), [2, 3]), (range(2), [0, 1])]
+    return [
+        (1, [1]),
+        (-1, [3]),
+        ([0, -2], [0, 2]),
+        (slice(1, 3), [1, 2]),
+        (slice(-2, None), [2, 3]),
+        (range(2), [0, 1]),
+    ]
 
 
 @pytest.mark.parametrize(("time", "cut"), windows())

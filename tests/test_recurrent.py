@@ -13,7 +13,10 @@ import artiphys as ap
 from artiphys.errors import InputError
 
 FORMS: list[tuple[Any, dict[str, Any]]] = [
-    *[(kind, {"num_layers": n, "batch_first": b}) for kind, n, b in product((nn.RNN, nn.GRU, nn.LSTM), (1, 2), (True, False))],
+    *[
+        (kind, {"num_layers": n, "batch_first": b})
+        for kind, n, b in product((nn.RNN, nn.GRU, nn.LSTM), (1, 2), (True, False))
+    ],
     (nn.RNN, {"nonlinearity": "relu", "batch_first": True}),
     (nn.GRU, {"bidirectional": True, "num_layers": 2, "batch_first": True}),
     (nn.LSTM, {"bidirectional": True, "batch_first": True}),
@@ -76,12 +79,14 @@ def test_hand_written_loop_with_named_steps() -> None:
     assert isinstance(x, Tensor)
     states = prep.run(x, read="cell").activity["cell"]
     torch.testing.assert_close(states, x.cumsum(dim=1), atol=1e-5, rtol=1e-5)
-    with pytest.raises(ap.errors.LesionError, match="longer example"), ap.lesioned(
-        prep, ap.Lesion("cell", kind="zero", time=30)
+    with (
+        pytest.raises(ap.errors.LesionError, match="longer example"),
+        ap.lesioned(prep, ap.Lesion("cell", kind="zero", time=30)),
     ):
         prep.run(x)
-    with pytest.raises(ap.errors.LesionError, match="from the start"), ap.lesioned(
-        prep, ap.Lesion("cell", kind="zero", time=-1)
+    with (
+        pytest.raises(ap.errors.LesionError, match="from the start"),
+        ap.lesioned(prep, ap.Lesion("cell", kind="zero", time=-1)),
     ):
         prep.run(x)
 

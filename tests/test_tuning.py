@@ -44,7 +44,7 @@ def test_linear_and_categorical_preferred() -> None:
     t = ap.tuning_curves(x, [10, 10, 20, 20, 30, 30])
     assert t.kind == "linear" and float(t.preferred()[0]) == 20 and np.isnan(t.preferred()[1])
     c = ap.tuning_curves(x, list("aabbcc"))
-    assert c.preferred().values.tolist() == ["b", None]
+    assert c.preferred().values[0] == "b" and np.isnan(c.preferred().values[1])
 
 
 def test_many_values_are_binned() -> None:
@@ -63,7 +63,9 @@ def test_times_heads_and_padding() -> None:
     valid[0, 2] = False
     x[0, 2] = np.nan
     data = xr.DataArray(
-        x, dims=("trial", "time", "head", "unit"), coords={"valid": (("trial", "time"), valid), "s": ("trial", list("ababab"))}
+        x,
+        dims=("trial", "time", "head", "unit"),
+        coords={"valid": (("trial", "time"), valid), "s": ("trial", list("ababab"))},
     )
     t = ap.tuning_curves(data, "s")
     assert t.curves.dims == ("time", "head", "unit", "stimulus")

@@ -32,9 +32,13 @@ def p_value(observed: Array | float, null: Array) -> Array:
     0.5
     """
     null = np.asarray(null)
+    return np.asarray((np.sum(null >= _slackened(observed), axis=0) + 1) / (len(null) + 1))
+
+
+def _slackened(observed: Array | float) -> Array:
     # Rounding must not make an equal value look smaller.
-    slack = 1e-12 * np.maximum(1.0, np.abs(np.asarray(observed)))
-    return np.asarray((np.sum(null >= np.asarray(observed) - slack, axis=0) + 1) / (len(null) + 1))
+    value = np.asarray(observed, dtype=float)
+    return value - np.where(np.isfinite(value), 1e-12 * np.maximum(1.0, np.abs(value)), 0.0)
 
 
 def pooled_p_value(observed: Array, null: Array) -> Array:
@@ -48,8 +52,7 @@ def pooled_p_value(observed: Array, null: Array) -> Array:
     null : ``(permutation, unit)``
     """
     ordered = np.sort(np.asarray(null).ravel())
-    slack = 1e-12 * np.maximum(1.0, np.abs(np.where(np.isfinite(observed), observed, 1.0)))
-    above = len(ordered) - np.searchsorted(ordered, observed - slack, side="left")
+    above = len(ordered) - np.searchsorted(ordered, _slackened(observed), side="left")
     return np.asarray((above + 1) / (len(ordered) + 1))
 
 

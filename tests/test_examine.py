@@ -1,0 +1,120 @@
+"""The main job on toys: what it writes, and what it says."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import artiphys as ap
+from artiphys import plotting, subjects
+from artiphys.cli import app
+from artiphys.errors import BudgetError
+from artiphys.examine import examine
+from artiphys.findings import caveats, findings, insignificant, methods, truth_table
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_command_writes_a_report_that_stands_alone(tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    done = CliRunner().invoke(app, ["examine", "xor_redundant", "gate", "--out", str(out), "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    assert "Single lesions miss hidden.0" in done.output and str(out) in done.output.replace("\n", "")
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(list(out.glob("*.png"))) == 6
+    assert "src='http" not in page and "<script" not in page and "agrees" in page and "NO<" not in page
+    for key in ("What was not significant", "What cannot be concluded", "Methods", "Cost"):
+        assert page.count(key) >= 2
+    numbers = json.loads((out / "results.json").read_text())
+    assert [n["name"] for n in numbers] == ["xor_redundant", "gate"] and numbers[0]["seed"] == 3
+    assert numbers[0]["shapley"]["values"]["hidden.0"] == pytest.approx(1 / 6)
+    assert numbers[0]["single_lesions"]["values"]["hidden.0"] == 0
+
+
+@pytest.mark.parametrize("name", ap.toys.names())
+def test_every_toy_can_be_examined(name: str) -> None:
+    found = examine(subjects.load(name), progress=False)
+    said = findings(found)
+    assert len(said) >= 4 and "zero lesions" in said[0]
+    truth = truth_table(found)
+    assert truth is not None and set(truth["agrees"]) == {"yes"}
+    assert methods(found) and caveats(found) and list(insignificant(found).columns)
+
+
+def test_words_on_the_redundant_pair_and_the_backup() -> None:
+    xor = " ".join(findings(examine(subjects.load("xor_redundant"), progress=False)))
+    assert "Single lesions miss hidden.0 (alone 0, Shapley 0.167), hidden.1" in xor
+    assert "hidden.0 and hidden.1 cost 0.5; alone they cost 0 in sum" in xor and "stand in for each other" in xor
+    backup = " ".join(findings(examine(subjects.load("backup"), progress=False)))
+    assert "Single lesions miss a.0" in backup and "b.0" in backup
+    synergy = " ".join(findings(examine(subjects.load("synergy"), progress=False)))
+    assert "work as one" in synergy
+
+
+def test_screening_where_the_game_does_not_fit() -> None:
+    """With a budget of 4 only two of three heads' worth of players can be combined."""
+    subject = subjects.load("suppressor")
+    found = examine(subject, players=["hidden", "input"], budget=8, progress=False)
+    assert found.screening is not None and found.n_players == 6 and len(found.values().values) == 3
+    assert found.values().exact and "screened by single lesions" in " ".join(findings(found))
+    assert "stayed intact" in caveats(found)
+
+
+def test_kind_is_honoured(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["examine", "backup", "--kind", "mean", "--out", str(tmp_path)])
+    assert done.exit_code == 0 and "mean lesions" in done.output and "+0.000" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["xor_redundent"], "did you mean 'xor_redundant'"),
+        (["xor", "--budget", "2"], "two players have 4 coalitions"),
+        (["xor", "--sites", "hiden"], "did you mean 'hidden'"),
+        (["xor", "--players", "nothing"], "no site 'nothing'"),
+    ],
+)
+def test_bad_arguments_exit_with_advice(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["examine", *arguments, "--out", str(tmp_path / "r")])
+    assert done.exit_code == 2 and message in done.output and "Traceback" not in done.output
+    assert not (tmp_path / "r").exists()
+
+
+def test_budget_below_two_players() -> None:
+    with pytest.raises(BudgetError):
+        examine(subjects.load("xor"), budget=3)
+
+
+def test_plots_take_and_return_axes() -> None:
+    from matplotlib.figure import Figure
+
+    toy = ap.toys.load("suppressor")
+    prep = ap.wrap(toy)
+    game = ap.Game(prep, toy.stimuli[:100], toy.score, prep.players("hidden"), kind="zero")
+    single, phi = ap.single_lesions(game), ap.shapley(game)
+    rec = ap.record(prep, toy.stimuli[:100], "hidden")["hidden"]
+    decoded, tuned = ap.decode(rec, "label", n_permutations=0), ap.tuning_curves(rec, "label")
+    draw: list[Any] = [
+        lambda ax: plotting.plot_contributions(single, phi, ax=ax),
+        lambda ax: plotting.plot_decoding([decoded], ["hidden"], ax=ax),
+        lambda ax: plotting.plot_tuning(tuned, ax=ax),
+    ]
+    for plot in draw:
+        ax = Figure().add_subplot()
+        assert plot(ax) is ax and ax.get_xlabel() is not None and ax.get_ylabel()
+        assert plot(None).figure is not ax.figure
+
+
+def test_first_tutorial_runs() -> None:
+    runpy.run_path(str(ROOT / "tutorials/01_three_neurons.py"))
+
+
+@pytest.mark.specimens
+@pytest.mark.slow
+def test_second_tutorial_runs() -> None:
+    runpy.run_path(str(ROOT / "tutorials/02_same_lines_on_a_language_model.py"))
