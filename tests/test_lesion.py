@@ -305,5 +305,5 @@ def test_bad_places_say_what_to_do() -> None:
     with pytest.raises(LesionError, match="got a str"), ap.lesioned(prep, "1"):  # type: ignore[arg-type]
         pass
     lesion: Any = ap.Lesion("1", kind="resample", reference=ap.record(prep, X, "1"))
-    with pytest.raises(LesionError, match="prep.run"), ap.lesioned(prep, lesion):
+    with pytest.raises(LesionError, match=r"prep\.run"), ap.lesioned(prep, lesion):
         prep.model(X)

@@ -164,7 +164,7 @@ def test_mixtral_router_output_is_readable_but_inert() -> None:
     )  # fmt: skip
     prep = ap.wrap(MixtralForCausalLM(config).eval())
     for name in ("blocks.0.mlp.gate.hook_out", "blocks.0.mlp.hook_expert_indices"):
-        with pytest.raises(SiteError, match="inert|integers"):
+        with pytest.raises(SiteError, match=r"inert|integers"):
             prep.require_wired(name)
     assert prep.require_wired("blocks.0.mlp.hook_expert_weights").unit_axis == "expert"
 
@@ -278,7 +278,7 @@ def test_compiled_models_are_refused() -> None:
 
 @pytest.mark.parametrize("junk", ["a string", 3, None, {"a": 1}])
 def test_wrapping_junk(junk: Any) -> None:
-    with pytest.raises(InputError, match="wanted a torch.nn.Module"):
+    with pytest.raises(InputError, match=r"wanted a torch\.nn\.Module"):
         ap.wrap(junk)
 
 

@@ -101,10 +101,6 @@ def test_ragged_recordings_keep_their_mask_on_disk(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again, disk["blocks.0.hook_resid_post"])
 
 
-class Interrupted(Exception):
-    pass
-
-
 def interrupt(prep: ap.Preparation, s: ap.Stimuli, path: Path, after: int, **options: Any) -> None:
     seen = 0
 

@@ -126,7 +126,7 @@ def test_bad_input_says_what_to_do() -> None:
     cases: list[tuple[Any, dict[str, Any], str]] = [
         (np.zeros(10), {}, "single value"),
         (np.arange(9), {}, "one value a trial"),
-        (list("abababab") + ["a", "b"], {"circular": True}, "numbers"),
+        ([*"abababab", "a", "b"], {"circular": True}, "numbers"),
         (np.arange(10) % 2, {"bins": 1}, "at least 2"),
         ([0.0, np.nan] + [1.0] * 8, {}, "missing on 1"),
         ("side", {}, "no condition 'side'"),

@@ -153,7 +153,8 @@ def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
                 "decoding",
                 plotting.plot_decoding(found.decodings, found.read_sites),
                 f"Decoding '{found.subject.label}' by site. n = {d.n_trials} trials, {len(d.folds)} folds; bars: 95 % "
-                f"intervals (Nadeau-Bengio, cut at 0 and 1); null: mean of {d.n_permutations} label permutations; no lesion.",
+                f"intervals (Nadeau-Bengio, cut at 0 and 1); null: mean of {d.n_permutations} label "
+                "permutations; no lesion.",
             )
         )
         best = int(np.argmax([float(t.eta_squared.max()) for t in found.tunings]))
