@@ -28,7 +28,7 @@ def game(n: int = 6, kind: Any = "zero", **options: Any) -> ap.Game:
 
 
 def coalitions(n: int) -> np.ndarray[Any, Any]:
-    return (np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1
+    return np.asarray((np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1)
 
 
 def by_weights(model: Any, stimuli: ap.Stimuli, keep: np.ndarray[Any, Any]) -> float:
@@ -82,9 +82,9 @@ def test_more_trials_than_rows_run_in_parts() -> None:
 
 @pytest.mark.parametrize("kind", ["zero", "mean", "resample", "noise", "gain", "clamp"])
 def test_every_kind_equals_lesioned(kind: Any) -> None:
-    options = {"noise": {"sd": 0.3}, "gain": {"gain": 0.5}, "clamp": {"value": 0.2}}.get(kind, {})
+    options: dict[str, Any] = {"noise": {"sd": 0.3}, "gain": {"gain": 0.5}, "clamp": {"value": 0.2}}.get(kind, {})
     g = game(kind=kind, **options)
-    reference = {"reference": g.stimuli} if kind in ("mean", "resample") else {}
+    reference: dict[str, Any] = {"reference": g.stimuli} if kind in ("mean", "resample") else {}
     lesion: Any = ap.Lesion("1", units=[0, 4], kind=kind, **options, **reference)
     with torch.no_grad(), ap.lesioned(g.prep, lesion):
         expected = float(g.score(g.prep.run(g.stimuli).outputs, g.stimuli).mean())
@@ -101,7 +101,7 @@ def test_groups_and_lists_of_lesions_are_players() -> None:
     assert pairs([[False, True]])[0] == pytest.approx(listed([[False]])[0])
     assert [p.name for p in prep.players(["0", "1"], group_by="layer")] == ["layer 0", "layer 1"]
     assert [p.name for p in prep.players(["0", "1"], group_by="site")] == ["0", "1"]
-    assert prep.players("1", units=[2])["1.2"].targets[0].units == (2,)  # type: ignore[index,union-attr]
+    assert prep.players("1", units=[2])["1.2"].targets[0].units == (2,)  # type: ignore[union-attr]
     mixed: list[Any] = [ap.Lesion("1", units=[0], kind="zero"), ap.Lesion("1", units=[1], kind="gain", gain=2.0)]
     assert ap.Game(prep, stimuli, score, mixed, kind="mixed").n_players == 2
 
@@ -137,7 +137,7 @@ def test_key_is_the_games_meaning() -> None:
     with pytest.raises(InputError, match="key="):
         plain.key  # noqa: B018
     with torch.no_grad():
-        prep.model[0].weight[0, 0] += 1  # type: ignore[index,union-attr,operator]
+        prep.model[0].weight[0, 0] += 1  # type: ignore[index]
     changed = ap.Game(prep, stimuli, ap.scores.log_prob("label"), prep.players("1"), kind="zero")
     assert changed.key != key
 
@@ -183,7 +183,7 @@ def test_bad_players_and_scores() -> None:
     with pytest.raises(InputError, match="group_by"):
         prep.players("1", group_by="heads")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no player"):
-        prep.players("1")["1.9"]  # type: ignore[index]
+        prep.players("1")["1.9"]
 
 
 def test_single_lesions_trial_by_trial() -> None:
@@ -277,22 +277,24 @@ def test_budget_tolerance_and_choice_are_said() -> None:
     assert small.method == "permutation" and "more than 16" in small.why and small.n_evaluations <= 500
     stopped = ap.shapley(g, method="permutation", tolerance=1.0)
     assert stopped.n_samples == 8 and "stopped at 8 pairs" in stopped.why
-    for options, message in (
+    small_budgets: list[tuple[dict[str, Any], str]] = [
         ({"budget": 60}, "a budget of 82"),
         ({"budget": 1}, "2 evaluations"),
         ({"budget": 63, "method": "exact"}, "take 64 evaluations"),
-    ):
+    ]
+    for options, message in small_budgets:
         with pytest.raises(BudgetError, match=message):
-            ap.shapley(g, **options)  # type: ignore[arg-type]
+            ap.shapley(g, **options)
     with pytest.raises(BudgetError, match="at most 16"):
         ap.shapley(lambda c: c.sum(1), n_players=17, method="exact")
-    for options, message in (
+    bad: list[tuple[dict[str, Any], str]] = [
         ({"method": "guess"}, "method came as"),
         ({"tolerance": -1.0}, "positive"),
         ({"confidence": 1.5}, "confidence"),
-    ):
+    ]
+    for options, message in bad:
         with pytest.raises(ArtiphysError, match=message):
-            ap.shapley(g, **options)  # type: ignore[arg-type]
+            ap.shapley(g, **options)
 
 
 def test_foreign_callables_are_checked() -> None:
@@ -320,8 +322,8 @@ def test_intervals_over_stimuli_cover_fresh_trials() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1)).eval()
     prep = ap.wrap(model, torch.zeros(2, 5))
-    draw = lambda n, s: torch.randn(n, 5, generator=torch.Generator().manual_seed(s))
-    effect = lambda x: ap.single_lesions(ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero"))
+    draw: Any = lambda n, s: torch.randn(n, 5, generator=torch.Generator().manual_seed(s))
+    effect: Any = lambda x: ap.single_lesions(ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero"))
     truth = effect(draw(100_000, 0)).values.to_numpy()
     hits = [
         [(lo <= truth) & (truth <= hi)]

@@ -238,7 +238,7 @@ def test_nested_lesions_act_in_order_of_entry() -> None:
 def test_equality_hash_and_pickle() -> None:
     prep = net()
     rec = ap.record(prep, X, "1")
-    make = lambda units, seed=0: ap.Lesion("1", units=units, kind="resample", reference=rec, seed=seed)
+    make: Any = lambda units, seed=0: ap.Lesion("1", units=units, kind="resample", reference=rec, seed=seed)
     assert make([0]) == make((0,)) and hash(make([0])) == hash(make([0])) and make([0]) != make([1])
     assert make([0]) != make([0], seed=1) and make([0]) != "lesion"
     mean = ap.Lesion("1", units=[0], kind="mean", reference=rec)
@@ -260,7 +260,7 @@ def test_reference_of_another_model_or_site_raises() -> None:
         ap.Lesion("1", kind="mean", reference=ap.record(prep, X, "0"))
     rec = ap.record(prep, X, "1")
     with torch.no_grad():
-        prep.model[0].weight[0, 0] += 1  # type: ignore[index,union-attr,operator]
+        prep.model[0].weight[0, 0] += 1  # type: ignore[index]
     with pytest.raises(LesionError, match="before its weights changed"):
         read(prep, ap.Lesion("1", kind="mean", reference=rec))
 

@@ -194,7 +194,7 @@ def test_bad_conditions_and_ids() -> None:
     with pytest.raises(InputError, match="no sites"):
         ap.record(net(), x, [])
     with pytest.raises(InputError, match="from_texts"):
-        ap.Stimuli.from_tokens(["hello"])
+        ap.Stimuli.from_tokens(["hello"])  # type: ignore[list-item]
     with pytest.raises(InputError, match="no tokenizer"):
         ap.Stimuli.from_texts(None, ["hello"])
 

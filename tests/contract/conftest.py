@@ -53,7 +53,7 @@ def first(out: Any) -> Tensor:
     out = getattr(out, "logits", out)
     if isinstance(out, dict):
         out = next(iter(out.values()))
-    return out[0] if isinstance(out, tuple) else out
+    return torch.as_tensor(out[0] if isinstance(out, tuple) else out)
 
 
 class Mlp(nn.Module):

@@ -28,7 +28,7 @@ def raw(run: Any) -> Tensor:
 
 
 def rows(inputs: Inputs, index: Any) -> Inputs:
-    return {k: v[index] for k, v in inputs.items()} if isinstance(inputs, dict) else inputs[index]  # type: ignore[index]
+    return {k: v[index] for k, v in inputs.items()} if isinstance(inputs, dict) else inputs[index]
 
 
 def test_what_is_read_is_what_the_bare_model_computes(case: Case) -> None:
@@ -147,7 +147,7 @@ def test_games_of_several_coalitions_equal_one_at_a_time(case: Case) -> None:
 
     players = prep.players(case.site, units=[0, 1, 2])
     coalitions = [[bool(i & 4), bool(i & 2), bool(i & 1)] for i in range(8)]
-    make = lambda n: ap.Game(prep, case.inputs, score, players, kind="mean", batch_size=n)
+    make: Any = lambda n: ap.Game(prep, case.inputs, score, players, kind="mean", batch_size=n)
     together, apart = make(64)(coalitions), make(1)(coalitions)
     assert together == pytest.approx(apart, rel=1e-4, abs=1e-6)
     assert len(set(together.round(9))) > 4
