@@ -12,7 +12,7 @@ import xarray as xr
 
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.activity import as_activity, per_trial
-from artiphys.stats import Permutations, Seed, false_discovery, p_value, pooled_p_value
+from artiphys.stats import Permutations, Seed, false_discovery, p_value, pooled_p_value, span
 
 Array = np.ndarray[Any, Any]
 MAX_LEVELS = 20  # a number with more values than this is binned
@@ -95,8 +95,8 @@ class Tuning:
             else ""
         )
         return (
-            f"Tuning curves are mean activity at {len(self.n)} {self.kind} stimulus values ({int(self.n.min())} to "
-            f"{int(self.n.max())} trials each), with the standard error over trials; selectivity is eta squared."
+            f"Tuning curves are mean activity at {len(self.n)} {self.kind} stimulus values ({span(self.n.min(), self.n.max())} "
+            f"trials each), with the standard error over trials; selectivity is eta squared."
             f"{test} (artiphys {self.version})"
         )
 

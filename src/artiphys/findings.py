@@ -39,7 +39,7 @@ def findings(found: Examination) -> list[str]:
     total = float(phi.values.sum())
     said.append(
         f"The {len(names)} Shapley values add up to {_n(total)}: intact ({_n(phi.intact)}) minus these players "
-        f"lesioned ({_n(phi.lesioned)}), to within {abs(phi.gap):.0e}. The single-lesion effects add up to "
+        f"lesioned ({_n(phi.lesioned)}){'' if abs(phi.gap) < TINY else f', to within {abs(phi.gap):.0e}'}. The single-lesion effects add up to "
         f"{_n(float(single.values.sum()))}."
     )
     said += _reading(found)
@@ -86,6 +86,13 @@ def _carriers(found: Examination, names: list[str]) -> list[str]:
             verb_s = verb if len(who) > 1 else verb + "s"
             said.append(f"Singly and in combination, {each} {verb_s} the task.")
     flipped = [i for i in range(len(names)) if sure(single, found.over)[i] * sure(phi, found.over)[i] < 0]
+    alone = [i for i in range(len(names)) if sure(single, found.over)[i] and not sure(phi, found.over)[i]]
+    if alone:
+        each = ", ".join(f"{names[i]} (alone {_n(s[i])}, Shapley {_n(v[i])})" for i in alone)
+        said.append(
+            f"Lesioned alone {each} {'have an effect' if len(alone) > 1 else 'has an effect'}, but over all "
+            "combinations no contribution can be told from 0: the effect depends on what else is intact."
+        )
     if flipped:
         said.append(
             "Single lesion and Shapley value disagree in sign for " + ", ".join(names[i] for i in flipped) + "."
@@ -105,7 +112,7 @@ def _redundancy(found: Examination, names: list[str]) -> list[str]:
         why = (
             "each matters more once the other is gone: they stand in for each other"
             if float(str(row.excess)) > 0
-            else "each matters less once the other is gone: they work as one"
+            else "each matters less once the other is gone: they depend on each other"
         )
         alone = dict(zip(names, found.singles().values.to_numpy()))
         if min(alone[a], alone[b]) < -TINY:
@@ -135,7 +142,7 @@ def _reading(found: Examination) -> list[str]:
     ]
     said.append(
         f"Tuned units (false discovery rate {ALPHA:.0%} within a site): {tuned[0]:.0%} at {sites[0]}"
-        + (f", {tuned[-1]:.0%} at {sites[-1]}." if len(sites) > 1 else ".")
+        + (f", most at {sites[int(np.argmax(tuned))]} ({max(tuned):.0%})." if len(sites) > 1 else ".")
     )
     return said
 
@@ -152,34 +159,37 @@ def insignificant(found: Examination) -> pd.DataFrame:
     for result, what in ((found.singles(), "single lesion"), (found.values(), "Shapley value")):
         low, high = result.interval(1 - ALPHA, found.over)
         for i in np.flatnonzero(sure(result, found.over) == 0):
+            ends = f"{_n(float(low[i]))} to {_n(float(high[i]))}"
             rows.append(
-                {
-                    "tested": f"{what} of {short(result.values['player'].values[i])}",
-                    "estimate": _n(float(result.values[i])),
-                    "95 % interval or p": f"{_n(float(low[i]))} to {_n(float(high[i]))}",
-                }
+                _row(f"{what} of {short(result.values['player'].values[i])}", _n(float(result.values[i])), ends)
             )
     if found.decodings:
-        p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
-        for i in np.flatnonzero(p >= ALPHA):
-            rows.append(
-                {
-                    "tested": f"decoding at {found.read_sites[i]}",
-                    "estimate": f"{float(found.decodings[i].score):.2f}",
-                    "95 % interval or p": f"p = {p[i]:.2g} (adjusted)",
-                }
-            )
+        rows += _undecoded(found)
     if len(found.pairs):
         quiet = int(((found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)).sum())
         if quiet:
-            rows.append(
-                {
-                    "tested": f"{quiet} of {len(found.pairs)} pairs, joint lesion beyond the sum",
-                    "estimate": f"at most {_n(_largest_quiet(found))}",
-                    "95 % interval or p": "include 0 (Bonferroni over pairs)",
-                }
-            )
+            what = f"{quiet} of {len(found.pairs)} pairs, joint lesion beyond the sum"
+            rows.append(_row(what, f"at most {_n(_largest_quiet(found))}", "include 0 (Bonferroni over pairs)"))
     return pd.DataFrame(rows, columns=["tested", "estimate", "95 % interval or p"])
+
+
+def _undecoded(found: Examination) -> list[dict[str, str]]:
+    """One row a site, or one for all where there are many."""
+    p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
+    quiet = [int(i) for i in np.flatnonzero(p >= ALPHA)]
+    scores = [float(found.decodings[i].score) for i in quiet]
+    if len(quiet) > 3:
+        where = f"{found.read_sites[quiet[0]]} to {found.read_sites[quiet[-1]]}"
+        estimate, least = f"{min(scores):.2f} to {max(scores):.2f}", f"p >= {p[quiet].min():.2g} (adjusted)"
+        return [_row(f"decoding at {len(quiet)} of {len(p)} sites, from {where}", estimate, least)]
+    return [
+        _row(f"decoding at {found.read_sites[i]}", f"{s:.2f}", f"p = {p[i]:.2g} (adjusted)")
+        for i, s in zip(quiet, scores)
+    ]
+
+
+def _row(tested: str, estimate: str, interval: str) -> dict[str, str]:
+    return {"tested": tested, "estimate": estimate, "95 % interval or p": interval}
 
 
 def _largest_quiet(found: Examination) -> float:
@@ -229,6 +239,8 @@ def methods(found: Examination) -> str:
         parts.append("Screening: " + found.screening.methods_text())
     parts.append("Single lesions: " + found.singles().methods_text())
     parts.append("Shapley values: " + found.values().methods_text())
+    if found.subject.exhaustive:
+        parts.append("The trials were all inputs there are, so the intervals shown are over coalitions only and exact.")
     return " ".join(parts)
 
 

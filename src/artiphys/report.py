@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 import textwrap
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from artiphys.examine import ALPHA, N_PERMUTATIONS, Examination
 from artiphys.findings import caveats, findings, insignificant, methods, truth_table, tuned_share
 from artiphys.lesions import Attribution
 from artiphys.probes import Decoding
+from artiphys.stats import span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,7 +106,7 @@ def _section(found: Examination, out: Path) -> str:
     truth = truth_table(found)
     cost = ", ".join(f"{what} {s:.1f} s" for what, s in found.seconds.items())
     parts = [
-        f"<h2>{html.escape(name)}</h2><p class='task'>{html.escape(found.subject.task)}</p>",
+        f"<h2>{html.escape(name)}</h2><p class='task'>{html.escape(_sentence(found.subject.task))}</p>",
         f"<h3>What it shows</h3><ul>{said}</ul>",
         figures,
         "" if truth is None else f"<h3>Against the known truth</h3>{_table(truth)}",
@@ -166,7 +168,7 @@ def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
                 "tuning",
                 ax,
                 f"Tuning to '{found.subject.label}' of the most selective units at {found.read_sites[best]}. n = "
-                f"{int(tuning.n.min())} to {int(tuning.n.max())} trials a value; bars: standard error over trials; "
+                f"{span(tuning.n.min(), tuning.n.max())} trials a value; bars: standard error over trials; "
                 f"null: {N_PERMUTATIONS} permutations of the label (Welch's F), shares of tuned units are in the text; "
                 "no lesion.",
             )
@@ -180,14 +182,20 @@ def _are_heads(found: Examination) -> bool:
 
 
 def _figure(ax: Axes, path: Path, caption: str) -> str:
+    """The figure for the page; on disk with its caption inside, since a PNG is passed on without its page."""
     figure: Any = ax.figure
-    # The caption is part of the picture too: a PNG is passed on without its page.
+    held = io.BytesIO()
+    figure.savefig(held, format="png", dpi=150)
+    data = base64.b64encode(held.getvalue()).decode()
     width = int(figure.get_figwidth() * 15)
     figure.supxlabel("\n".join(textwrap.wrap(caption, width)), fontsize=7.5, color="#444", x=0.02, ha="left")
     figure.savefig(path, dpi=150)
-    data = base64.b64encode(path.read_bytes()).decode()
     text = html.escape(caption)
     return f"<figure><img alt='{text}' src='data:image/png;base64,{data}'><figcaption>{text}</figcaption></figure>"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
 def _table(table: pd.DataFrame) -> str:

@@ -175,3 +175,12 @@ def _arrangements(labels: Array) -> float:
     _, counts = np.unique(labels, return_counts=True)
     log = math.lgamma(len(labels) + 1) - sum(math.lgamma(c + 1) for c in counts)
     return math.inf if log > math.log(1e15) else float(round(math.exp(log)))
+
+
+def span(low: Any, high: Any) -> str:
+    """A range of counts in words.
+
+    >>> span(3, 3), span(3, 5)
+    ('3', '3 to 5')
+    """
+    return f"{int(low)}" if int(low) == int(high) else f"{int(low)} to {int(high)}"
