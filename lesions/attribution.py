@@ -13,6 +13,7 @@ import xarray as xr
 from artiphys.errors import StatisticsError
 from artiphys.lesions.game import Game
 from artiphys.stats import check_confidence, standard_error, t_interval
+from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 Over = Literal["coalitions", "stimuli", "both"]
@@ -159,8 +160,6 @@ def attribution(
     seconds: float = 0.0,
 ) -> Attribution:
     """An `Attribution` from values a player and trial ``(player, trial)``."""
-    from artiphys import __version__
-
     names = object_index(game.player_names)
 
     def make(data: Array) -> xr.DataArray:

@@ -20,6 +20,7 @@ from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.activity import as_activity, per_trial
 from artiphys.probes.ridge import ridge_predictions
 from artiphys.stats import Permutations, check_confidence, nadeau_bengio, p_value, t_interval
+from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 Folds = list[tuple[Array, Array]]
@@ -134,8 +135,6 @@ def decode(
     >>> float(d.score), d.chance, bool(d.p_value < 0.05)
     (1.0, 0.5, True)
     """
-    from artiphys import __version__
-
     data = as_activity(activity)
     y = per_trial(labels, data, "labels")
     if estimator is not None and not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):

@@ -13,6 +13,7 @@ import xarray as xr
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.activity import as_activity, per_trial
 from artiphys.stats import Permutations, Seed, false_discovery, p_value, pooled_p_value, span
+from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 MAX_LEVELS = 20  # a number with more values than this is binned
@@ -94,9 +95,10 @@ class Tuning:
             if self.n_permutations
             else ""
         )
+        trials = span(self.n.min(), self.n.max())
         return (
-            f"Tuning curves are mean activity at {len(self.n)} {self.kind} stimulus values ({span(self.n.min(), self.n.max())} "
-            f"trials each), with the standard error over trials; selectivity is eta squared."
+            f"Tuning curves are mean activity at {len(self.n)} {self.kind} stimulus values ({trials} trials each), "
+            "with the standard error over trials; selectivity is eta squared."
             f"{test} (artiphys {self.version})"
         )
 
@@ -139,8 +141,6 @@ def tuning_curves(
     >>> t.curves.sel(stimulus="b").values.tolist(), t.selectivity().values.tolist()
     ([1.0, 3.0], [1.0, 0.0])
     """
-    from artiphys import __version__
-
     data = as_activity(activity)
     values = per_trial(stimulus, data, "stimulus")
     level, labels, kind = _levels(values, circular, period, bins)

@@ -10,8 +10,6 @@
 [0.167, 0.167, 0.167]
 """
 
-__version__ = "0.1.0"
-
 from artiphys import errors, scores, specimens, toys
 from artiphys.adapters import wrap
 from artiphys.lesions import Attribution, Game, Lesion, lesioned, shapley, single_lesions
@@ -20,6 +18,7 @@ from artiphys.probes import Decoding, Tuning, decode, tuning_curves
 from artiphys.recording import Recording, record
 from artiphys.site import Site
 from artiphys.stimuli import Stimuli
+from artiphys.version import __version__
 
 __all__ = [
     "Attribution",
@@ -31,6 +30,7 @@ __all__ = [
     "Site",
     "Stimuli",
     "Tuning",
+    "__version__",
     "decode",
     "errors",
     "lesioned",

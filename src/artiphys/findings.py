@@ -37,9 +37,10 @@ def findings(found: Examination) -> list[str]:
     said += _carriers(found, names)
     said += _redundancy(found, names)
     total = float(phi.values.sum())
+    within = "" if abs(phi.gap) < TINY else f", to within {abs(phi.gap):.0e}"
     said.append(
         f"The {len(names)} Shapley values add up to {_n(total)}: intact ({_n(phi.intact)}) minus these players "
-        f"lesioned ({_n(phi.lesioned)}){'' if abs(phi.gap) < TINY else f', to within {abs(phi.gap):.0e}'}. The single-lesion effects add up to "
+        f"lesioned ({_n(phi.lesioned)}){within}. The single-lesion effects add up to "
         f"{_n(float(single.values.sum()))}."
     )
     said += _reading(found)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artiphys.errors import InputError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -82,7 +84,10 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
     """Layer x head map of an attribution whose players are heads; marked players get a frame."""
     places = [re.search(r"blocks\.(\d+)\..*\.(\d+)$", str(p)) for p in attribution.values["player"].values]
     if not all(places):
-        raise ValueError("plot_head_map needs players named blocks.<layer>....<head>")
+        raise InputError(
+            "a head map needs players named blocks.<layer>....<head>, such as those of "
+            "prep.players('blocks.*.attn.hook_z')"
+        )
     cells = np.array([[int(p[1]), int(p[2])] for p in places if p])
     grid = np.full(cells.max(axis=0) + 1, np.nan)
     grid[cells[:, 0], cells[:, 1]] = attribution.values.to_numpy()

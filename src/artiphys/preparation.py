@@ -17,7 +17,7 @@ from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.players import Grouping, Players, players_of
 from artiphys.site import Site, Sites
 from artiphys.stimuli import Inputs, Stimuli, tensor_bytes
-from artiphys.taps import At, Frame, StopForwardError, Tapping, Write, leaves
+from artiphys.taps import At, Frame, StopForwardError, Tapping, Write, is_ours, leaves
 
 When = Literal["after", "before"]
 
@@ -270,7 +270,7 @@ class Preparation:
 
     def unwrap(self) -> Any:
         """The network as it was before it was wrapped; the preparation must not be used afterwards."""
-        if any(getattr(h, "__name__", "") == "_begin" for h in self.model._forward_pre_hooks.values()):
+        if any(is_ours(h) for h in self.model._forward_pre_hooks.values()):
             raise ArtiphysError("a lesion is in force; leave ap.lesioned before unwrapping")
         self.on_unwrap()
         return self.adapter.unwrap()

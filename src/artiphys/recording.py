@@ -17,6 +17,7 @@ from artiphys.preparation import Preparation
 from artiphys.site import Site
 from artiphys.stimuli import Inputs, Stimuli
 from artiphys.storage import MemoryStore, Store, ZarrStore
+from artiphys.version import __version__
 
 
 class Recording(Mapping[str, xr.DataArray]):
@@ -188,8 +189,6 @@ def _padded(x: Tensor, site: Site, batch: Stimuli) -> np.ndarray[Any, Any]:
 
 
 def _attributes(prep: Preparation, stimuli: Stimuli, sites: Sequence[Site]) -> dict[str, Any]:
-    from artiphys import __version__
-
     names = {s.name for s in sites}
     return {
         "artiphys": __version__,

@@ -176,6 +176,11 @@ def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, .
             yield from leaves(value, (*path, i))
 
 
+def is_ours(hook: Any) -> bool:
+    """Whether a hook on the root module was put there by a `Tapping`."""
+    return isinstance(getattr(hook, "__self__", None), Tapping)
+
+
 class Tapping:
     """Hooks on a model for the duration of one run or one lesion; a context manager.
 
@@ -258,15 +263,14 @@ class Tapping:
         return lost
 
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._hooks and self._owns_begin():
+        if self._owns_begin():
             first = next((t for _, t in leaves((args, kwargs))), None)
             self.frame.begin(None if first is None or first.ndim == 0 else len(first))
 
     def _owns_begin(self) -> bool:
         # Nested tappings each hook the root; only the outermost starts the forward.
         mine = self._hooks[0][0].id
-        others = [k for k, h in self.root._forward_pre_hooks.items() if getattr(h, "__name__", "") == "_begin"]
-        return not others or mine == min(others)
+        return mine == min(k for k, h in self.root._forward_pre_hooks.items() if is_ours(h))
 
     def _caller(self, tap: Tap, fn: Callable[[Tensor, At], Tensor | None]) -> Callable[..., Any]:
         calls = {"generation": -1, "n": 0}
