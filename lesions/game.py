@@ -91,7 +91,7 @@ class Game:
         self.kind, self.batch_size, self.progress, self.seed = kind, int(batch_size), progress, seed
         if self.batch_size < 1:
             raise InputError(f"batch_size came as {batch_size}; wanted at least 1")
-        prep._discover(self.stimuli.inputs)
+        prep.look(self.stimuli.inputs)
         options = {"time": time, "over": over, "sd": sd, "gain": gain, "value": value, "seed": seed}
         options |= {"n_donors": n_donors}
         self.player_names, parts = self._lesions(list(players), options, reference)

@@ -84,6 +84,20 @@ def test_reset_hooks_of_a_bridge_does_not_take_our_lesion_away() -> None:
         assert torch.equal(prep.bridge(TOKENS), lesioned), "the bridge itself is lesioned too"
 
 
+def test_hooks_of_a_bridges_user_stay_and_act_before_us() -> None:
+    prep = ap.wrap(gpt2())
+    point = prep.bridge.hook_dict["blocks.0.attn.hook_z"]
+    with torch.no_grad():
+        plain = prep.run(TOKENS, read="blocks.0.attn.hook_z").activity["blocks.0.attn.hook_z"]
+        point.add_hook(lambda z, hook: z * 3)
+        handles = list(point.fwd_hooks)
+        with ap.lesioned(prep, ap.Lesion("blocks.0.attn.hook_z", units=[2], kind="gain", gain=2.0)):
+            got = prep.run(TOKENS, read="blocks.0.attn.hook_z").activity["blocks.0.attn.hook_z"]
+    torch.testing.assert_close(got[:, :, 2], 6 * plain[:, :, 2])
+    torch.testing.assert_close(got[:, :, 1], 3 * plain[:, :, 1])
+    assert point.fwd_hooks == handles
+
+
 def test_wrapping_a_transformer_twice_and_unwrapping() -> None:
     model = gpt2()
     keys, before = list(model.state_dict()), model(TOKENS).logits

@@ -68,10 +68,11 @@ class Preparation:
             If the network has not run yet and no example was given to `artiphys.wrap`.
         """
         if self._discovery is None:
-            self._discover(None)
+            self.look()
         return self._sites
 
-    def _discover(self, inputs: Inputs | None) -> None:
+    def look(self, inputs: Inputs | None = None) -> None:
+        """Find the sites by running the network on its example, or on the first of these inputs; once."""
         if self._discovery is not None:
             return
         given = self.adapter.example()
@@ -141,7 +142,7 @@ class Preparation:
         """
         stimuli = Stimuli.of(inputs)
         if read or write or stop_at:
-            self._discover(stimuli.inputs)
+            self.look(stimuli.inputs)
         if when not in ("after", "before"):
             raise InputError(f"when came as {when!r}; wanted 'after' or 'before'")
         wanted = [s.name for s in self.sites.select([read] if isinstance(read, str) else list(read))] if read else []

@@ -145,7 +145,7 @@ def record(
     stimuli = Stimuli.of(stimuli)
     if not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
-    prep._discover(stimuli.inputs)
+    prep.look(stimuli.inputs)
     chosen = prep.sites.select([sites] if isinstance(sites, str) else list(sites))
     if not chosen:
         raise InputError("no sites were named; give names or patterns, such as 'blocks.*.hook_resid_post'")

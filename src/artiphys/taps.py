@@ -269,7 +269,7 @@ class Tapping:
 
     def _owns_begin(self) -> bool:
         # Nested tappings each hook the root; only the outermost starts the forward.
-        mine = self._hooks[0][0].id
+        mine: int = self._hooks[0][0].id
         return mine == min(k for k, h in self.root._forward_pre_hooks.items() if is_ours(h))
 
     def _caller(self, tap: Tap, fn: Callable[[Tensor, At], Tensor | None]) -> Callable[..., Any]:
