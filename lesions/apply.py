@@ -47,8 +47,14 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
     tapping = prep.tapping()
     for writer in writers(prep, lesions):
         tapping.write(prep.tap(writer.site.name), writer)
+    digests = [lesion.digest() for lesion in lesions]
     with tapping:
-        yield prep
+        prep.in_force += digests
+        try:
+            yield prep
+        finally:
+            for digest in digests:
+                prep.in_force.remove(digest)
 
 
 def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time as clock
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,13 +16,14 @@ from artiphys.errors import InputError, LesionError
 from artiphys.lesions.apply import writers
 from artiphys.lesions.lesion import Kind, Lesion
 from artiphys.lesions.overlap import check_overlap
-from artiphys.lesions.write import Writer, projected
+from artiphys.lesions.together import rows_of_coalition, together
+from artiphys.lesions.write import Writer
 from artiphys.players import Player, Players
 from artiphys.preparation import Preparation
 from artiphys.recording import Recording, record
 from artiphys.scores import Score
 from artiphys.stimuli import Inputs, Stimuli
-from artiphys.taps import At, Write
+from artiphys.taps import Write
 
 Array = np.ndarray[Any, Any]
 GameKind = Kind | Literal["mixed"]
@@ -92,13 +93,15 @@ class Game:
         if self.batch_size < 1:
             raise InputError(f"batch_size came as {batch_size}; wanted at least 1")
         prep.look(self.stimuli.inputs)
+        prep.require_steady()
         options = {"time": time, "over": over, "sd": sd, "gain": gain, "value": value, "seed": seed}
         options |= {"n_donors": n_donors}
         self.player_names, parts = self._lesions(list(players), options, reference)
         self._writers = [writers(prep, lesions) for lesions in parts]
         check_overlap(self.player_names, self._writers)
         self.n_evaluations, self.seconds = 0, 0.0
-        self._memo: dict[bytes, Array] = {}
+        self._model = prep.fingerprint()
+        self._memos: dict[tuple[str, ...], dict[bytes, Array]] = {}
 
     @property
     def n_players(self) -> int:
@@ -113,10 +116,14 @@ class Game:
         """Score of each trial under each coalition: ``(n, trial)``."""
         wanted = self._checked(coalitions)
         keys = [row.tobytes() for row in wanted]
-        missing = {k: row for k, row in zip(keys, wanted) if k not in self._memo}
+        if self.prep.fingerprint() != self._model:
+            raise LesionError("the model's weights have changed since this game was made; make a new game")
+        # Inside ap.lesioned the same coalition is another network.
+        memo = self._memos.setdefault(tuple(self.prep.in_force), {})
+        missing = {k: row for k, row in zip(keys, wanted) if k not in memo}
         if missing:
-            self._evaluate(np.array(list(missing.values())))
-        return np.stack([self._memo[k] for k in keys]) if keys else np.empty((0, len(self.stimuli)))
+            self._evaluate(np.array(list(missing.values())), memo)
+        return np.stack([memo[k] for k in keys]) if keys else np.empty((0, len(self.stimuli)))
 
     @property
     def intact(self) -> float:
@@ -161,7 +168,7 @@ class Game:
                 names.append(p.name)
                 parts.append([self._made(t.site, t.units, t.axis, options, source, shared) for t in p.targets])
                 continue
-            lesions = [p] if isinstance(p, Lesion) else list(p)
+            lesions: list[Any] = list(p) if isinstance(p, (list, tuple)) else [p]
             if not lesions or not all(isinstance(les, Lesion) for les in lesions):
                 raise InputError(f"a player came as {p!r}; wanted a Player (prep.players), a Lesion or a list of them")
             other = {les.kind for les in lesions} - {self.kind}
@@ -213,17 +220,17 @@ class Game:
             matrix = matrix.astype(bool)
         return np.ascontiguousarray(matrix)
 
-    def _evaluate(self, coalitions: Array) -> None:
+    def _evaluate(self, coalitions: Array, memo: dict[bytes, Array]) -> None:
         n_trials = len(self.stimuli)
-        together = max(1, self.batch_size // n_trials)
+        at_once = max(1, self.batch_size // n_trials)
         started = clock.perf_counter()
         bar = tqdm(total=len(coalitions), desc="coalitions", delay=2, disable=not self.progress, leave=False)
         with torch.no_grad(), bar:
-            for start in range(0, len(coalitions), together):
-                chunk = coalitions[start : start + together]
+            for start in range(0, len(coalitions), at_once):
+                chunk = coalitions[start : start + at_once]
                 values = [self._forward(chunk, batch) for batch in self.stimuli.batches(max(self.batch_size, 1))]
                 for row, value in zip(chunk, np.concatenate(values, axis=1)):
-                    self._memo[row.tobytes()] = value
+                    memo[row.tobytes()] = value
                     self.n_evaluations += 1
                 bar.update(len(chunk))
         self.seconds += clock.perf_counter() - started
@@ -233,7 +240,9 @@ class Game:
         node = torch.arange(n).repeat_interleave(len(trials))
         write = self._writes(torch.as_tensor(~coalitions))
         run = self.prep.run(trials.repeated(n), write=write, node=node, last_only=self.score.needs == "last")
-        return np.stack([self.score(_rows(run.outputs, i, n, len(trials)), trials).numpy() for i in range(n)])
+        return np.stack(
+            [self.score(rows_of_coalition(run.outputs, i, n, len(trials)), trials).numpy() for i in range(n)]
+        )
 
     def _writes(self, cut: Tensor) -> dict[str, Write]:
         """One write function a site, for the players that any coalition lesions there."""
@@ -242,63 +251,10 @@ class Game:
             if bool(cut[:, player].any()):
                 for writer in parts:
                     by_site.setdefault(writer.site.name, []).append((player, writer))
-        return {site: _together(cut, parts) for site, parts in by_site.items()}
+        return {site: together(cut, parts) for site, parts in by_site.items()}
 
     def __repr__(self) -> str:
         return (
             f"Game({self.n_players} players, {len(self.stimuli)} trials, kind={self.kind!r}, "
             f"score={self.score.name!r}, {self.n_evaluations} coalitions evaluated)"
         )
-
-
-def _together(cut: Tensor, parts: list[tuple[int, Writer]]) -> Write:
-    """All lesions at a site from the same incoming value, so that their order cannot matter."""
-
-    def write(x: Tensor, at: At) -> Tensor:
-        assert at.node is not None
-        new = x
-        rows = cut[at.node].to(x.device)  # (row, player)
-        for player, writer in parts:
-            if writer.lesion.kind != "project":
-                chosen = writer.selection(x, at) & _row(rows[:, player], x)
-                new = torch.where(chosen, writer.replacement(x, at), new)
-        projections = [(p, w) for p, w in parts if w.lesion.kind == "project"]
-        for pattern, members in _patterns(rows, projections):
-            chosen = members[0].selection(x, at) & _row(pattern, x)
-            new = torch.where(chosen, projected(x, at, members), new)
-        return new
-
-    return write
-
-
-def _patterns(rows: Tensor, parts: list[tuple[int, Writer]]) -> Iterator[tuple[Tensor, list[Writer]]]:
-    """Rows that remove the same set of directions, with that set."""
-    if not parts:
-        return
-    columns = rows[:, [p for p, _ in parts]]
-    for pattern in torch.unique(columns, dim=0):
-        members = [w for (_, w), cut in zip(parts, pattern.tolist()) if cut]
-        if members:
-            yield (columns == pattern).all(dim=1), members
-
-
-def _row(chosen: Tensor, x: Tensor) -> Tensor:
-    return chosen.reshape([-1] + [1] * (x.ndim - 1))
-
-
-def _rows(outputs: Any, i: int, n: int, n_trials: int) -> Any:
-    """The rows of one coalition, in whatever structure the outputs come."""
-    if n == 1:
-        return outputs
-    if isinstance(outputs, Tensor):
-        if len(outputs) != n * n_trials:
-            raise InputError(
-                f"the network's output has {len(outputs)} rows for {n * n_trials} trials; its first axis must be "
-                "the trial"
-            )
-        return outputs[i * n_trials : (i + 1) * n_trials]
-    if isinstance(outputs, Mapping):
-        return {k: _rows(v, i, n, n_trials) for k, v in outputs.items()}
-    if isinstance(outputs, (tuple, list)):
-        return tuple(_rows(v, i, n, n_trials) for v in outputs)
-    return outputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -118,6 +119,8 @@ class Lesion:
         put("over", over)
         put("seed", int(seed))
         put("n_donors", int(n_donors))
+        if donors is not None and not isinstance(donors, Mapping):
+            raise LesionError(f"donors came as {type(donors).__name__}; wanted a mapping of trial id to donor id")
         put("donors", None if donors is None else tuple(sorted((int(k), int(v)) for k, v in donors.items())))
         put("mean", None)
         put("pool", None)
@@ -210,12 +213,17 @@ class Lesion:
 def _units(units: Sequence[int] | int | None) -> tuple[int, ...] | None:
     if units is None:
         return None
-    if isinstance(units, (int, np.integer)):
-        return (int(units),)
+    return _whole_numbers("units", units, "whole numbers, or None for all")
+
+
+def _whole_numbers(name: str, given: Any, wanted: str) -> tuple[int, ...]:
     try:
-        return tuple(int(u) for u in units)
-    except (TypeError, ValueError) as error:
-        raise LesionError(f"units came as {units!r}; wanted whole numbers, or None for all") from error
+        values = tuple(given) if np.iterable(given) else (given,)
+        if isinstance(given, str) or any(isinstance(v, (bool, np.bool_)) for v in values):
+            raise TypeError
+        return tuple(operator.index(v) for v in values)
+    except TypeError as error:
+        raise LesionError(f"{name} came as {given!r}; wanted {wanted}") from error
 
 
 def _number(name: str, value: float | None) -> float | None:
@@ -228,15 +236,16 @@ def _number(name: str, value: float | None) -> float | None:
 
 def _frozen_time(time: Time) -> Any:
     if isinstance(time, slice):
+        start, stop = time.start or 0, time.stop
+        if stop is not None and start * stop >= 0 and start >= stop and not (start >= 0 > stop):
+            raise LesionError(f"the time window {time.start}:{time.stop} is empty")
         return ("slice", time.start, time.stop, time.step)
     if time is None or isinstance(time, (str, range)):
         return time
-    if isinstance(time, (int, np.integer)):
-        return (int(time),)
-    try:
-        return tuple(int(t) for t in time)
-    except (TypeError, ValueError) as error:
-        raise LesionError(f"time came as {time!r}; wanted an int, slice, range, ints or a condition's name") from error
+    times = _whole_numbers("time", time, "an int, slice, range, ints or a condition's name")
+    if not times:
+        raise LesionError("time names no times; leave it out for all")
+    return times
 
 
 def _frozen_direction(direction: Any) -> Any:

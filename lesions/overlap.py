@@ -8,7 +8,6 @@ from typing import Any
 
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.write import Writer
-from artiphys.players import checked_units
 
 Entry = tuple[int, Writer, str, frozenset[int]]
 
@@ -43,9 +42,7 @@ def check_overlap(names: Sequence[str], players: Sequence[Sequence[Writer]]) -> 
 
 def _place(writer: Writer) -> tuple[str, frozenset[int]]:
     axis = writer.unit_axis or writer.site.unit_axis
-    units = writer.lesion.units
-    n = writer.site.size(axis)
-    return axis, frozenset(range(n) if units is None else checked_units(writer.site, axis, units))
+    return axis, frozenset(writer.units())
 
 
 def _surely_apart(entries: Sequence[Entry]) -> bool:

@@ -45,22 +45,38 @@ class Writer:
         """Which entries are selected, as a value that can be compared."""
         return self.unit_axis, self.lesion.units, self.lesion.time
 
+    @property
+    def family(self) -> tuple[Any, ...]:
+        """Everything but the units: lesions of one family can be written together."""
+        les = self.lesion
+        kept = (id(les.mean), id(les.pool), les.donors, les.n_donors, les.seed, les.sd, les.gain, les.value)
+        # Projections at a site always belong together: they remove one span.
+        return ("project",) if les.kind == "project" else (les.kind, self.unit_axis, les.time, *kept)
+
+    def units(self) -> tuple[int, ...]:
+        """Units as indices along `unit_axis`, counted from 0."""
+        axis = self.unit_axis or self.site.unit_axis
+        if self.lesion.units is None:
+            return tuple(range(self.site.size(axis)))
+        return checked_units(self.site, axis, self.lesion.units)
+
     def selection(self, x: Tensor, at: At) -> Tensor:
         """Bool, broadcastable to ``x``: which entries are replaced."""
-        keep = torch.ones([1] * x.ndim, dtype=torch.bool, device=x.device)
-        lesion, axis = self.lesion, self.unit_axis
-        if lesion.units is not None and axis is not None:
-            units = checked_units(self.site, axis, lesion.units)
-            place = at.axes.index(axis)
+        keep = self.times(x, at)
+        if self.lesion.units is not None and self.unit_axis is not None:
+            place = at.axes.index(self.unit_axis)
             chosen = torch.zeros(x.shape[place], dtype=torch.bool, device=x.device)
-            chosen[list(units)] = True
-            keep = keep & _along(chosen[None], x.ndim, place)
-        if lesion.time is not None:
-            if "time" not in at.axes:
-                raise LesionError(f"site {self.site.name!r} has no time axis {at.axes}; leave time= out")
-            when = _times(lesion.time, at)
-            keep = keep & _along(when.to(x.device), x.ndim, at.axes.index("time"))
+            chosen[list(self.units())] = True
+            keep = keep & along(chosen[None], x.ndim, place)
         return keep
+
+    def times(self, x: Tensor, at: At) -> Tensor:
+        """Bool, broadcastable to ``x``: the times at which it writes."""
+        if self.lesion.time is None:
+            return torch.ones([1] * x.ndim, dtype=torch.bool, device=x.device)
+        if "time" not in at.axes:
+            raise LesionError(f"site {self.site.name!r} has no time axis {at.axes}; leave time= out")
+        return along(_times(self.lesion.time, at).to(x.device), x.ndim, at.axes.index("time"))
 
     def replacement(self, x: Tensor, at: At) -> Tensor:
         """The new value of every entry, whether it is selected or not."""
@@ -156,7 +172,7 @@ def _basis(rows: Tensor) -> Tensor:
     return kept
 
 
-def _along(values: Tensor, ndim: int, place: int) -> Tensor:
+def along(values: Tensor, ndim: int, place: int) -> Tensor:
     """``(row or 1, n)`` laid along axes 0 and ``place`` of an ``ndim``-tensor."""
     shape = [1] * ndim
     shape[0], shape[place] = values.shape
@@ -260,7 +276,7 @@ def normal(seed: int, x: Tensor, at: At) -> Tensor:
     for axis, n in enumerate(sizes, start=1):
         steps = _index(at) if at.axes[axis] == "time" else torch.arange(n)
         # Axis by axis mixing, so that the number at one place does not depend on the other sizes.
-        place = _mixed(place * 1_000_003 + _along(steps[None], x.ndim, axis) + axis)
+        place = _mixed(place * 1_000_003 + along(steps[None], x.ndim, axis) + axis)
     key = _mixed(at.trial.to(torch.int64) * 7_919 + seed).reshape([-1] + [1] * len(sizes))
     state = _mixed(place ^ key)
     u1, u2 = _uniform(_mixed(state + 1)), _uniform(_mixed(state + 2))

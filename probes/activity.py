@@ -33,6 +33,8 @@ def as_activity(activity: Any) -> xr.DataArray:
         activity = xr.DataArray(values, dims=("trial", *middle, "unit"))
     if not activity.dims or activity.dims[0] != "trial" or activity.ndim < 2:
         raise InputError(f"activity has dims {activity.dims}; wanted 'trial' first, then units")
+    if 0 in activity.shape:
+        raise InputError(f"activity is empty: its shape is {activity.shape}")
     data = activity.astype(np.float64) if activity.dtype != np.float64 else activity
     bad = ~np.isfinite(data)
     if "valid" in data.coords:

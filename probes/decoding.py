@@ -137,6 +137,10 @@ def decode(
     """
     data = as_activity(activity)
     y = per_trial(labels, data, "labels")
+    if n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations}; wanted 0 or more")
+    if isinstance(estimator, type):
+        raise InputError(f"estimator came as the class {estimator.__name__}; make one of it: {estimator.__name__}()")
     if estimator is not None and not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
         raise InputError(f"estimator came as {type(estimator).__name__}; wanted a scikit-learn estimator")
     regress = y.dtype.kind == "f" if estimator is None else is_regressor(estimator)
@@ -149,7 +153,7 @@ def decode(
     targets = [y]
     scheme = ""
     if n_permutations:
-        plan = Permutations.of(y, member)
+        plan = Permutations.of(y, member, _stratified(cv, folds, member, regress))
         scheme = plan.scheme
         if math.isfinite(plan.n_distinct) and 1 / plan.n_distinct > 0.05:
             warnings.warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05", stacklevel=2)
@@ -217,7 +221,10 @@ def _folds(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) ->
             n = len(np.unique(groups))
             if n < k:
                 raise StatisticsError(f"{k} folds for {n} groups; use cv={n} or fewer")
-            cv = GroupKFold(k) if regress else StratifiedGroupKFold(k, shuffle=True, random_state=seed)
+            # Whole-group labels are permuted, so the folds must not have been chosen by them.
+            mixed = not regress and all(len(np.unique(y[groups == g])) > 1 for g in np.unique(groups))
+            made_of_groups = StratifiedGroupKFold if mixed else GroupKFold
+            cv = made_of_groups(k, shuffle=True, random_state=seed)
         else:
             if not regress and np.bincount(y).min() < k:
                 raise StatisticsError(
@@ -234,6 +241,17 @@ def _folds(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) ->
         if len(np.intersect1d(train, test)):
             raise StatisticsError("the splitter puts trials on both sides of a fold")
     return folds
+
+
+def _stratified(cv: Any, folds: Folds, groups: Array | None, regress: bool) -> Array | None:
+    """Which fold tests each trial, where folds were balanced by the labels; else None."""
+    ours = isinstance(cv, (int, np.integer)) and groups is None and not regress
+    if not (ours or isinstance(cv, StratifiedKFold)):
+        return None
+    index = np.empty(sum(len(test) for _, test in folds), dtype=int)
+    for f, (_, test) in enumerate(folds):
+        index[test] = f
+    return index
 
 
 def _metric(y: Array, regress: bool) -> tuple[str, Callable[[Array, Array], float]]:

@@ -143,6 +143,10 @@ def tuning_curves(
     """
     data = as_activity(activity)
     values = per_trial(stimulus, data, "stimulus")
+    if circular and not period > 0:
+        raise InputError(f"period came as {period}; wanted a positive number, in the units of the stimulus")
+    if n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations}; wanted 0 or more")
     level, labels, kind = _levels(values, circular, period, bins)
     if len(labels) < 2:
         raise InputError(f"the stimulus has the single value {labels[0]!r}; tuning needs at least two")
@@ -193,7 +197,7 @@ def _levels(values: Array, circular: bool, period: float, bins: int | None) -> t
     labels, level = np.unique(values, return_inverse=True)
     if bins is None and len(labels) <= MAX_LEVELS:
         return level, labels, kind
-    n = bins or 8
+    n = 8 if bins is None else bins
     if n < 2:
         raise InputError(f"bins came as {n}; wanted at least 2")
     edges = np.linspace(0, period, n + 1) if circular else np.unique(np.quantile(values, np.linspace(0, 1, n + 1)))

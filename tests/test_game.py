@@ -170,7 +170,7 @@ def test_bad_players_and_scores() -> None:
         (["1"], score, "player came as"),
         (prep.players("1"), "accuracy", "score came as str"),
         (prep.players("1"), lambda out, trials: out, "one value a trial"),
-        (prep.players("1"), lambda out, trials: out[:, 0] * float("nan"), "NaN on 20 trials"),
+        (prep.players("1"), lambda out, trials: out[:, 0] * float("nan"), "NaN or infinite on 20 trials"),
         (prep.players("1"), ap.scores.log_prob("lable"), "no column 'lable'"),
         (prep.players("1"), ap.scores.log_prob([0, 1]), "one label a trial"),
         (prep.players("1"), ap.scores.log_prob([7] * 20), "for 3 outputs"),

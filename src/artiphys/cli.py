@@ -37,7 +37,7 @@ def examine(
     ] = None,
     kind: Annotated[LesionKind | None, typer.Option(help="Default: the toy's own, mean for specimens.")] = None,
     budget: Annotated[int, typer.Option(help="Coalitions for the Shapley values.")] = 128,
-    seed: Annotated[int, typer.Option(help="Seed of permutations and sampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of permutations and sampling.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("artiphys-report"),
 ) -> None:
     """Record, map tuning, decode, lesion singly and in combination, and write a report."""
@@ -53,6 +53,8 @@ def examine(
     chosen = names or DEFAULT
     examined = []
     try:
+        if out.exists() and not out.is_dir():
+            raise ArtiphysError(f"--out {out} is a file; wanted a folder to write")
         for name in chosen:
             if name not in subjects.names():
                 subjects.load(name)  # raises, naming the nearest, before any work is done
@@ -68,6 +70,9 @@ def examine(
         path = write_report(examined, out, command, time.perf_counter() - started)
     except ArtiphysError as error:
         typer.echo(f"artiphys: {error}", err=True)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        typer.echo(f"artiphys: the report could not be written to {out}: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(f"{time.perf_counter() - started:.0f} s. Report: {path.resolve()} (figures and results.json beside it)")
 

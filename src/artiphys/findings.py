@@ -27,9 +27,11 @@ def findings(found: Examination) -> list[str]:
     single, phi = found.singles(), found.values()
     names = [short(p) for p in phi.values["player"].values]
     unit = f" {phi.unit}" if phi.unit else ""
+    wide = phi if found.screening is None else found.screening
+    on = f" on {wide.n_trials} trials" if found.screening is not None else ""
     said = [
-        f"The {phi.score} is {_n(phi.intact)}{unit} intact and {_n(found.all_lesioned)} with all "
-        f"{found.n_players} players lesioned ({found.subject.kind} lesions)."
+        f"The {phi.score} is {_n(wide.intact)}{unit} intact and {_n(found.all_lesioned)} with all "
+        f"{found.n_players} players lesioned ({found.subject.kind} lesions{on})."
     ]
     if found.screening is not None:
         said.append(_chosen(found, names))
@@ -67,11 +69,14 @@ def _missed(found: Examination, names: list[str]) -> list[str]:
         return []
     s, v = found.singles().values.to_numpy(), found.values().values.to_numpy()
     each = ", ".join(f"{names[i]} (alone {_n(s[i])}, Shapley {_n(v[i])})" for i in missed)
+    many = len(missed) > 1
+    if found.subject.exhaustive:
+        alone = "each seems useless" if many else "it seems useless"
+    else:
+        alone = "no effect can be told from 0"
     return [
-        f"Single lesions miss {each}: lesioned alone, {'each seems' if len(missed) > 1 else 'it seems'} useless, yet "
-        "over all combinations each contributes."
-        if len(missed) > 1
-        else f"Single lesions miss {each}: lesioned alone it seems useless, yet over all combinations it contributes."
+        f"Single lesions miss {each}: lesioned alone, {alone}, yet over all combinations "
+        f"{'each contributes' if many else 'it contributes'}."
     ]
 
 
@@ -113,7 +118,7 @@ def _redundancy(found: Examination, names: list[str]) -> list[str]:
         why = (
             "each matters more once the other is gone: they stand in for each other"
             if float(str(row.excess)) > 0
-            else "each matters less once the other is gone: they depend on each other"
+            else "each matters less once the other is gone"
         )
         alone = dict(zip(names, found.singles().values.to_numpy()))
         if min(alone[a], alone[b]) < -TINY:
@@ -133,9 +138,11 @@ def _reading(found: Examination) -> list[str]:
     p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
     n_sure = int((p < ALPHA).sum())
     d = found.decodings[best]
+    tied = sum(s > scores[best] - TINY for s in scores)
+    where = f"best at {sites[best]}" if tied == 1 else f"best at {tied} sites, the first of them {sites[best]}"
     said = [
         f"The label '{found.subject.label}' can be decoded at {n_sure} of {len(sites)} recorded sites (false discovery "
-        f"rate {ALPHA:.0%} over sites), best at {sites[best]}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
+        f"rate {ALPHA:.0%} over sites), {where}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
         f"(chance {d.chance:.2f})."
     ]
     tuned = [

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from artiphys.errors import InputError
 from artiphys.site import Site
 
@@ -88,7 +90,7 @@ def players_of(
     for site in sites:
         along = axis or site.unit_axis
         n = site.size(along)
-        chosen = list(range(n)) if units is None else [int(u) for u in units]
+        chosen = list(range(n)) if units is None else list(units)
         checked_units(site, along, chosen)
         if group_by is None:
             singles += [Player(f"{site.name}.{u}", (Target(site.name, (u,), along),)) for u in chosen]
@@ -96,7 +98,7 @@ def players_of(
             singles.append(Player(site.name, (Target(site.name, tuple(chosen), along),)))
         else:
             for group in group_by:
-                members = checked_units(site, along, [int(u) for u in group])
+                members = checked_units(site, along, list(group))
                 label = "+".join(str(u) for u in members)
                 singles.append(Player(f"{site.name}.{label}", (Target(site.name, members, along),)))
     if group_by == "layer":
@@ -109,6 +111,8 @@ def players_of(
 def checked_units(site: Site, axis: str, units: Sequence[int]) -> tuple[int, ...]:
     """Units as a tuple, or `InputError` if one is out of range or named twice."""
     n = site.size(axis)
+    if any(isinstance(u, bool) or not isinstance(u, (int, np.integer)) for u in units):
+        raise InputError(f"units of site {site.name!r} came as {list(units)}; wanted whole numbers")
     for u in units:
         if not -n <= u < n:
             raise InputError(f"site {site.name!r} has {n} entries along {axis!r} (0 to {n - 1}); unit {u} is none")

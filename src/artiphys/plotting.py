@@ -134,7 +134,9 @@ def plot_decoding(
         ax.set_xticks(x[:: max(1, len(x) // 10)], [m[1] for m in numbered if m][:: max(1, len(x) // 10)])
         ax.set_xlabel("layer")
     else:
-        ax.set_xticks(x, list(names), rotation=20 if len(names) > 3 else 0)
+        crowded = len(names) > 6
+        ax.set_xticks(x, list(names), rotation=90 if crowded else 20 if len(names) > 3 else 0)
+        ax.tick_params(axis="x", labelsize=8 if crowded else 10)
         ax.set_xlabel("site")
     ax.margins(x=0.1 if len(names) <= 8 else 0.03)
     ax.set_ylabel(decodings[0].metric)

@@ -16,7 +16,7 @@ from artiphys.adapters.base import Adapter, Discovery, device_of, rows_of, witho
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.players import Grouping, Players, players_of
 from artiphys.site import Site, Sites
-from artiphys.stimuli import Inputs, Stimuli, tensor_bytes
+from artiphys.stimuli import Inputs, Stimuli, tensor_bytes, word_sum
 from artiphys.taps import At, Frame, StopForwardError, Tapping, Write, is_ours, leaves
 
 When = Literal["after", "before"]
@@ -52,6 +52,8 @@ class Preparation:
         self._wired: set[str] = set()
         self._intact: list[Tensor] | None = None
         self._fingerprint: tuple[object, str] | None = None
+        self.in_force: list[str] = []  # digests of the lesions that `lesioned` applies now
+        self._unwrapped = False
 
     @property
     def model(self) -> nn.Module:
@@ -83,7 +85,15 @@ class Preparation:
                 "ap.wrap(model, example=inputs)"
             )
         self._example = rows_of(example, (0, 1))
-        self._discovery = self.adapter.discover(self._example)
+        try:
+            self._discovery = self.adapter.discover(self._example)
+        except ArtiphysError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"the network could not be run on two and three trials of the example ({_shapes(example)}): {error}. "
+                "Trials must lie on axis 0, and any number of them must do"
+            ) from error
         self._sites = Sites(
             {name: tap.site for name, tap in self._discovery.taps.items()},
             self._discovery.aliases,
@@ -141,6 +151,8 @@ class Preparation:
         SiteError, InputError
         """
         stimuli = Stimuli.of(inputs)
+        if self._unwrapped:
+            raise ArtiphysError("this preparation was unwrapped; wrap the model again to go on")
         if read or write or stop_at:
             self.look(stimuli.inputs)
         if when not in ("after", "before"):
@@ -218,6 +230,19 @@ class Preparation:
         chosen = self.sites.select([sites] if isinstance(sites, str) else list(sites))
         return players_of(chosen, units=units, axis=axis, group_by=group_by)
 
+    def require_steady(self) -> None:
+        """`InputError` if the network is in train mode with parts whose output is then left to chance or batch.
+
+        Batch normalisation would also change its statistics for good.
+        """
+        kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+        for name, module in self.model.named_modules():
+            if module.training and isinstance(module, kinds) and getattr(module, "p", 1.0) > 0:
+                raise InputError(
+                    f"the network is in train mode and {name!r} is a {type(module).__name__}: its activity depends on "
+                    "chance or on the batch. Call model.eval() first"
+                )
+
     def require_wired(self, name: str) -> Site:
         """The site, if writing to it can reach the output; checked once by writing NaN there.
 
@@ -240,6 +265,11 @@ class Preparation:
             if self._intact is None:
                 self._intact = self._outputs(None, site.name)
             intact = self._intact
+            if not intact:
+                raise SiteError(
+                    f"the output of this network ({type(self.run(self._example).outputs).__name__}) holds no tensor "
+                    "that can be looked at; return a tensor, or tuples, mappings or dataclasses of them"
+                )
             for probe in probes:
                 changed = self._outputs(probe, site.name)
                 if len(changed) != len(intact) or any(_differ(a, b) for a, b in zip(intact, changed)):
@@ -256,9 +286,13 @@ class Preparation:
         return [t.detach().clone() for _, t in leaves(run.outputs)]
 
     def fingerprint(self) -> str:
-        """Digest of all parameters and buffers, their dtype and the adapter; computed when first asked for."""
+        """Digest of all parameters and buffers, their dtype and the adapter.
+
+        Computed when first asked for, and again when a cheap check shows that a weight has changed.
+        """
         tensors = [*self.model.named_parameters(), *self.model.named_buffers()]
-        state = tuple((n, t.data_ptr(), t._version, tuple(t.shape)) for n, t in tensors)
+        # Edits through .data leave no version behind, so the words of each tensor are summed as well.
+        state = tuple((n, t.data_ptr(), t._version, tuple(t.shape), word_sum(t)) for n, t in tensors)
         if self._fingerprint is None or self._fingerprint[0] != state:
             h = hashlib.blake2b(self.adapter.version.encode(), digest_size=16)
             config = getattr(self.model, "config", None)
@@ -274,6 +308,7 @@ class Preparation:
         if any(is_ours(h) for h in self.model._forward_pre_hooks.values()):
             raise ArtiphysError("a lesion is in force; leave ap.lesioned before unwrapping")
         self.on_unwrap()
+        self._unwrapped = self.bridge is not None
         return self.adapter.unwrap()
 
     def __repr__(self) -> str:
@@ -281,6 +316,12 @@ class Preparation:
         known = f"{len(self._sites)} sites" if self._discovery else "sites not looked at yet"
         owned = ", taken over until unwrap()" if self.bridge is not None else ""
         return f"Preparation({kind} on {device_of(self.model)}, {known}{owned})"
+
+
+def _shapes(inputs: Inputs) -> str:
+    if isinstance(inputs, Mapping):
+        return ", ".join(f"{k} {tuple(v.shape)}" for k, v in inputs.items())
+    return str(tuple(inputs.shape))
 
 
 def _differ(intact: Tensor, changed: Tensor) -> bool:

@@ -143,9 +143,12 @@ def record(
     (('trial', 'unit'), 4)
     """
     stimuli = Stimuli.of(stimuli)
+    if not isinstance(sites, (str, list, tuple)):
+        raise InputError(f"sites came as {type(sites).__name__}; wanted a name, a pattern or a list of them")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
     prep.look(stimuli.inputs)
+    prep.require_steady()
     chosen = prep.sites.select([sites] if isinstance(sites, str) else list(sites))
     if not chosen:
         raise InputError("no sites were named; give names or patterns, such as 'blocks.*.hook_resid_post'")
@@ -194,6 +197,8 @@ def _attributes(prep: Preparation, stimuli: Stimuli, sites: Sequence[Site]) -> d
         "artiphys": __version__,
         "model": prep.fingerprint(),
         "stimuli": stimuli.digest(),
+        "conditions": stimuli.conditions_digest(),
+        "lesions": list(prep.in_force),
         "n_trials": len(stimuli),
         "sites": {
             s.name: {

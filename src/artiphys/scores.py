@@ -42,15 +42,23 @@ class Score:
     key: str | None = None
 
     def __call__(self, outputs: Any, trials: Stimuli) -> Tensor:
-        """One value a trial; `InputError` if the function gave anything else, or NaN."""
-        values = torch.as_tensor(self.fn(outputs, trials)).detach().to("cpu", torch.float64)
+        """One value a trial; `InputError` if the function gave anything else, or NaN or infinity."""
+        given = self.fn(outputs, trials)
+        try:
+            values = torch.as_tensor(given).detach().cpu()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"score {self.name!r} gave a {type(given).__name__}; wanted one number a trial") from error
+        if values.is_complex():
+            raise InputError(f"score {self.name!r} gave complex numbers; wanted one real number a trial")
+        values = values.to(torch.float64)
         if values.shape != (len(trials),):
             raise InputError(
                 f"score {self.name!r} gave values of shape {tuple(values.shape)} for {len(trials)} trials; "
                 "wanted one value a trial"
             )
-        if bool(torch.isnan(values).any()):
-            raise InputError(f"score {self.name!r} is NaN on {int(torch.isnan(values).sum())} trials")
+        bad = ~torch.isfinite(values)
+        if bool(bad.any()):
+            raise InputError(f"score {self.name!r} is NaN or infinite on {int(bad.sum())} trials")
         return values
 
     @classmethod
@@ -116,7 +124,10 @@ def output(index: int = 0) -> Score:
     """The network's output itself (its ``index``-th entry), in the model's own units."""
 
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
-        return _outputs(outputs).reshape(len(trials), -1)[:, index]
+        y = _outputs(outputs).reshape(len(trials), -1)
+        if not -y.shape[1] <= index < y.shape[1]:
+            raise InputError(f"output {index} was asked for; the network has {y.shape[1]} outputs a trial")
+        return y[:, index]
 
     return Score(fn, "output", "", "last", _key("output", np.array([index])))
 
@@ -144,14 +155,20 @@ def _values(given: PerTrial, trials: Stimuli) -> Tensor:
     if isinstance(given, str):
         if given not in trials.conditions.columns:
             raise InputError(f"the conditions have no column {given!r}; they have {list(trials.conditions.columns)}")
-        return torch.as_tensor(np.array(trials.conditions[given]))
-    values = torch.as_tensor(np.asarray(given) if not isinstance(given, Tensor) else given)
+        return _classes(np.array(trials.conditions[given]))
+    values = _classes(given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given))
     if values.ndim != 1 or int(trials.ids.max()) >= len(values):
         raise InputError(
             f"the score was given {tuple(values.shape)} labels, but trial ids go up to {int(trials.ids.max())}; "
             "give one label a trial"
         )
     return values[torch.as_tensor(trials.ids)]
+
+
+def _classes(given: Any) -> Tensor:
+    if given.dtype.kind not in "biuf" or (given.dtype.kind == "f" and not (given == np.round(given)).all()):
+        raise InputError(f"labels came as {given.dtype} such as {given.ravel()[:1]}; wanted class indices or token ids")
+    return torch.as_tensor(given.astype(np.int64))
 
 
 def _check_classes(y: Tensor, classes: Tensor) -> None:
@@ -164,5 +181,6 @@ def _check_classes(y: Tensor, classes: Tensor) -> None:
 def _key(name: str, *parts: Any) -> str:
     h = hashlib.blake2b(name.encode(), digest_size=12)
     for part in parts:
-        h.update(part.encode() if isinstance(part, str) else np.asarray(part, dtype=np.float64).tobytes())
+        values = np.asarray(part.detach().cpu() if isinstance(part, Tensor) else part)
+        h.update(values.astype(np.float64).tobytes() if values.dtype.kind in "biuf" else str(part).encode())
     return f"{name}-{h.hexdigest()}"

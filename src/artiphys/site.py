@@ -123,4 +123,8 @@ class Sites(Mapping[str, Site]):
         return [s for n, s in self._sites.items() if n in chosen]
 
     def __repr__(self) -> str:
-        return f"{len(self)} sites\n" + "\n".join(f"  {s}" for s in self._sites.values())
+        also: dict[str, list[str]] = {}
+        for alias, name in self.aliases.items():
+            also.setdefault(name, []).append(alias)
+        lines = [f"  {s}" + (f"  (also {', '.join(also[n])})" if n in also else "") for n, s in self._sites.items()]
+        return f"{len(self)} sites, sizes as in the example\n" + "\n".join(lines)

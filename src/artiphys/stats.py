@@ -103,7 +103,7 @@ class Permutations:
     Attributes
     ----------
     scheme : str
-        "trials", "within groups" or "whole groups".
+        "trials", "trials within folds", "within groups" or "whole groups".
     n_distinct : float
         Number of distinct relabellings (inf above 1e15).
     """
@@ -114,11 +114,13 @@ class Permutations:
     n_distinct: float
 
     @classmethod
-    def of(cls, labels: Array, groups: Array | None = None) -> Permutations:
+    def of(cls, labels: Array, groups: Array | None = None, folds: Array | None = None) -> Permutations:
         """The scheme that follows the design.
 
         A label that is constant within every group is exchanged between whole groups, one that varies
-        within every group is exchanged within them.
+        within every group is exchanged within them. Folds that were stratified by the labels would favour
+        the true labels over permuted ones, so with ``folds`` (one number a trial) labels are exchanged
+        within them, which leaves every fold's class counts as they are.
 
         Raises
         ------
@@ -130,7 +132,10 @@ class Permutations:
         ('trials', 'whole groups')
         """
         labels = np.asarray(labels)
-        if groups is None:
+        if groups is None and folds is not None:
+            counts = math.prod(_arrangements(labels[folds == f]) for f in np.unique(folds))
+            made = cls(labels, folds, "trials within folds", counts)
+        elif groups is None:
             made = cls(labels, None, "trials", _arrangements(labels))
         else:
             groups = np.asarray(groups)
@@ -161,7 +166,7 @@ class Permutations:
                 continue
             new = self.labels.copy()
             names, first = np.unique(self.groups, return_index=True)
-            if self.scheme == "within groups":
+            if self.scheme in ("within groups", "trials within folds"):
                 for g in names:
                     rows = np.flatnonzero(self.groups == g)
                     new[rows] = rng.permutation(new[rows])

@@ -56,7 +56,7 @@ class Stimuli:
                 raise InputError(f"inputs have {n} and {len(t)} trials on axis 0; all need the same number")
         if n == 0:
             raise InputError("stimuli need at least one trial; got none")
-        self.conditions = pd.DataFrame({} if conditions is None else conditions)
+        self.conditions = _table({} if conditions is None else conditions)
         if len(self.conditions.columns) == 0:
             self.conditions = pd.DataFrame(index=range(n))
         if len(self.conditions) != n:
@@ -64,7 +64,10 @@ class Stimuli:
                 f"the conditions table has {len(self.conditions)} rows for {n} trials; give one row a trial"
             )
         self.conditions = self.conditions.reset_index(drop=True)
-        self.ids = np.arange(n, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
+        try:
+            self.ids = np.arange(n, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"ids must be {n} different integers, one a trial") from error
         if self.ids.shape != (n,) or len(np.unique(self.ids)) != n:
             raise InputError(f"ids must be {n} different integers, one a trial")
 
@@ -89,7 +92,10 @@ class Stimuli:
         """
         if isinstance(tokens, str) or any(isinstance(t, str) for t in tokens):
             raise InputError("tokens came as text; use Stimuli.from_texts(prep.tokenizer, texts) instead")
-        rows = [torch.as_tensor(t, dtype=torch.long) for t in tokens]
+        given = [torch.as_tensor(t) for t in tokens]
+        if any(t.is_floating_point() or t.is_complex() or t.dtype == torch.bool for t in given):
+            raise InputError("tokens must be whole numbers (token ids); they came as another type")
+        rows = [t.long() for t in given]
         if not rows or any(r.ndim != 1 or len(r) == 0 for r in rows):
             raise InputError("tokens must be a non-empty list of non-empty sequences of token ids")
         ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id)
@@ -127,7 +133,12 @@ class Stimuli:
         return len(self.ids)
 
     def __getitem__(self, index: Any) -> Stimuli:
-        rows = np.atleast_1d(np.arange(len(self))[index if isinstance(index, slice) else np.asarray(index)])
+        try:
+            rows = np.atleast_1d(np.arange(len(self))[index if isinstance(index, slice) else np.asarray(index)])
+        except IndexError as error:
+            raise InputError(f"{index!r} does not select among {len(self)} trials: {error}") from error
+        if len(rows) == 0:
+            raise InputError("no trials are left in this selection")
         take = torch.as_tensor(rows)
 
         # A slice stays a view: copying a million trials to read 256 of them would cost memory.
@@ -161,6 +172,15 @@ class Stimuli:
         for start in range(0, len(self), size):
             yield self[start : start + size]
 
+    def conditions_digest(self) -> str:
+        """Digest of the conditions table."""
+        h = hashlib.blake2b(digest_size=16)
+        for column in self.conditions.columns:
+            values = self.conditions[column].to_numpy()
+            h.update(f"{column}:{values.dtype.kind}".encode())
+            h.update(values.tobytes() if values.dtype.kind in "biuf" else "\0".join(map(str, values)).encode())
+        return h.hexdigest()
+
     def digest(self) -> str:
         """Digest of inputs and trial ids (not of the conditions)."""
         h = hashlib.blake2b(digest_size=16)
@@ -184,6 +204,27 @@ def tensor_bytes(t: Tensor) -> memoryview:
     """The bytes of a tensor of any dtype, for digests."""
     flat = t.detach().cpu().contiguous().flatten()
     return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")
+
+
+def _table(conditions: Any) -> pd.DataFrame:
+    if not isinstance(conditions, (pd.DataFrame, Mapping)):
+        raise InputError(
+            f"conditions came as {type(conditions).__name__}; wanted a table or a mapping of columns, such as "
+            "{'label': labels}"
+        )
+    try:
+        return pd.DataFrame({str(k): np.asarray(v) for k, v in conditions.items()})
+    except ValueError as error:
+        raise InputError(
+            f"the columns of the conditions do not fit together: {error}; give one value a trial"
+        ) from error
+
+
+def word_sum(t: Tensor) -> int:
+    """Sum of a tensor's bytes as 64-bit words, wrapping: a fast check for change, at memory speed."""
+    flat = t.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+    whole = len(flat) // 8 * 8
+    return int(flat[:whole].view(np.uint64).sum(dtype=np.uint64)) + int(flat[whole:].sum())
 
 
 def _tensors(inputs: Inputs) -> list[Tensor]:

@@ -17,7 +17,7 @@ from artiphys.errors import RecordingError
 from artiphys.stimuli import Stimuli
 
 Array = np.ndarray[Any, Any]
-IDENTITY = ("artiphys", "model", "stimuli", "n_trials", "sites")
+IDENTITY = ("artiphys", "model", "stimuli", "conditions", "lesions", "n_trials", "sites")
 
 
 class Store(Protocol):
@@ -105,13 +105,13 @@ class ZarrStore(_Described):
     @classmethod
     def start(cls, path: Path, attrs: dict[str, Any], stimuli: Stimuli, batch_size: int, overwrite: bool) -> ZarrStore:
         """A new recording, or the unfinished one that is there if it is of the same thing."""
+        if path.is_file():
+            raise RecordingError(f"{path} is a file; out= names a directory to make")
         if path.exists() and not overwrite and any(path.iterdir() if path.is_dir() else [path]):
             return cls._resumed(path, attrs)
         if path.is_dir():
             cls._check_ours(path)
             shutil.rmtree(path)
-        elif path.exists():
-            raise RecordingError(f"{path} is a file; out= names a directory to make")
         root = zarr.open_group(str(path), mode="w")
         _save(root, "trial", stimuli.ids)
         valid = stimuli.valid

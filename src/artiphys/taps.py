@@ -7,6 +7,7 @@ again, also after an error or an interrupt.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,10 +140,15 @@ class StopForwardError(Exception):
     """Raised by a tap to end a forward pass early; never leaves `Preparation.run`."""
 
 
+def _is_record(tree: Any) -> bool:
+    """A dataclass that is no mapping (transformers' outputs are both)."""
+    return dataclasses.is_dataclass(tree) and not isinstance(tree, (type, Mapping))
+
+
 def find(tree: Any, path: Sequence[Key]) -> Any:
     """The entry of nested tuples, lists and mappings at a path."""
     for key in path:
-        tree = tree[key]
+        tree = getattr(tree, str(key)) if _is_record(tree) else tree[key]
     return tree
 
 
@@ -151,6 +157,8 @@ def replaced(tree: Any, path: Sequence[Key], value: Any) -> Any:
     if not path:
         return value
     key, rest = path[0], path[1:]
+    if _is_record(tree):
+        return dataclasses.replace(tree, **{str(key): replaced(getattr(tree, str(key)), rest, value)})
     inner = replaced(tree[key], rest, value)
     if isinstance(tree, tuple):
         parts = [inner if i == key else v for i, v in enumerate(tree)]
@@ -161,7 +169,7 @@ def replaced(tree: Any, path: Sequence[Key], value: Any) -> Any:
 
 
 def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, ...], Tensor]]:
-    """Tensors of nested tuples, lists and mappings with their paths.
+    """Tensors of nested tuples, lists, mappings and dataclasses with their paths.
 
     >>> [p for p, _ in leaves((torch.ones(1), {"a": torch.ones(1)}))]
     [(0,), (1, 'a')]
@@ -174,6 +182,9 @@ def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, .
     elif isinstance(tree, (tuple, list)) and type(tree).__name__ != "PackedSequence":
         for i, value in enumerate(tree):
             yield from leaves(value, (*path, i))
+    elif _is_record(tree):
+        for record_field in dataclasses.fields(tree):
+            yield from leaves(getattr(tree, record_field.name), (*path, record_field.name))
 
 
 def is_ours(hook: Any) -> bool:
@@ -306,6 +317,11 @@ class Tapping:
         frame, site = self.frame, tap.site
         rows = frame.rows if frame.rows is not None else raw.shape[tap.view.trial_axis]
         x = tap.view.to(raw, rows)
+        if frame.announced and len(x) != rows:
+            raise InputError(
+                f"site {site.name!r} has {len(x)} rows for {rows} trials; trials must lie on axis 0 of the inputs. "
+                "If this network wants time first, wrap a module that transposes its input"
+            )
         time, n_time = None, None
         if tap.call is None:
             step, n_time = getattr(tap.module, "step", None) or (n, None)

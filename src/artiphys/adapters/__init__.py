@@ -34,7 +34,7 @@ def wrap(
     ----------
     model : Module, transformers model, TransformerBridge, Toy or Specimen
         A transformers model is taken over (its modules are rewired and its attention made eager);
-        ``prep.unwrap()`` gives it back as it was. Wrapping again gives the same preparation.
+        ``prep.unwrap()`` gives it back as it was. Wrapping it again gives the same preparation.
     example : tensor, mapping of tensors or Stimuli, optional
         A few inputs, trials on axis 0: a plain module's sites are found by running it on two or three
         of them. Without it the sites are known after the first `record` or ``run``. Transformers and
@@ -70,13 +70,15 @@ def wrap(
     shown = example.inputs if isinstance(example, Stimuli) else example
     if shown is not None:
         shown = Stimuli(shown).inputs
+    if as_module and isinstance(getattr(model, "__dict__", {}).get(MARK), Preparation):
+        raise InputError("this model is wrapped as a transformer already; prep.unwrap() first, then as_module=True")
     if (is_bridge(model) or is_transformers_model(model)) and not as_module:
-        return _wrap_transformer(model, tokenizer, copy)
+        return _wrap_transformer(model, tokenizer, copy, shown)
     net = check_plain(copying.deepcopy(model) if copy else model)
     return Preparation(TorchAdapter(net, shown, steps), tokenizer=tokenizer)
 
 
-def _wrap_transformer(model: Any, tokenizer: Any, copy: bool) -> Preparation:
+def _wrap_transformer(model: Any, tokenizer: Any, copy: bool, example: Inputs | None) -> Preparation:
     if copy and is_bridge(model):
         raise InputError("a copied TransformerBridge shares its config with the original; copy the transformers model")
     known = model.__dict__.get(MARK)
@@ -91,7 +93,7 @@ def _wrap_transformer(model: Any, tokenizer: Any, copy: bool) -> Preparation:
             "artiphys took over this %s: its modules are rewired until prep.unwrap(); copy=True wraps a copy",
             type(model).__name__,
         )
-    adapter = TransformerAdapter(model, tokenizer)
+    adapter = TransformerAdapter(model, tokenizer, example)
     prep = Preparation(adapter, tokenizer=tokenizer or adapter.tokenizer, bridge=adapter.bridge)
     owners = [model, adapter.bridge, adapter.root]
     for owner in owners:

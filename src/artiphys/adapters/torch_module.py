@@ -25,7 +25,7 @@ from artiphys.adapters.base import (
     without_trace,
 )
 from artiphys.adapters.recurrent import Unrolled, unroll
-from artiphys.errors import InputError
+from artiphys.errors import InputError, unknown
 from artiphys.site import Site
 from artiphys.stimuli import Inputs
 from artiphys.taps import Key, Tap, View, leaves
@@ -110,11 +110,41 @@ class TorchAdapter:
         for e in two:
             calls[e.module] = max(calls.get(e.module, 0), e.call + 1)
         names: dict[tuple[int, int], str] = {}
+        self._check_steps()
         for e in two:
+            if e.module in self.recurrent and not e.of_input and e.path in ((0,), ()):
+                self._check_batch_axis(e, three.get(e.place))
             self._add(e, three.get(e.place), calls[e.module], names, found)
+        for name, unrolled in self.recurrent.items():
+            self._note_packed(name, unrolled, found)
         for alias in [a for a in found.aliases if a in found.taps]:
             del found.aliases[alias]
         return found
+
+    def _check_steps(self) -> None:
+        names = [n for n, _ in self.root.named_modules()]
+        for pattern in self.steps:
+            if not any(fnmatchcase(n, pattern) for n in names):
+                raise InputError(f"steps={pattern!r}: " + unknown("module", pattern, [n for n in names if n]))
+
+    def _check_batch_axis(self, e: Event, other: Event | None) -> None:
+        module = self.recurrent[e.module].module
+        where = None if other is None else trial_axis(tuple(e.tensor.shape), tuple(other.tensor.shape))
+        expected = 0 if module.batch_first or e.tensor.ndim != 3 else 1
+        if where is not None and where != (expected, False):
+            raise InputError(
+                f"{type(module).__name__} {e.module!r} has batch_first={module.batch_first}, but trials reach it on "
+                f"axis {where[0]}. Inputs are given with trials on axis 0; a network that wants time first must "
+                "transpose them before this module"
+            )
+
+    def _note_packed(self, name: str, unrolled: Unrolled, found: Discovery) -> None:
+        prefix = f"{name}." if name else ""
+        if not any(f"{prefix}{p}" in found.taps for p in unrolled.points):
+            why = (
+                "this module was not run on a padded tensor (a PackedSequence, or not at all), so it cannot be unrolled"
+            )
+            found.silent.update({f"{prefix}{p}": why for p in unrolled.points})
 
     def _events(self, inputs: Inputs) -> list[Event]:
         events: list[Event] = []

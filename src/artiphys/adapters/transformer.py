@@ -44,12 +44,14 @@ class TransformerAdapter:
         A transformers model is taken over: its modules are rewired in place until `unwrap`.
     tokenizer : optional
         Kept on the bridge.
+    example : tensor or mapping, optional
+        A few inputs; needed where the model takes more, or something other, than tokens.
     """
 
     version = "transformer-1"
 
-    def __init__(self, model: Any, tokenizer: Any = None) -> None:
-        self._given = model
+    def __init__(self, model: Any, tokenizer: Any = None, example: Inputs | None = None) -> None:
+        self._given, self._example = model, example
         self._before: list[tuple[nn.Module, dict[str, Any]]] = []
         if is_bridge(model):
             self.bridge = model
@@ -58,6 +60,7 @@ class TransformerAdapter:
         self.root: nn.Module = self.bridge.original_model
         accepted = inspect.signature(self.root.forward).parameters
         self._accepts = set(accepted) - {"self", "kwargs"}
+        self._main_input = str(getattr(self.root, "main_input_name", "input_ids"))
         self.tokenizer = self.bridge.tokenizer
 
     def _build(self, model: nn.Module, tokenizer: Any) -> Any:
@@ -74,7 +77,9 @@ class TransformerAdapter:
             raise
 
     def example(self) -> Inputs | None:
-        """Two trials of five tokens, where the model takes tokens alone."""
+        """The user's example, or two trials of five tokens where the model takes tokens alone."""
+        if self._example is not None:
+            return self._example
         config: Any = self.root.config
         text = getattr(config, "text_config", config)
         vocabulary = int(getattr(text, "vocab_size", 0) or 0)
@@ -99,7 +104,7 @@ class TransformerAdapter:
     def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
         """Logits ``(trial, time, token)``, or ``(trial, token)`` at each trial's last real position."""
         inputs = inputs_to(inputs, device_of(self.root))
-        kwargs: dict[str, Any] = dict(inputs) if isinstance(inputs, Mapping) else {"input_ids": inputs}
+        kwargs: dict[str, Any] = dict(inputs) if isinstance(inputs, Mapping) else {self._main_input: inputs}
         mask = kwargs.get("attention_mask")
         if mask is not None and bool(mask.bool().all()):
             mask = kwargs["attention_mask"] = None
@@ -204,7 +209,8 @@ def architecture(model: nn.Module) -> str:
             return cls.__name__
     name = type(model).__name__
     hint = (
-        "put the encoder into a BertForMaskedLM (its head may stay untrained)"
+        "put the encoder into a BertForMaskedLM (its head may stay untrained), or pass as_module=True to use module "
+        "paths as sites"
         if name == "BertModel"
         else "wrap the version with a head, such as ...ForCausalLM, or pass as_module=True to use module paths as sites"
     )
