@@ -234,7 +234,7 @@ SILENT: list[tuple[Any, str]] = [
     (lambda: ap.Stimuli.from_tokens([[1.9, 2.2]]), "whole numbers"),  # type: ignore[list-item]
     (lambda: ap.Stimuli(X, [1] * 12), "mapping of columns"),  # type: ignore[arg-type]
     (lambda: ap.Stimuli(X, {"label": 3}), "one value a trial|rows for"),
-    (lambda: ap.Stimuli(X, ids=["a"] * 12), "different integers"),  # type: ignore[arg-type]
+    (lambda: ap.Stimuli(X, ids=["a"] * 12), "different integers"),  # type: ignore[list-item]
     (lambda: ap.Stimuli(X)[100], "does not select among 12"),
     (lambda: ap.Stimuli(X)[5:5], "no trials are left"),
     (lambda: net().players("1", units=[1.5]), "whole numbers"),  # type: ignore[list-item]
@@ -248,9 +248,9 @@ SILENT: list[tuple[Any, str]] = [
         "class indices",
     ),
     (
-        lambda: ap.Game(p := net(), X, ap.scores.log_prob(["a"] * 12), p.players("1"), kind="zero").intact,
+        lambda: ap.Game(p := net(), X, ap.scores.log_prob(["a"] * 12), p.players("1"), kind="zero").intact,  # type: ignore[list-item]
         "class indices",
-    ),  # type: ignore[list-item]
+    ),
     (lambda: ap.Game(p := net(), X, lambda o, t: None, p.players("1"), kind="zero").intact, "NoneType"),
     (lambda: ap.Game(p := net(), X, lambda o, t: o[:, 0] / 0, p.players("1"), kind="zero").intact, "infinite"),
     (lambda: ap.Game(p := net(), X, lambda o, t: o[:, 0] + 1j, p.players("1"), kind="zero").intact, "complex"),
