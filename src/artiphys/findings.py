@@ -237,18 +237,34 @@ def caveats(found: Examination) -> str:
 
 def methods(found: Examination) -> str:
     """A paragraph that can be copied into a paper."""
-    parts = [f"{found.subject.name} was examined with artiphys {found.values().version} (seed {found.seed})."]
+    single, phi, kind = found.singles(), found.values(), found.subject.kind
+    version = f" (artiphys {phi.version})"
+    parts = [f"{found.subject.name} was examined with artiphys {phi.version} (seed {found.seed})."]
     if found.decodings:
-        where = "the last valid position of each trial" if found.subject.toy is None else "the recorded sites"
-        parts.append(f"Activity was read at {len(found.read_sites)} sites ({where}).")
-        parts.append(found.tunings[0].methods_text())
-        parts.append(found.decodings[0].methods_text())
+        where = "at the last valid position of each trial" if found.subject.toy is None else "at the recorded sites"
+        parts.append(f"Activity was read at {len(found.read_sites)} sites, {where}.")
+        parts += [t.methods_text().replace(version, "") for t in (found.tunings[0], found.decodings[0])]
+    what = {"mean": "to their mean over trials", "zero": "to zero", "resample": "to their activity on another trial"}
+    unit = f" [{phi.unit}]" if phi.unit else ""
+    parts.append(f"Lesions set players {what.get(kind, kind)} ({kind} lesions); the score was {phi.score}{unit}.")
     if found.screening is not None:
-        parts.append("Screening: " + found.screening.methods_text())
-    parts.append("Single lesions: " + found.singles().methods_text())
-    parts.append("Shapley values: " + found.values().methods_text())
+        wide = found.screening
+        parts.append(
+            f"All {found.n_players} players were screened by single lesions on {wide.n_trials} trials "
+            f"({wide.n_evaluations} coalitions; score {_n(wide.intact)} intact, {_n(wide.lesioned)} with all lesioned); "
+            f"the {len(phi.values)} of largest absolute effect were kept and measured on {phi.n_trials} other trials."
+        )
+    how = "exactly, from all" if phi.exact else "by antithetic permutation sampling, from"
+    parts.append(
+        f"{len(phi.values)} players were lesioned singly ({single.n_evaluations} coalitions) and in combination: Shapley "
+        f"values were computed {how} {phi.n_evaluations} coalitions on {phi.n_trials} trials (score {_n(phi.intact)} "
+        f"intact, {_n(phi.lesioned)} with all of them lesioned)."
+    )
     if found.subject.exhaustive:
-        parts.append("The trials were all inputs there are, so the intervals shown are over coalitions only and exact.")
+        parts.append("The trials were all inputs there are, so lesion effects are exact.")
+    else:
+        parts.append("Intervals are 95 % t intervals over trials" + ("." if phi.exact else " and sampled coalitions."))
+    parts.append("Pairs were tested for joint effects beyond the sum of their single ones, Bonferroni-corrected.")
     return " ".join(parts)
 
 

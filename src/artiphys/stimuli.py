@@ -222,9 +222,12 @@ def _table(conditions: Any) -> pd.DataFrame:
 
 def word_sum(t: Tensor) -> int:
     """Sum of a tensor's bytes as 64-bit words, wrapping: a fast check for change, at memory speed."""
-    flat = t.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+    flat = t.detach().contiguous().flatten().view(torch.uint8)
     whole = len(flat) // 8 * 8
-    return int(flat[:whole].view(np.uint64).sum(dtype=np.uint64)) + int(flat[whole:].sum())
+    if flat.storage_offset() % 8:
+        flat = flat.clone()  # words must be aligned
+    # On the tensor's own device: a model on a GPU is not copied to be looked at.
+    return int(flat[:whole].view(torch.int64).sum()) + int(flat[whole:].long().sum())
 
 
 def _tensors(inputs: Inputs) -> list[Tensor]:
