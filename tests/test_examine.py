@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 import artiphys as ap
 from artiphys import plotting, subjects
+from artiphys.appendix import caveats, insignificant, methods, truth_table
 from artiphys.cli import app
 from artiphys.errors import BudgetError
 from artiphys.examine import examine
-from artiphys.findings import caveats, findings, insignificant, methods, truth_table
+from artiphys.findings import findings
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ import artiphys as ap
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("artiphys.probes", "artiphys.lesions")
-TOP = {"__init__", "examine", "subjects", "findings", "report", "cli", "plotting"}
+TOP = {"__init__", "examine", "subjects", "findings", "appendix", "report", "cli", "plotting"}
 
 
 def modules() -> dict[str, Path]:

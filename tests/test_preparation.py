@@ -111,6 +111,21 @@ def test_wrapping_a_transformer_twice_and_unwrapping() -> None:
     assert ap.wrap(model) is not prep
 
 
+def test_time_windows_mean_the_same_when_generating_with_a_cache() -> None:
+    prep = ap.wrap(gpt2())
+    lesion = ap.Lesion("blocks.0.hook_resid_post", kind="zero", time=[1, 4])
+    with torch.no_grad(), ap.lesioned(prep, lesion):
+        whole = prep.model(TOKENS).logits
+        cache, steps = None, []
+        for part in (TOKENS[:, :3], *(TOKENS[:, t : t + 1] for t in range(3, 7))):
+            out = prep.model(part, past_key_values=cache, use_cache=True)
+            cache = out.past_key_values
+            steps.append(out.logits)
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        assert not torch.allclose(prep.model(TOKENS).logits[:, 4:], whole[:, 4:], atol=1e-3)
+
+
 def test_copy_leaves_the_model_alone() -> None:
     model = gpt2()
     keys = list(model.state_dict())

@@ -1,9 +1,8 @@
-"""Findings in words: what an examination shows, what it does not, and how it was done."""
+"""Findings in words: what an examination shows."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from artiphys.examine import ALPHA, Examination
 from artiphys.lesions import Attribution
@@ -11,7 +10,6 @@ from artiphys.lesions.attribution import Over
 from artiphys.plotting import short
 from artiphys.probes import Tuning
 from artiphys.stats import false_discovery
-from artiphys.subjects import NOISE, REPEATS
 
 TINY = 1e-9
 
@@ -30,7 +28,7 @@ def findings(found: Examination) -> list[str]:
     wide = phi if found.screening is None else found.screening
     on = f" on {wide.n_trials} trials" if found.screening is not None else ""
     said = [
-        f"The {phi.score} is {_n(wide.intact)}{unit} intact and {_n(found.all_lesioned)} with all "
+        f"The {phi.score} is {number(wide.intact)}{unit} intact and {number(found.all_lesioned)} with all "
         f"{found.n_players} players lesioned ({found.subject.kind} lesions{on})."
     ]
     if found.screening is not None:
@@ -41,9 +39,9 @@ def findings(found: Examination) -> list[str]:
     total = float(phi.values.sum())
     within = "" if abs(phi.gap) < TINY else f", to within {abs(phi.gap):.0e}"
     said.append(
-        f"The {len(names)} Shapley values add up to {_n(total)}: intact ({_n(phi.intact)}) minus these players "
-        f"lesioned ({_n(phi.lesioned)}){within}. The single-lesion effects add up to "
-        f"{_n(float(single.values.sum()))}."
+        f"The {len(names)} Shapley values add up to {number(total)}: intact ({number(phi.intact)}) minus these players "
+        f"lesioned ({number(phi.lesioned)}){within}. The single-lesion effects add up to "
+        f"{number(float(single.values.sum()))}."
     )
     said += _reading(found)
     return said
@@ -68,7 +66,7 @@ def _missed(found: Examination, names: list[str]) -> list[str]:
     if not missed:
         return []
     s, v = found.singles().values.to_numpy(), found.values().values.to_numpy()
-    each = ", ".join(f"{names[i]} (alone {_n(s[i])}, Shapley {_n(v[i])})" for i in missed)
+    each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in missed)
     many = len(missed) > 1
     if found.subject.exhaustive:
         alone = "each seems useless" if many else "it seems useless"
@@ -88,13 +86,13 @@ def _carriers(found: Examination, names: list[str]) -> list[str]:
     for sign, verb in ((1, "help"), (-1, "oppose")):
         who = [int(i) for i in np.argsort(-np.abs(v), kind="stable") if both[i] == sign]
         if who:
-            each = ", ".join(f"{names[i]} (alone {_n(s[i])}, Shapley {_n(v[i])})" for i in who)
+            each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in who)
             verb_s = verb if len(who) > 1 else verb + "s"
             said.append(f"Singly and in combination, {each} {verb_s} the task.")
     flipped = [i for i in range(len(names)) if sure(single, found.over)[i] * sure(phi, found.over)[i] < 0]
     alone = [i for i in range(len(names)) if sure(single, found.over)[i] and not sure(phi, found.over)[i]]
     if alone:
-        each = ", ".join(f"{names[i]} (alone {_n(s[i])}, Shapley {_n(v[i])})" for i in alone)
+        each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in alone)
         said.append(
             f"Lesioned alone {each} {'have an effect' if len(alone) > 1 else 'has an effect'}, but over all "
             "combinations no contribution can be told from 0: the effect depends on what else is intact."
@@ -124,7 +122,8 @@ def _redundancy(found: Examination, names: list[str]) -> list[str]:
         if min(alone[a], alone[b]) < -TINY:
             why = "their effects do not add up, and one of them opposes the task"
         said.append(
-            f"Lesioned together, {a} and {b} cost {_n(row.joint)}; alone they cost {_n(row.singles)} in sum: {why}."
+            f"Lesioned together, {a} and {b} cost {number(row.joint)}; alone they cost {number(row.singles)} in sum: "
+            f"{why}."
         )
     return said
 
@@ -161,136 +160,6 @@ def tuned_share(tuning: Tuning) -> float:
     return float(np.mean(false_discovery(tuning.p_value.to_numpy()) < ALPHA))
 
 
-def insignificant(found: Examination) -> pd.DataFrame:
-    """What was tested and could not be told from 0 or from chance."""
-    rows = []
-    for result, what in ((found.singles(), "single lesion"), (found.values(), "Shapley value")):
-        low, high = result.interval(1 - ALPHA, found.over)
-        for i in np.flatnonzero(sure(result, found.over) == 0):
-            ends = f"{_n(float(low[i]))} to {_n(float(high[i]))}"
-            rows.append(
-                _row(f"{what} of {short(result.values['player'].values[i])}", _n(float(result.values[i])), ends)
-            )
-    if found.decodings:
-        rows += _undecoded(found)
-    if len(found.pairs):
-        quiet = int(((found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)).sum())
-        if quiet:
-            what = f"{quiet} of {len(found.pairs)} pairs, joint lesion beyond the sum"
-            rows.append(_row(what, f"at most {_n(_largest_quiet(found))}", "include 0 (Bonferroni over pairs)"))
-    return pd.DataFrame(rows, columns=["tested", "estimate", "95 % interval or p"])
-
-
-def _undecoded(found: Examination) -> list[dict[str, str]]:
-    """One row a site, or one for all where there are many."""
-    p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
-    quiet = [int(i) for i in np.flatnonzero(p >= ALPHA)]
-    scores = [float(found.decodings[i].score) for i in quiet]
-    if len(quiet) > 3:
-        where = f"{found.read_sites[quiet[0]]} to {found.read_sites[quiet[-1]]}"
-        estimate, least = f"{min(scores):.2f} to {max(scores):.2f}", f"p >= {p[quiet].min():.2g} (adjusted)"
-        return [_row(f"decoding at {len(quiet)} of {len(p)} sites, from {where}", estimate, least)]
-    return [
-        _row(f"decoding at {found.read_sites[i]}", f"{s:.2f}", f"p = {p[i]:.2g} (adjusted)")
-        for i, s in zip(quiet, scores)
-    ]
-
-
-def _row(tested: str, estimate: str, interval: str) -> dict[str, str]:
-    return {"tested": tested, "estimate": estimate, "95 % interval or p": interval}
-
-
-def _largest_quiet(found: Examination) -> float:
-    quiet = found.pairs[(found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)]
-    return float(quiet["excess"].abs().max())
-
-
-def caveats(found: Examination) -> str:
-    """What cannot be concluded."""
-    subject = found.subject
-    said = [
-        f"All effects belong to {subject.kind} lesions; another kind can change their size, order and sign.",
-        "That a label can be decoded at a site does not show that the network uses it, and an untuned unit may matter.",
-        "Intervals of players are 95 % each, not corrected for their number.",
-    ]
-    if found.screening is not None:
-        said.append(
-            f"The {found.n_players - len(found.values().values)} players that were not kept stayed intact in all "
-            "combinations: backups among them, and players that matter only jointly, would be missed. Shapley values "
-            "here share out what the kept players do, not the whole network."
-        )
-    if subject.exhaustive:
-        said.append("The trials are all the inputs there are, so lesion effects have no sampling error.")
-    else:
-        said.append(
-            f"Results speak of trials like these ({len(subject.estimating)} were used for the final lesions) and of "
-            "this one trained network; another training run, or other stimuli, may differ."
-        )
-    if subject.noise:
-        said.append(
-            f"For tuning and decoding each input was shown {REPEATS} times with Gaussian measurement noise "
-            f"(sd {NOISE}) added to the recorded activity, since the network itself has none; those numbers depend "
-            "on it."
-        )
-    return " ".join(said)
-
-
-def methods(found: Examination) -> str:
-    """A paragraph that can be copied into a paper."""
-    single, phi, kind = found.singles(), found.values(), found.subject.kind
-    version = f" (artiphys {phi.version})"
-    parts = [f"{found.subject.name} was examined with artiphys {phi.version} (seed {found.seed})."]
-    if found.decodings:
-        where = "at the last valid position of each trial" if found.subject.toy is None else "at the recorded sites"
-        parts.append(f"Activity was read at {len(found.read_sites)} sites, {where}.")
-        parts += [t.methods_text().replace(version, "") for t in (found.tunings[0], found.decodings[0])]
-    what = {"mean": "to their mean over trials", "zero": "to zero", "resample": "to their activity on another trial"}
-    unit = f" [{phi.unit}]" if phi.unit else ""
-    parts.append(f"Lesions set players {what.get(kind, kind)} ({kind} lesions); the score was {phi.score}{unit}.")
-    if found.screening is not None:
-        wide = found.screening
-        parts.append(
-            f"All {found.n_players} players were screened by single lesions on {wide.n_trials} trials "
-            f"({wide.n_evaluations} coalitions; score {_n(wide.intact)} intact, {_n(wide.lesioned)} with all lesioned); "
-            f"the {len(phi.values)} of largest absolute effect were kept and measured on {phi.n_trials} other trials."
-        )
-    how = "exactly, from all" if phi.exact else "by antithetic permutation sampling, from"
-    parts.append(
-        f"{len(phi.values)} players were lesioned singly ({single.n_evaluations} coalitions) and in combination: Shapley "
-        f"values were computed {how} {phi.n_evaluations} coalitions on {phi.n_trials} trials (score {_n(phi.intact)} "
-        f"intact, {_n(phi.lesioned)} with all of them lesioned)."
-    )
-    if found.subject.exhaustive:
-        parts.append("The trials were all inputs there are, so lesion effects are exact.")
-    else:
-        parts.append("Intervals are 95 % t intervals over trials" + ("." if phi.exact else " and sampled coalitions."))
-    parts.append("Pairs were tested for joint effects beyond the sum of their single ones, Bonferroni-corrected.")
-    return " ".join(parts)
-
-
-def truth_table(found: Examination) -> pd.DataFrame | None:
-    """Expected against found, for a toy."""
-    toy = found.subject.toy
-    if toy is None:
-        return None
-    rows = []
-    for analysis, result in (("single_lesions", found.singles()), ("shapley", found.values())):
-        for t in toy.truth:
-            if t.analysis == analysis and t.kind == found.subject.kind:
-                for player, expected in t.expected.items():
-                    got = float(result.values.sel(player=player))
-                    rows.append(
-                        {
-                            "analysis": analysis.replace("_", " "),
-                            "player": player,
-                            "expected": _n(expected),
-                            "found": _n(got),
-                            "agrees": "yes" if abs(got - expected) <= t.tolerance else "NO",
-                        }
-                    )
-    return pd.DataFrame(rows) if rows else None
-
-
 def _p_two_sided(result: Attribution) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     from scipy.stats import t
 
@@ -301,6 +170,7 @@ def _p_two_sided(result: Attribution) -> np.ndarray[tuple[int], np.dtype[np.floa
     return np.asarray(2 * t.sf(ratio, result.n_trials - 1))
 
 
-def _n(value: object) -> str:
-    number = float(str(value))
-    return f"{0.0 if abs(number) < 5e-4 else number:.3g}" if abs(number) < 1 else f"{number:.2f}"
+def number(value: object) -> str:
+    """A number as text, three digits below 1 and two decimals above."""
+    x = float(str(value))
+    return f"{0.0 if abs(x) < 5e-4 else x:.3g}" if abs(x) < 1 else f"{x:.2f}"

@@ -53,7 +53,7 @@ class Preparation:
         self._intact: list[Tensor] | None = None
         self._fingerprint: tuple[object, str] | None = None
         self.in_force: list[str] = []  # digests of the lesions that `lesioned` applies now
-        self._unwrapped = False
+        self.unwrapped = False
 
     @property
     def model(self) -> nn.Module:
@@ -151,7 +151,7 @@ class Preparation:
         SiteError, InputError
         """
         stimuli = Stimuli.of(inputs)
-        if self._unwrapped:
+        if self.unwrapped:
             raise ArtiphysError("this preparation was unwrapped; wrap the model again to go on")
         if read or write or stop_at:
             self.look(stimuli.inputs)
@@ -308,7 +308,7 @@ class Preparation:
         if any(is_ours(h) for h in self.model._forward_pre_hooks.values()):
             raise ArtiphysError("a lesion is in force; leave ap.lesioned before unwrapping")
         self.on_unwrap()
-        self._unwrapped = self.bridge is not None
+        self.unwrapped = self.bridge is not None
         return self.adapter.unwrap()
 
     def __repr__(self) -> str:

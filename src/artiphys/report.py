@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from artiphys import plotting
+from artiphys.appendix import caveats, insignificant, methods, truth_table
 from artiphys.examine import ALPHA, N_PERMUTATIONS, Examination
-from artiphys.findings import caveats, findings, insignificant, methods, truth_table, tuned_share
+from artiphys.findings import findings, tuned_share
 from artiphys.lesions import Attribution
 from artiphys.probes import Decoding
 from artiphys.stats import span

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
 import numpy as np
@@ -94,10 +94,10 @@ class ZarrStore(_Described):
         self._batch = int(root.attrs["batch_size"])
 
     @classmethod
-    def open(cls, path: Path) -> ZarrStore:
+    def open(cls, path: Path, mode: Literal["r", "r+"] = "r") -> ZarrStore:
         """An existing recording, finished or not."""
         try:
-            root = zarr.open_group(str(path), mode="r+")
+            root = zarr.open_group(str(path), mode=mode)
             return cls(path, root)
         except (FileNotFoundError, KeyError, zarr.errors.GroupNotFoundError) as error:
             raise RecordingError(f"{path} holds no artiphys recording") from error
@@ -130,7 +130,7 @@ class ZarrStore(_Described):
 
     @classmethod
     def _resumed(cls, path: Path, attrs: dict[str, Any]) -> ZarrStore:
-        store = cls.open(path)
+        store = cls.open(path, "r+")
         if store.n_done >= store.n_trials:
             raise RecordingError(
                 f"{path} holds a finished recording; read it with Recording.open, or pass overwrite=True"

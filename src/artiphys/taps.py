@@ -109,6 +109,7 @@ class Frame:
 
     generation: int = 0
     rows: int | None = None
+    offset: int | None = None  # tokens a cache holds already, when a transformer generates step by step
     trial: Tensor | None = None
     node: Tensor | None = None
     valid: Tensor | None = None
@@ -128,9 +129,10 @@ class Frame:
         self.rows = self.trial = self.node = self.valid = None
         self.conditions, self.activity, self.announced = {}, {}, False
 
-    def begin(self, rows: int | None) -> None:
+    def begin(self, rows: int | None, offset: int | None = None) -> None:
         """Start of a forward pass of the root module."""
         self.generation += 1
+        self.offset = offset
         if not self.announced:
             self.forget()
             self.rows = rows
@@ -276,7 +278,10 @@ class Tapping:
     def _begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._owns_begin():
             first = next((t for _, t in leaves((args, kwargs))), None)
-            self.frame.begin(None if first is None or first.ndim == 0 else len(first))
+            cache: Any = kwargs.get("past_key_values")
+            generating = cache is not None or kwargs.get("use_cache") is True
+            offset = int(cache.get_seq_length()) if hasattr(cache, "get_seq_length") else 0 if generating else None
+            self.frame.begin(None if first is None or first.ndim == 0 else len(first), offset)
 
     def _owns_begin(self) -> bool:
         # Nested tappings each hook the root; only the outermost starts the forward.
@@ -327,8 +332,9 @@ class Tapping:
             step, n_time = getattr(tap.module, "step", None) or (n, None)
             x, time = x.unsqueeze(1), torch.tensor([step])
         elif "time" in site.axes:
-            n_time = x.shape[1 + site.axes.index("time")]
-            time = torch.arange(n_time)
+            n_here = x.shape[1 + site.axes.index("time")]
+            time = torch.arange(n_here) + (frame.offset or 0)
+            n_time = n_here if frame.offset is None else None  # more is to come
         at = At(
             site=site, axes=("trial", *site.axes), trial=frame.trial, node=frame.node, time=time,
             n_time=n_time, valid=frame.valid, conditions=frame.conditions, activity=frame.activity,

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from artiphys.adapters.torch_module import TorchAdapter
-from artiphys.adapters.transformer import TransformerAdapter
+from artiphys.adapters import wrap
 from artiphys.errors import MissingExtraError
 from artiphys.preparation import Preparation
 from artiphys.scores import Score
@@ -53,12 +52,8 @@ class Specimen:
 
     def preparation(self) -> Preparation:
         """The specimen on the rig; the same one each time."""
-        if not self._prepared:
-            if self.tokenizer is None:
-                self._prepared.append(Preparation(TorchAdapter(self.model, self.stimuli[:2].inputs)))
-            else:
-                adapter = TransformerAdapter(self.model, self.tokenizer)
-                self._prepared.append(Preparation(adapter, tokenizer=self.tokenizer, bridge=adapter.bridge))
+        if not self._prepared or self._prepared[0].unwrapped:
+            self._prepared[:] = [wrap(self.model, self.stimuli[:2], tokenizer=self.tokenizer)]
         return self._prepared[0]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artiphys.adapters.torch_module import TorchAdapter
+from artiphys.adapters import wrap
 from artiphys.preparation import Preparation
 from artiphys.scores import Score
 from artiphys.stimuli import Stimuli
@@ -79,7 +79,7 @@ class Toy:
     def preparation(self) -> Preparation:
         """The toy on the rig; the same one each time."""
         if not self._prepared:
-            self._prepared.append(Preparation(TorchAdapter(self.model, self.stimuli[:2].inputs, self.steps)))
+            self._prepared.append(wrap(self.model, self.stimuli[:2], steps=self.steps))
         return self._prepared[0]
 
     def truths(self, analysis: str, kind: str | None = None) -> Truth:
