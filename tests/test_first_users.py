@@ -65,6 +65,15 @@ def test_a_game_inside_a_lesion_is_another_game() -> None:
     assert g.intact == outside
 
 
+def test_a_lesion_upstream_of_another_is_no_inert_site() -> None:
+    prep = net()
+    with torch.no_grad(), ap.lesioned(prep, ap.Lesion("2", kind="zero")):
+        with ap.lesioned(prep, ap.Lesion("1", kind="zero")):
+            assert not prep.run(X).outputs.any()
+        assert not prep.run(X).outputs.any()
+    assert prep.run(X).outputs.any()
+
+
 def test_resuming_under_other_conditions_is_refused(tmp_path: Path) -> None:
     prep, path = net(), tmp_path / "r.zarr"
     s = ap.Stimuli(X, {"side": np.arange(12)})

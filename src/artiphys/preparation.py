@@ -50,7 +50,7 @@ class Preparation:
         self._sites = Sites({})
         self._example: Inputs | None = None
         self._wired: set[str] = set()
-        self._intact: list[Tensor] | None = None
+        self._intact: tuple[object, list[Tensor]] | None = None
         self._fingerprint: tuple[object, str] | None = None
         self.in_force: list[str] = []  # digests of the lesions that `lesioned` applies now
         self.unwrapped = False
@@ -262,9 +262,10 @@ class Preparation:
         probes: list[Write] = [lambda x, at: torch.full_like(x, torch.nan), _shaken(1), _shaken(2)]
         with without_trace(self.model), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # TransformerLens warns of the very edits we try here
-            if self._intact is None:
-                self._intact = self._outputs(None, site.name)
-            intact = self._intact
+            state = (self.fingerprint(), tuple(self.in_force))
+            if self._intact is None or self._intact[0] != state:
+                self._intact = (state, self._outputs(None, site.name))
+            intact = self._intact[1]
             if not intact:
                 raise SiteError(
                     f"the output of this network ({type(self.run(self._example).outputs).__name__}) holds no tensor "
@@ -275,6 +276,8 @@ class Preparation:
                 if len(changed) != len(intact) or any(_differ(a, b) for a, b in zip(intact, changed)):
                     self._wired.add(site.name)
                     return site
+        if self.in_force:
+            return site  # a lesion downstream may swallow every probe; nothing is known, so nothing is refused
         raise SiteError(
             f"site {site.name!r} is inert: it can be recorded, but what is written there does not reach the "
             "output. Choose another site of the same quantity"
