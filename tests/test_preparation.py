@@ -98,11 +98,12 @@ def test_hooks_of_a_bridges_user_stay_and_act_before_us() -> None:
     assert point.fwd_hooks == handles
 
 
-def test_wrapping_a_transformer_twice_and_unwrapping() -> None:
+def test_wrapping_a_transformer_twice_and_unwrapping(caplog: pytest.LogCaptureFixture) -> None:
     model = gpt2()
     keys, before = list(model.state_dict()), model(TOKENS).logits
     attention = model.config._attn_implementation
     prep = ap.wrap(model)
+    assert "takes this GPT2LMHeadModel over" in caplog.text
     assert ap.wrap(model) is prep and ap.wrap(prep.bridge) is prep and ap.wrap(prep) is prep
     assert list(model.state_dict()) != keys, "the bridge rewires a model; if not, this test is void"
     assert prep.unwrap() is model

@@ -94,8 +94,8 @@ def _carriers(found: Examination, names: list[str]) -> list[str]:
     if alone:
         each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in alone)
         said.append(
-            f"Lesioned alone {each} {'have an effect' if len(alone) > 1 else 'has an effect'}, but over all "
-            "combinations no contribution can be told from 0: the effect depends on what else is intact."
+            f"Only when lesioned alone {'do' if len(alone) > 1 else 'does'} {each} have an effect; over all "
+            "combinations no contribution can be told from 0, so the effect depends on what else is intact."
         )
     if flipped:
         said.append(

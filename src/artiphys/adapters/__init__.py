@@ -73,12 +73,18 @@ def wrap(
     if as_module and isinstance(getattr(model, "__dict__", {}).get(MARK), Preparation):
         raise InputError("this model is wrapped as a transformer already; prep.unwrap() first, then as_module=True")
     if (is_bridge(model) or is_transformers_model(model)) and not as_module:
-        return _wrap_transformer(model, tokenizer, copy, shown)
+        if not copy and not is_bridge(model) and MARK not in model.__dict__:
+            logger.warning(
+                "ap.wrap takes this %s over: its modules are rewired until prep.unwrap(). copy=True wraps a copy",
+                type(model).__name__,
+            )
+        return wrap_transformer(model, tokenizer, copy, shown)
     net = check_plain(copying.deepcopy(model) if copy else model)
     return Preparation(TorchAdapter(net, shown, steps), tokenizer=tokenizer)
 
 
-def _wrap_transformer(model: Any, tokenizer: Any, copy: bool, example: Inputs | None) -> Preparation:
+def wrap_transformer(model: Any, tokenizer: Any, copy: bool = False, example: Inputs | None = None) -> Preparation:
+    """The preparation of a transformers model or bridge; the same one each time."""
     if copy and is_bridge(model):
         raise InputError("a copied TransformerBridge shares its config with the original; copy the transformers model")
     known = model.__dict__.get(MARK)
@@ -88,11 +94,6 @@ def _wrap_transformer(model: Any, tokenizer: Any, copy: bool, example: Inputs | 
         return known
     if copy:
         model = copying.deepcopy(model)
-    elif not is_bridge(model):
-        logger.info(
-            "artiphys took over this %s: its modules are rewired until prep.unwrap(); copy=True wraps a copy",
-            type(model).__name__,
-        )
     adapter = TransformerAdapter(model, tokenizer, example)
     prep = Preparation(adapter, tokenizer=tokenizer or adapter.tokenizer, bridge=adapter.bridge)
     owners = [model, adapter.bridge, adapter.root]
@@ -102,4 +103,4 @@ def _wrap_transformer(model: Any, tokenizer: Any, copy: bool, example: Inputs | 
     return prep
 
 
-__all__ = ["wrap"]
+__all__ = ["wrap", "wrap_transformer"]

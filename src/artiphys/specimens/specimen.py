@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from artiphys.adapters import wrap
+from artiphys.adapters import wrap, wrap_transformer
 from artiphys.errors import MissingExtraError
 from artiphys.preparation import Preparation
 from artiphys.scores import Score
@@ -53,7 +53,9 @@ class Specimen:
     def preparation(self) -> Preparation:
         """The specimen on the rig; the same one each time."""
         if not self._prepared or self._prepared[0].unwrapped:
-            self._prepared[:] = [wrap(self.model, self.stimuli[:2], tokenizer=self.tokenizer)]
+            of_tokens = self.tokenizer is not None
+            made = wrap_transformer(self.model, self.tokenizer) if of_tokens else wrap(self.model, self.stimuli[:2])
+            self._prepared[:] = [made]
         return self._prepared[0]
 
 
