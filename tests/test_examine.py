@@ -58,7 +58,7 @@ def test_words_on_the_redundant_pair_and_the_backup() -> None:
 
 
 def test_screening_where_the_game_does_not_fit() -> None:
-    """With a budget of 4 only two of three heads' worth of players can be combined."""
+    """A budget of 8 holds all coalitions of three players, so three of six are kept."""
     subject = subjects.load("suppressor")
     found = examine(subject, players=["hidden", "input"], budget=8, progress=False)
     assert found.screening is not None and found.n_players == 6 and len(found.values().values) == 3

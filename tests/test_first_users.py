@@ -219,20 +219,6 @@ def test_many_players_at_one_site() -> None:
     assert got == pytest.approx(expected, abs=1e-5)
 
 
-def test_packed_sequences_say_why_there_is_no_state() -> None:
-    class Packs(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.gru = nn.GRU(2, 3, batch_first=True)
-
-        def forward(self, x: Tensor) -> Tensor:
-            packed = nn.utils.rnn.pack_padded_sequence(x, torch.full((len(x),), x.shape[1]), batch_first=True)
-            return torch.as_tensor(self.gru(packed)[1][-1])
-
-    with pytest.raises(SiteError, match="PackedSequence"):
-        ap.wrap(Packs(), torch.randn(2, 5, 2)).run(torch.randn(2, 5, 2), read="gru.h0")
-
-
 SILENT: list[tuple[Any, str]] = [
     (lambda: ap.Lesion("1", units=[1.5], kind="zero"), "whole numbers"),  # type: ignore[list-item]
     (lambda: ap.Lesion("1", units=True, kind="zero"), "whole numbers"),

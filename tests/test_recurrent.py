@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import artiphys as ap
-from artiphys.errors import InputError
+from artiphys.errors import InputError, SiteError
 
 FORMS: list[tuple[Any, dict[str, Any]]] = [
     *[
@@ -109,3 +109,5 @@ def test_dropout_in_train_mode_and_packed_sequences_are_refused() -> None:
     prep = ap.wrap(Packs(), x)
     assert prep.run(x).outputs.shape == (2, 3)
     assert not [s for s in prep.sites if prep.sites[s].stepped]
+    with pytest.raises(SiteError, match="PackedSequence"):
+        prep.run(x, read="gru.h0")
