@@ -18,7 +18,7 @@ from artiphys.stats import check_confidence, t_interval
 
 Array = np.ndarray[Any, Any]
 MAX_EXACT = 16
-MIN_PAIRS = 8  # below this a standard error over pairs is itself not known
+MIN_PAIRS = 16  # with 8, 95 % intervals of a player with skewed marginals covered .82; with 16, .92 to .94
 CHUNK = 4  # pairs between looks at the tolerance
 Method = Literal["auto", "exact", "permutation"]
 
