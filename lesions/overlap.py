@@ -25,14 +25,16 @@ def check_overlap(names: Sequence[str], players: Sequence[Sequence[Writer]]) -> 
         if _surely_apart(entries):
             continue
         for (i, a, axis_a, units_a), (j, b, axis_b, units_b) in combinations(entries, 2):
-            if a.lesion.kind == b.lesion.kind == "project":
-                if (a.direction_axis, a.window) != (b.direction_axis, b.window):
-                    raise LesionError(
-                        f"projections at {site!r} remove one span together; give them the same axis, units and time"
-                    )
+            projections = a.lesion.kind == b.lesion.kind == "project"
+            if projections and a.frame == b.frame:
                 continue
             if _times_apart(a.lesion.time, b.lesion.time) or (axis_a == axis_b and units_a.isdisjoint(units_b)):
                 continue
+            if projections:
+                raise LesionError(
+                    f"projections at {site!r} on the same entries remove one span together; give them the same axis, "
+                    "units, time and reference"
+                )
             shared = sorted(units_a & units_b) if axis_a == axis_b else "entries"
             raise InputError(
                 f"players overlap at {site!r}: {names[i]!r} and {names[j]!r} both lesion {axis_a} {shared}; "

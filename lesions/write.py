@@ -41,17 +41,19 @@ class Writer:
         return self.lesion.axis or self.site.unit_axis
 
     @property
-    def window(self) -> tuple[Any, ...]:
-        """Which entries are selected, as a value that can be compared."""
-        return self.unit_axis, self.lesion.units, self.lesion.time
+    def frame(self) -> tuple[Any, ...]:
+        """What projections that remove one span together must share, or their order would matter."""
+        mean = None if self.lesion.mean is None else self.lesion.mean.digest()
+        return self.direction_axis, self.unit_axis, self.lesion.units, self.lesion.time, mean
 
     @property
     def family(self) -> tuple[Any, ...]:
-        """Everything but the units: lesions of one family can be written together."""
+        """Lesions of one family can be written together: they differ only in units, or in direction."""
         les = self.lesion
+        if les.kind == "project":
+            return ("project", *self.frame)
         kept = (id(les.mean), id(les.pool), les.donors, les.n_donors, les.seed, les.sd, les.gain, les.value)
-        # Projections at a site always belong together: they remove one span.
-        return ("project",) if les.kind == "project" else (les.kind, self.unit_axis, les.time, *kept)
+        return (les.kind, self.unit_axis, les.time, *kept)
 
     def units(self) -> tuple[int, ...]:
         """Units as indices along `unit_axis`, counted from 0."""

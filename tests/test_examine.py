@@ -119,3 +119,26 @@ def test_first_tutorial_runs() -> None:
 @pytest.mark.slow
 def test_second_tutorial_runs() -> None:
     runpy.run_path(str(ROOT / "tutorials/02_same_lines_on_a_language_model.py"))
+
+
+def test_other_players_than_the_toys_own_are_not_held_against_its_truth(tmp_path: Path) -> None:
+    for options in (["--players", "input"], ["--budget", "4"]):
+        done = CliRunner().invoke(app, ["examine", "xor_redundant", *options, "--out", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+        page = (tmp_path / "report.html").read_text()
+        assert "Against the known truth" not in page and " ".join(options) in page
+
+
+def test_screening_says_on_which_trials() -> None:
+    """Sampled toys are split; where the trials are all there are, nothing is held out and none is claimed."""
+    sampled = examine(subjects.load("suppressor"), players=["hidden", "input"], budget=8, progress=False)
+    assert sampled.screening is not None and sampled.screening.n_trials == sampled.values().n_trials == 2000
+    first, second = (set(half.ids.tolist()) for half in sampled.subject.halves())
+    assert first.isdisjoint(second)
+    assert "2000 other trials" in " ".join(findings(sampled)) and "2000 other trials" in methods(sampled)
+    whole = examine(subjects.load("xor_redundant"), budget=4, progress=False)
+    text = " ".join(findings(whole)) + methods(whole)
+    assert "other trials" not in text and text.count("the same trials, which are all there are") == 2
+    assert examine(subjects.load("suppressor"), progress=False).values().n_trials == 4000
+    small, rest = subjects.load("induction_head").halves()
+    assert len(small) == len(rest) == 4

@@ -141,6 +141,37 @@ def test_projections_in_a_game_remove_their_span_in_any_order() -> None:
     assert games[0](none)[0] == pytest.approx(expected, rel=1e-5)
 
 
+def test_projections_of_one_game_need_one_reference() -> None:
+    """Relative to different means the result would depend on which came first."""
+    prep = net()
+    some, all_of_them = ap.Stimuli(X[:3]), ap.Stimuli(X)
+    for references, fits in (((some, all_of_them), False), ((some, None), False), ((some, some), True)):
+        lesions = [
+            ap.Lesion("1", kind="project", direction=d, reference=r)
+            for d, r in zip(([1.0, 1.0, 0, 0], [1.0, 0.5, 0, 0]), references)
+        ]
+        if fits:
+            assert ap.Game(prep, X, ap.scores.output(), lesions, kind="project").n_players == 2
+            continue
+        with pytest.raises(LesionError, match="reference"):
+            ap.Game(prep, X, ap.scores.output(), lesions, kind="project")
+
+
+def test_projections_on_different_heads_are_players_of_their_own() -> None:
+    prep, site, tokens = bert(), "blocks.0.attn.hook_z", torch.tensor([[3, 4, 5], [6, 7, 8]])
+    lesions = [ap.Lesion(site, units=[h], kind="project", direction=[1.0, 2.0, 0, 0]) for h in (0, 1)]
+
+    def score(outputs: Tensor, trials: ap.Stimuli) -> Tensor:
+        return outputs.flatten(1).double().pow(2).sum(dim=1)
+
+    game = ap.Game(prep, tokens, score, lesions, kind="project")
+    for cut in ([0], [1], [0, 1]):
+        with torch.no_grad(), ap.lesioned(prep, *[lesions[h] for h in cut]):
+            expected = float(score(prep.run(tokens).outputs, ap.Stimuli(tokens)).mean())
+        assert game([[h not in cut for h in (0, 1)]])[0] == pytest.approx(expected, rel=1e-6)
+    assert len(set(game([[True, True], [True, False], [False, True], [False, False]]))) == 4
+
+
 def windows() -> list[tuple[Any, list[int]]]:
     return [
         (1, [1]),

@@ -74,7 +74,7 @@ def caveats(found: Examination) -> str:
         said.append("The trials are all the inputs there are, so lesion effects have no sampling error.")
     else:
         said.append(
-            f"Results speak of trials like these ({len(subject.estimating)} were used for the final lesions) and of "
+            f"Results speak of trials like these ({found.values().n_trials} were used for the final lesions) and of "
             "this one trained network; another training run, or other stimuli, may differ."
         )
     if subject.noise:
@@ -104,7 +104,7 @@ def methods(found: Examination) -> str:
             f"All {found.n_players} players were screened by single lesions on {wide.n_trials} trials "
             f"({wide.n_evaluations} coalitions; score {number(wide.intact)} intact, {number(wide.lesioned)} with all "
             "lesioned); "
-            f"the {len(phi.values)} of largest absolute effect were kept and measured on {phi.n_trials} other trials."
+            f"the {len(phi.values)} of largest absolute effect were kept and measured on {found.subject.held_out}."
         )
     how = "exactly, from all" if phi.exact else "by antithetic permutation sampling, from"
     parts.append(
@@ -121,14 +121,15 @@ def methods(found: Examination) -> str:
 
 
 def truth_table(found: Examination) -> pd.DataFrame | None:
-    """Expected against found, for a toy."""
+    """Expected against found, for a toy whose own players were examined, all of them together."""
     toy = found.subject.toy
     if toy is None:
         return None
+    examined = {str(p) for p in found.values().values["player"].values}
     rows = []
     for analysis, result in (("single_lesions", found.singles()), ("shapley", found.values())):
         for t in toy.truth:
-            if t.analysis == analysis and t.kind == found.subject.kind:
+            if t.analysis == analysis and t.kind == found.subject.kind and set(t.expected) == examined:
                 for player, expected in t.expected.items():
                     got = float(result.values.sel(player=player))
                     rows.append(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.errors import BudgetError, InputError
+from artiphys.errors import BudgetError
 from artiphys.lesions import Attribution, Game, shapley, single_lesions
 from artiphys.lesions.attribution import Over
 from artiphys.players import Players
@@ -100,7 +100,7 @@ def _read(found: Examination, patterns: list[str], progress: bool) -> None:
     subject = found.subject
     started = clock.perf_counter()
     recording = record(subject.prep, subject.reading, patterns, progress=progress)
-    found.sites = [s for s in recording if recording[s].ndim >= 2]
+    found.sites = list(recording)
     found.seconds["record"] = clock.perf_counter() - started
     started = clock.perf_counter()
     for i, site in enumerate(found.sites):
@@ -153,10 +153,10 @@ def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool
             progress=progress,
         )
 
+    trials = subject.lesioning
     if 2 ** len(players) > budget:
-        if len(subject.screening) < 2:
-            raise InputError(f"{subject.name!r} has too few trials to choose players on one half of them")
-        wide = make(players, subject.screening)
+        screening, trials = subject.halves()
+        wide = make(players, screening)
         found.screening = single_lesions(wide)
         found.all_lesioned = wide.lesioned
         found.evaluations += wide.n_evaluations
@@ -164,7 +164,7 @@ def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool
         players = Players([players[int(i)] for i in sorted(strongest)])  # type: ignore[misc]
         found.seconds["screening"] = clock.perf_counter() - started
         started = clock.perf_counter()
-    game = make(players, subject.estimating)
+    game = make(players, trials)
     found.single = single_lesions(game)
     found.shapley = shapley(game, budget=max(budget, 2 ** len(players)), seed=found.seed, progress=progress)
     found.pairs = _pairs(game, found.over)

@@ -56,7 +56,7 @@ def _chosen(found: Examination, names: list[str]) -> str:
         f"All 2^{found.n_players} coalitions of {found.n_players} players cannot be run, so players were screened by "
         f"single lesions on {screening.n_trials} trials ({n_sure} of {found.n_players} differ from 0 at a false "
         f"discovery rate of {ALPHA:.0%}). The {len(names)} of largest effect ({', '.join(names)}) were then measured, "
-        f"singly and in all combinations, on {found.singles().n_trials} other trials."
+        f"singly and in all combinations, on {found.subject.held_out}."
     )
 
 

@@ -144,9 +144,9 @@ def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
             (
                 "screening",
                 plotting.plot_head_map(found.screening, mark=kept),
-                f"Screening: cost of each head's single {kind} lesion, n = {found.screening.n_trials} trials (the "
-                "other half); no error bars in a map, standard errors are in results.json; the null is 0 (white). "
-                "Framed heads were measured further.",
+                f"Screening: cost of each head's single {kind} lesion, n = {found.screening.n_trials} trials; no error "
+                "bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were measured "
+                f"further, on {found.subject.held_out}.",
             )
         )
     if found.decodings:

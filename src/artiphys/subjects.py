@@ -29,20 +29,19 @@ class Subject:
     ----------
     reading : Stimuli
         Trials that are recorded, for tuning and decoding.
-    screening, estimating : Stimuli
-        Trials on which players are chosen and measured; the same where nothing needs choosing.
+    lesioning : Stimuli
+        Trials the lesions are measured on; see `halves` for where players must be chosen first.
     noise : float
         Standard deviation of measurement noise added to recorded activity (toys without any of their own).
     exhaustive : bool
-        True if `estimating` holds all the inputs there are.
+        True if `lesioning` holds all the inputs there are.
     """
 
     name: str
     task: str
     prep: Preparation
     reading: Stimuli
-    screening: Stimuli
-    estimating: Stimuli
+    lesioning: Stimuli
     label: str
     layers: tuple[str, ...]
     players: tuple[str, ...]
@@ -53,6 +52,28 @@ class Subject:
     exhaustive: bool
     circular: float | None
     toy: Toy | None
+
+    def halves(self) -> tuple[Stimuli, Stimuli]:
+        """Trials to choose players on and others to measure them on, labels spread over both.
+
+        Where the trials are all the inputs there are, nothing is sampled and both are all of them.
+        """
+        if self.exhaustive:
+            return self.lesioning, self.lesioning
+        labels = self.lesioning.conditions[self.label].to_numpy()
+        if np.unique(labels, return_counts=True)[1].min() < 2:
+            labels = np.zeros(len(labels))  # a label of one trial cannot be on both sides
+        first = np.zeros(len(labels), dtype=bool)
+        for value in np.unique(labels):
+            first[np.flatnonzero(labels == value)[::2]] = True
+        return self.lesioning[first], self.lesioning[~first]
+
+    @property
+    def held_out(self) -> str:
+        """In words, which trials the second half is."""
+        return (
+            "the same trials, which are all there are" if self.exhaustive else f"{len(self.halves()[1])} other trials"
+        )
 
 
 def names() -> list[str]:
@@ -91,21 +112,39 @@ def _toy(toy: Toy, kind: Kind | None) -> Subject:
         else toy.players
     )
     return Subject(
-        name=toy.name, task=toy.lesson, prep=prep, reading=reading, screening=toy.stimuli, estimating=toy.stimuli,
-        label="label", layers=layers, players=toy.players, grouped=toy.grouped, score=toy.score,
-        kind=kind or cast(Kind, toy.kinds[0]), noise=NOISE if toy.exhaustive else 0.0, exhaustive=toy.exhaustive,
-        circular=None, toy=toy,
-    )  # fmt: skip
+        name=toy.name,
+        task=toy.lesson,
+        prep=prep,
+        reading=reading,
+        lesioning=stimuli,
+        label="label",
+        layers=layers,
+        players=toy.players,
+        grouped=toy.grouped,
+        score=toy.score,
+        kind=kind or cast(Kind, toy.kinds[0]),
+        noise=NOISE if toy.exhaustive else 0.0,
+        exhaustive=toy.exhaustive,
+        circular=None,
+        toy=toy,
+    )
 
 
 def _specimen(found: Specimen, kind: Kind, n_trials: int) -> Subject:
-    chosen = found.stimuli[: min(n_trials, len(found.stimuli))]
-    labels = chosen.conditions[found.label].to_numpy()
-    first = np.zeros(len(chosen), dtype=bool)
-    for value in np.unique(labels):  # both halves see every label
-        first[np.flatnonzero(labels == value)[::2]] = True
     return Subject(
-        name=found.name, task=found.task, prep=found.preparation(), reading=found.stimuli, screening=chosen[first],
-        estimating=chosen[~first], label=found.label, layers=(found.layers,), players=found.players, grouped=False,
-        score=found.score, kind=kind, noise=0.0, exhaustive=False, circular=found.circular, toy=None,
-    )  # fmt: skip
+        name=found.name,
+        task=found.task,
+        prep=found.preparation(),
+        reading=found.stimuli,
+        lesioning=found.stimuli[: min(n_trials, len(found.stimuli))],
+        label=found.label,
+        layers=(found.layers,),
+        players=found.players,
+        grouped=False,
+        score=found.score,
+        kind=kind,
+        noise=0.0,
+        exhaustive=False,
+        circular=found.circular,
+        toy=None,
+    )

@@ -73,8 +73,8 @@ class At:
     site : Site
     axes : tuple of str
         Names of the axes of the tensor, ``"trial"`` first.
-    trial : ndarray-like of int or None
-        Trial id of each row; None where the model was called directly, so that trials are unknown.
+    trial : Tensor or None
+        ``(row,)`` trial id of each row; None where the model was called directly, so that trials are unknown.
     node : Tensor or None
         ``(row,)`` index of the coalition each row belongs to.
     time : Tensor or None
