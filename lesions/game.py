@@ -4,49 +4,62 @@ from __future__ import annotations
 
 import hashlib
 import time as clock
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.apply import writers
-from artiphys.lesions.lesion import Kind, Lesion
+from artiphys.lesions.blocks import run_blocks
+from artiphys.lesions.closed_loop import run_closed_loop
+from artiphys.lesions.evaluation import Evaluator
+from artiphys.lesions.members import GameKind, PlayerLike, members
+from artiphys.lesions.memo import Memo, keys_of
 from artiphys.lesions.overlap import check_overlap
-from artiphys.lesions.together import rows_of_coalition, together
-from artiphys.lesions.write import Writer
-from artiphys.players import Player, Players
+from artiphys.lesions.pace import Pace
+from artiphys.lesions.plan import Plan
+from artiphys.lesions.shelf import Shelf
+from artiphys.lesions.tree import Tree
+from artiphys.lesions.workers import run_elsewhere
+from artiphys.players import Players
 from artiphys.preparation import Preparation
-from artiphys.recording import Recording, record
-from artiphys.scores import Score
+from artiphys.recording import Recording
+from artiphys.scores import ClosedLoop, Score, closed_loop
 from artiphys.stimuli import Inputs, Stimuli
-from artiphys.taps import Write
 
 Array = np.ndarray[Any, Any]
-GameKind = Kind | Literal["mixed"]
-PlayerLike = Player | Lesion | Sequence[Lesion]
 
 
 class Game:
     """A cooperative game: players are units of a network, the value is its mean score.
 
+    Coalitions that lesion the same players up to a stage of the network (a transformer block, a layer, a
+    step of a recurrent net) share all computation up to there; each is evaluated once and remembered.
+
     Parameters
     ----------
     prep : Preparation
-    stimuli : Stimuli, tensor or mapping of tensors
+    stimuli : Stimuli, tensor or mapping of tensors, or None
+        None where the score runs the network itself (`artiphys.scores.closed_loop`).
     score : Score or function (outputs, trials) -> one value a trial
+        Without stimuli a function ``fn(prep)`` -> a number, or one an episode.
     players : Players, or a list whose entries are players, lesions or lists of lesions
     kind : str
         What a lesion does; always said. ``"mixed"`` where the players are lesions of several kinds.
     reference : Recording or Stimuli, optional
         For mean and resample (default: these stimuli).
+    cache : path, optional
+        A directory in which values are kept as they come: a killed run resumes, another analysis of the
+        same lesions reuses them.
+    executor : concurrent.futures.Executor or dask Client, optional
+        Evaluates blocks elsewhere, such as in other processes or on a cluster.
     time, over, sd, gain, value, seed, n_donors
         As in `Lesion`.
-    batch_size : int
-        Rows (trials times coalitions) a forward pass.
+    batch_size : int, optional
+        Rows (trials times coalitions) a forward pass. Default: what a short measurement on the first
+        blocks finds to be fastest, and less where memory runs out.
     progress : bool
         Show a bar on long evaluations.
 
@@ -70,12 +83,14 @@ class Game:
     def __init__(
         self,
         prep: Preparation,
-        stimuli: Stimuli | Inputs,
-        score: Score | Callable[[Any, Stimuli], Any],
+        stimuli: Stimuli | Inputs | None,
+        score: Score | ClosedLoop | Callable[..., Any],
         players: Players | Sequence[PlayerLike],
         *,
         kind: GameKind,
         reference: Recording | Stimuli | None = None,
+        cache: Any = None,
+        executor: Any = None,
         time: Any = None,
         over: Literal["trial", "trial,time"] | None = None,
         sd: float | None = None,
@@ -83,61 +98,139 @@ class Game:
         value: float | None = None,
         seed: int = 0,
         n_donors: int = 1,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         progress: bool = True,
     ) -> None:
-        if kind != "mixed" and kind not in get_args(Kind):
-            raise LesionError(f"kind came as {kind!r}; wanted one of {', '.join(get_args(Kind))}, or 'mixed'")
-        self.prep, self.stimuli, self.score = prep, Stimuli.of(stimuli), Score.of(score)
-        self.kind, self.batch_size, self.progress, self.seed = kind, int(batch_size), progress, seed
-        if self.batch_size < 1:
+        self.prep, self.kind, self.progress, self.seed = prep, kind, progress, seed
+        self.batch_size, self.executor = batch_size, executor
+        if batch_size is not None and int(batch_size) < 1:
             raise InputError(f"batch_size came as {batch_size}; wanted at least 1")
-        prep.look(self.stimuli.inputs)
+        self.score: Any
+        if stimuli is None:
+            self.score = score if isinstance(score, ClosedLoop) else closed_loop(score)
+        elif isinstance(score, ClosedLoop):
+            raise InputError("a closed-loop score runs the network itself; pass None for the stimuli")
+        else:
+            self.score = Score.of(score)
+        self._stimuli = None if stimuli is None else Stimuli.of(stimuli)
+        prep.look(None if self._stimuli is None else self._stimuli.inputs)
         prep.require_steady()
         options = {"time": time, "over": over, "sd": sd, "gain": gain, "value": value, "seed": seed}
         options |= {"n_donors": n_donors}
-        self.player_names, parts = self._lesions(list(players), options, reference)
+        self.player_names, parts = members(prep, list(players), kind, self._stimuli, reference, options, progress)
         self._writers = [writers(prep, lesions) for lesions in parts]
         check_overlap(self.player_names, self._writers)
         self.n_evaluations, self.seconds = 0, 0.0
         self._model = prep.fingerprint()
-        self._memos: dict[tuple[str, ...], dict[bytes, Array]] = {}
+        self._memos: dict[tuple[str, ...], Memo] = {}
+        self._evaluator = None if self._stimuli is None else Evaluator(prep, self._stimuli, self.score, self._writers)
+        self._rate: float | None = None  # seconds a layer-unit
+        self._shelf = Shelf(cache, self) if cache is not None else None
 
     @property
     def n_players(self) -> int:
         """Number of players."""
         return len(self.player_names)
 
+    @property
+    def stimuli(self) -> Any:
+        """The trials; none where the score runs the network itself."""
+        return () if self._stimuli is None else self._stimuli
+
     def __call__(self, coalitions: Any) -> Array:
-        """Mean score of each coalition: bool ``(n, player)``, True = intact -> ``(n,)``."""
-        return np.asarray(self.per_trial(coalitions).mean(axis=1))
+        """Score of each coalition: bool ``(n, player)``, True = intact -> ``(n,)``, or ``(n, output)``."""
+        return np.asarray(self.score.summary(self.per_trial(coalitions), self.stimuli))
 
     def per_trial(self, coalitions: Any) -> Array:
-        """Score of each trial under each coalition: ``(n, trial)``."""
+        """What is kept of each trial (or episode) under each coalition: ``(n, trial)`` or ``(n, trial, output)``."""
         wanted = self._checked(coalitions)
-        keys = [row.tobytes() for row in wanted]
         if self.prep.fingerprint() != self._model:
             raise LesionError("the model's weights have changed since this game was made; make a new game")
-        # Inside ap.lesioned the same coalition is another network.
-        memo = self._memos.setdefault(tuple(self.prep.in_force), {})
-        missing = {k: row for k, row in zip(keys, wanted) if k not in memo}
+        keys = keys_of(wanted)
+        memo = self._memo
+        missing = {k: i for i, k in enumerate(keys) if k not in memo}
         if missing:
-            self._evaluate(np.array(list(missing.values())), memo)
-        return np.stack([memo[k] for k in keys]) if keys else np.empty((0, len(self.stimuli)))
+            self._evaluate(wanted[list(missing.values())], memo)
+        return memo.take(keys) if keys else np.empty((0, len(self.stimuli)))
 
     @property
-    def intact(self) -> float:
+    def _memo(self) -> Memo:
+        # Inside ap.lesioned the same coalition is another network.
+        return self._memos.setdefault(tuple(self.prep.in_force), Memo())
+
+    @property
+    def intact(self) -> Any:
         """Value with all players intact."""
-        return float(self(np.ones((1, self.n_players), dtype=bool))[0])
+        return self._single(True)
 
     @property
-    def lesioned(self) -> float:
+    def lesioned(self) -> Any:
         """Value with all players lesioned."""
-        return float(self(np.zeros((1, self.n_players), dtype=bool))[0])
+        return self._single(False)
+
+    def _single(self, intact: bool) -> Any:
+        value = self(np.full((1, self.n_players), intact))[0]
+        return float(value) if np.ndim(value) == 0 else value
+
+    def cost(self, coalitions: Any) -> float:
+        """Planned cost of coalitions in forward passes of one coalition each, sharing counted."""
+        wanted = np.unique(self._checked(coalitions), axis=0)
+        units, n_stages = self._units(wanted)
+        return units / n_stages
+
+    def plan(self, coalitions: Any, *, measure: bool = True) -> Plan:
+        """What evaluating coalitions will cost, before it is spent.
+
+        Parameters
+        ----------
+        coalitions : bool ``(n, player)``
+        measure : bool
+            Time one forward pass (the intact network, whose value is kept) to tell seconds.
+        """
+        wanted = self._checked(coalitions)
+        memo = self._memo
+        new = {k: i for i, k in enumerate(keys_of(wanted)) if k not in memo}
+        todo = wanted[list(new.values())]
+        if measure and self._rate is None:
+            self._measure()
+        units, n_stages = self._units(todo) if len(todo) else (0.0, 1)
+        width = max(1, len(self.score.outputs)) * max(1, len(self.stimuli))
+        layout = None if self._evaluator is None else self._evaluator.layout
+        n_forwards = len(todo)
+        if layout is not None and len(todo):
+            pace = self._pace()
+            cut = ~todo[self._evaluator.sort(todo)]  # type: ignore[union-attr]
+            size = pace.block(cut, layout.first_stage, layout.n_stages)
+            n_forwards = -(-len(todo) // size) * -(-len(self.stimuli) // pace.trials)
+        return Plan(
+            n_coalitions=len(todo),
+            n_forwards=n_forwards,
+            layer_units=units,
+            loop_units=float(len(todo) * n_stages),
+            seconds=float("nan") if self._rate is None else units * self._rate,
+            n_bytes=len(todo) * width * 8,
+            sharing="one run of the behaviour a coalition" if layout is None else layout.why,
+        )
+
+    def _units(self, coalitions: Array) -> tuple[float, int]:
+        layout = None if self._evaluator is None else self._evaluator.layout
+        if layout is None or not layout.n_stages:
+            return float(len(coalitions)), 1
+        cut = ~coalitions[self._evaluator.sort(coalitions)]  # type: ignore[union-attr]
+        return float(Tree.of(cut, layout.first_stage, layout.n_stages).units), layout.n_stages
+
+    def _measure(self) -> None:
+        some = np.full((1, self.n_players), True)
+        began = clock.perf_counter()
+        if keys_of(some)[0] in self._memo:
+            self._memos[tuple(self.prep.in_force)] = Memo()  # measured anew; the value is the same
+        self.per_trial(some)
+        units, _ = self._units(some)
+        self._rate = (clock.perf_counter() - began) / max(units, 1.0)
 
     @property
-    def key(self) -> str:
-        """Name of this game on disk: the same for the same model, stimuli, score, players and lesions.
+    def context(self) -> dict[str, str]:
+        """What all values of this game depend on, beside the lesions: model, stimuli and score.
 
         Raises
         ------
@@ -145,66 +238,21 @@ class Game:
             If the score is a plain function, whose meaning cannot be told from its name.
         """
         if self.score.key is None:
-            raise InputError(f"score {self.score.name!r} has no key; make a Score with key= to name it on disk")
-        h = hashlib.blake2b(digest_size=16)
-        h.update("|".join([self.prep.fingerprint(), self.stimuli.digest(), self.score.key, self.kind]).encode())
+            raise InputError(
+                f"score {self.score.name!r} has no key; make a Score with key= (or closed_loop(..., key=)) to name it "
+                "on disk"
+            )
+        shown = "" if self._stimuli is None else self._stimuli.digest() + self._stimuli.conditions_digest()
+        return {"model": self.prep.fingerprint(), "stimuli": shown, "score": self.score.key}
+
+    @property
+    def key(self) -> str:
+        """Name of this game on disk: the same for the same model, stimuli, score, players and lesions."""
+        h = hashlib.blake2b(repr(sorted(self.context.items())).encode(), digest_size=16)
+        h.update(self.kind.encode())
         for name, parts in zip(self.player_names, self._writers):
             h.update(f"{name!r}:{sorted(w.lesion.digest() for w in parts)}".encode())
         return h.hexdigest()
-
-    def _lesions(
-        self, players: list[PlayerLike], options: Mapping[str, Any], reference: Recording | Stimuli | None
-    ) -> tuple[list[str], list[list[Lesion]]]:
-        if not players:
-            raise InputError("a game needs at least one player; got none")
-        names: list[str] = []
-        parts: list[list[Lesion]] = []
-        source = self._reference(players, reference)
-        shared: dict[str, Lesion] = {}
-        for p in players:
-            if isinstance(p, Player):
-                if self.kind == "mixed":
-                    raise LesionError("kind='mixed' is for players that are lesions; name one kind for units")
-                names.append(p.name)
-                parts.append([self._made(t.site, t.units, t.axis, options, source, shared) for t in p.targets])
-                continue
-            lesions: list[Any] = list(p) if isinstance(p, (list, tuple)) else [p]
-            if not lesions or not all(isinstance(les, Lesion) for les in lesions):
-                raise InputError(f"a player came as {p!r}; wanted a Player (prep.players), a Lesion or a list of them")
-            other = {les.kind for les in lesions} - {self.kind}
-            if other and self.kind != "mixed":
-                raise LesionError(f"the game is of kind {self.kind!r}, but a player is a lesion of kind {other}")
-            name = " + ".join(les.label() for les in lesions)
-            names.append(name if name not in names else f"{name} #{names.count(name) + 1}")
-            parts.append(lesions)
-        if len(set(names)) != len(names):
-            twice = sorted({n for n in names if names.count(n) > 1})
-            raise InputError(f"players overlap: {twice[:3]} named more than once")
-        return names, parts
-
-    def _reference(self, players: list[PlayerLike], reference: Any) -> Recording | None:
-        """One recording for all players, so that each site is run once and its mean kept once."""
-        if self.kind not in ("mean", "resample"):
-            if reference is not None and self.kind != "mixed":
-                raise LesionError(f"reference= means nothing to a game of kind {self.kind!r}")
-            return None
-        if isinstance(reference, Recording):
-            return reference
-        stimuli = self.stimuli if reference is None else Stimuli.of(reference)
-        sites = list(dict.fromkeys(t.site for p in players if isinstance(p, Player) for t in p.targets))
-        return record(self.prep, stimuli, sites, progress=self.progress) if sites else None
-
-    def _made(
-        self, site: str, units: tuple[int, ...], axis: str, options: Mapping[str, Any],
-        reference: Recording | None, shared: dict[str, Lesion],
-    ) -> Lesion:  # fmt: skip
-        if site not in shared:
-            kind: Any = self.kind
-            shared[site] = Lesion(site, kind=kind, reference=reference, **options)
-        lesion = object.__new__(Lesion)
-        # All players at a site share one mean table or donor pool.
-        lesion.__dict__.update(shared[site].__dict__ | {"units": units, "axis": axis})
-        return lesion
 
     def _checked(self, coalitions: Any) -> Array:
         matrix = np.asarray(coalitions)
@@ -220,38 +268,46 @@ class Game:
             matrix = matrix.astype(bool)
         return np.ascontiguousarray(matrix)
 
-    def _evaluate(self, coalitions: Array, memo: dict[bytes, Array]) -> None:
-        n_trials = len(self.stimuli)
-        at_once = max(1, self.batch_size // n_trials)
-        started = clock.perf_counter()
+    def _pace(self) -> Pace:
+        assert self._stimuli is not None
+        known = self.prep.tuned.get((self._stimuli.form(), len(self._stimuli)))
+        return Pace(self._stimuli, self.batch_size, known)
+
+    def _evaluate(self, coalitions: Array, memo: Memo) -> None:
+        began = clock.perf_counter()
+        if self._shelf is not None:
+            coalitions = self._shelf.fetch(coalitions, memo)
         bar = tqdm(total=len(coalitions), desc="coalitions", delay=2, disable=not self.progress, leave=False)
-        with torch.no_grad(), bar:
-            for start in range(0, len(coalitions), at_once):
-                chunk = coalitions[start : start + at_once]
-                values = [self._forward(chunk, batch) for batch in self.stimuli.batches(max(self.batch_size, 1))]
-                for row, value in zip(chunk, np.concatenate(values, axis=1)):
-                    memo[row.tobytes()] = value
-                    self.n_evaluations += 1
-                bar.update(len(chunk))
-        self.seconds += clock.perf_counter() - started
 
-    def _forward(self, coalitions: Array, trials: Stimuli) -> Array:
-        n = len(coalitions)
-        node = torch.arange(n).repeat_interleave(len(trials))
-        write = self._writes(torch.as_tensor(~coalitions))
-        run = self.prep.run(trials.repeated(n), write=write, node=node, last_only=self.score.needs == "last")
-        return np.stack(
-            [self.score(rows_of_coalition(run.outputs, i, n, len(trials)), trials).numpy() for i in range(n)]
-        )
+        def keep(some: Array, kept: Array) -> None:
+            memo.add(keys_of(some), kept)
+            self.n_evaluations += len(some)
+            bar.update(len(some))
+            if self._shelf is not None:
+                self._shelf.put(some, kept)
 
-    def _writes(self, cut: Tensor) -> dict[str, Write]:
-        """One write function a site, for the players that any coalition lesions there."""
-        by_site: dict[str, list[tuple[int, Writer]]] = {}
-        for player, parts in enumerate(self._writers):
-            if bool(cut[:, player].any()):
-                for writer in parts:
-                    by_site.setdefault(writer.site.name, []).append((player, writer))
-        return {site: together(cut, parts) for site, parts in by_site.items()}
+        try:
+            with bar:
+                if len(coalitions):
+                    self._run(coalitions, keep)
+        finally:
+            if self._shelf is not None:
+                self._shelf.flush()
+            self.seconds += clock.perf_counter() - began
+
+    def _run(self, coalitions: Array, keep: Callable[[Array, Array], None]) -> None:
+        if self._evaluator is None:
+            run_closed_loop(self.prep, self.score, self._writers, coalitions, keep, self.player_names)
+            return
+        pace = self._pace()
+        if self._shelf is not None:
+            self._shelf.settle(pace, self._evaluator, coalitions)
+        if self.executor is not None:
+            run_elsewhere(self, coalitions, pace, keep)
+            return
+        run_blocks(self._evaluator, coalitions, pace, keep, self.player_names)
+        if pace.settled and not pace.fixed:
+            self.prep.tuned[self._evaluator.stimuli.form(), len(self._evaluator.stimuli)] = pace.rows
 
     def __repr__(self) -> str:
         return (

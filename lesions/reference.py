@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -59,6 +60,10 @@ class MeanTable:
 
     def digest(self) -> str:
         """Digest of the values."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:  # once: many players share one table
         return hashlib.blake2b(self.values.tobytes() + repr(self.axes).encode(), digest_size=16).hexdigest()
 
 

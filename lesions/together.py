@@ -12,65 +12,105 @@ from torch import Tensor
 
 from artiphys.errors import InputError
 from artiphys.lesions.write import Writer, along, projected
-from artiphys.taps import At, Write
+from artiphys.taps import At
 
 Part = tuple[int, Writer]  # player, and what its lesion writes
 
 
-def together(cut: Tensor, parts: Sequence[Part]) -> Write:
-    """All lesions at a site from the same incoming value, so that their order cannot matter.
+class Together:
+    """All lesions at a site from the same incoming value, so that their order cannot matter; a write function.
 
     Parameters
     ----------
-    cut : bool ``(coalition, player)``, True = lesioned.
+    parts : pairs of player and `Writer`
     """
-    families: dict[Any, list[Part]] = {}
-    for player, writer in parts:
-        families.setdefault(writer.family, []).append((player, writer))
 
-    def write(x: Tensor, at: At) -> Tensor:
-        assert at.node is not None
-        rows = cut[at.node]  # (row, player)
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.players = sorted({player for player, _ in parts})
+        self.families: dict[Any, list[Part]] = {}
+        for player, writer in parts:
+            self.families.setdefault(writer.family, []).append((player, writer))
+        self.cut = torch.zeros(0, 0, dtype=torch.bool)  # (coalition, player), True = lesioned
+
+    def __call__(self, x: Tensor, at: At) -> Tensor:
+        """The value with each row's coalition lesioned."""
+        nodes = None if at.rows is None else at.rows.nodes
+        # A model called by a score of its own says nothing of coalitions: there is one.
+        cut = self.cut[:1] if nodes is None else self.cut[nodes]
+        if not bool(cut[:, self.players].any()):
+            return x
         new = x
-        for members in families.values():
-            for chosen, value in _pieces(x, at, rows, members):
-                new = torch.where(chosen, value, new)
+        for members in self.families.values():
+            for chosen, value in _pieces(x, at, cut, members):
+                new = _chosen(chosen, value, new, len(cut))
         return new
 
-    return write
+
+def writes_of(players: Sequence[Sequence[Writer]]) -> dict[str, Together]:
+    """One write function a site, for the players whose lesions lie there."""
+    by_site: dict[str, list[Part]] = {}
+    for player, parts in enumerate(players):
+        for writer in parts:
+            by_site.setdefault(writer.site.name, []).append((player, writer))
+    return {site: Together(members) for site, members in by_site.items()}
 
 
-def _pieces(x: Tensor, at: At, rows: Tensor, members: Sequence[Part]) -> Iterator[tuple[Tensor, Tensor]]:
+def _chosen(chosen: Tensor, value: Tensor, x: Tensor, n_nodes: int) -> Tensor:
+    """``value`` where chosen, each ``(node | row | 1, ...)``; one pass, without a mask as large as ``x``."""
+    each = len(x) // n_nodes
+
+    def laid(t: Tensor) -> Tensor:
+        if t.ndim == 0:
+            return t
+        if len(t) in (n_nodes, 1) and len(t) != len(x):
+            return t.unsqueeze(1)
+        return t.reshape(n_nodes, each, *t.shape[1:])
+
+    # torch.where, not a product with a mask: 0 times infinity is NaN, and the type must stay.
+    return torch.where(laid(chosen), laid(value), laid(x)).reshape(x.shape)
+
+
+def _pieces(x: Tensor, at: At, cut: Tensor, members: Sequence[Part]) -> Iterator[tuple[Tensor, Tensor]]:
     """Entries to replace, and by what; lesions that differ only in their units are one piece."""
     first = members[0][1]
     if first.lesion.kind == "project":
-        for pattern, some in _patterns(rows, members):
-            yield first.selection(x, at) & _row(pattern, x), projected(x, at, some)
+        for pattern, some in _patterns(cut, members):
+            yield _both(first.selection(x, at), _column(pattern, x)), projected(x, at, some)
         return
     axis = first.unit_axis
     if axis is None or any(w.lesion.units is None for _, w in members):
         for player, writer in members:
-            yield writer.selection(x, at) & _row(rows[:, player], x), writer.replacement(x, at)
+            if bool(cut[:, player].any()):
+                yield _both(writer.selection(x, at), _column(cut[:, player], x)), writer.replacement(x, at)
         return
     place = at.axes.index(axis)
     players = [p for p, w in members for _ in w.units()]
     units = [u for _, w in members for u in w.units()]
-    lesioned = torch.zeros(len(rows), x.shape[place], dtype=torch.bool)
-    lesioned[:, units] = rows[:, players]
-    chosen = first.times(x, at) & along(lesioned.to(x.device), x.ndim, place)
+    lesioned = torch.zeros(len(cut), x.shape[place], dtype=torch.bool)
+    lesioned[:, units] = cut[:, players]
+    chosen = along(lesioned.to(x.device), x.ndim, place)
+    if first.lesion.time is not None:
+        chosen = _both(first.times(x, at), chosen)
     yield chosen, first.replacement(x, at)
 
 
-def _patterns(rows: Tensor, parts: Sequence[Part]) -> Iterator[tuple[Tensor, list[Writer]]]:
-    """Rows that remove the same set of directions, with that set."""
-    columns = rows[:, [p for p, _ in parts]]
+def _both(a: Tensor, b: Tensor) -> Tensor:
+    """Logical and of ``(row or 1, ...)`` and ``(node, ...)``."""
+    if len(a) in (1, len(b)):
+        return a & b
+    return a & b.repeat_interleave(len(a) // len(b), dim=0)
+
+
+def _patterns(cut: Tensor, parts: Sequence[Part]) -> Iterator[tuple[Tensor, list[Writer]]]:
+    """Nodes that remove the same set of directions, with that set."""
+    columns = cut[:, [p for p, _ in parts]]
     for pattern in torch.unique(columns, dim=0):
         members = [w for (_, w), cut in zip(parts, pattern.tolist()) if cut]
         if members:
             yield (columns == pattern).all(dim=1), members
 
 
-def _row(chosen: Tensor, x: Tensor) -> Tensor:
+def _column(chosen: Tensor, x: Tensor) -> Tensor:
     return chosen.to(x.device).reshape([-1] + [1] * (x.ndim - 1))
 
 

@@ -81,18 +81,18 @@ class Writer:
         return along(_times(self.lesion.time, at).to(x.device), x.ndim, at.axes.index("time"))
 
     def replacement(self, x: Tensor, at: At) -> Tensor:
-        """The new value of every entry, whether it is selected or not."""
+        """The new value of every entry, whether it is selected or not; broadcastable to ``x``."""
         lesion = self.lesion
         if lesion.kind == "zero":
-            return torch.zeros_like(x)
+            return x.new_zeros(())
         if lesion.kind == "clamp":
-            return torch.full_like(x, float(lesion.value or 0.0))
+            return x.new_full((), float(lesion.value or 0.0))
         if lesion.kind == "gain":
             return x * float(lesion.gain or 0.0)
         if lesion.kind == "noise":
             return x + (float(lesion.sd or 0.0) * normal(lesion.seed, x, at)).to(x.dtype)
         if lesion.kind == "mean":
-            return self._mean(x, at).expand_as(x)
+            return self._mean(x, at)
         if lesion.kind == "resample":
             return self._donated(x, at)
         return projected(x, at, [self])

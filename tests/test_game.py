@@ -63,8 +63,10 @@ def test_values_equal_weight_edits() -> None:
 
 def test_batched_memoised_counted() -> None:
     g = game(batch_size=60)
+    g(np.ones(6, dtype=bool))  # how the network can be batched is looked at first
     calls: list[int] = []
     g.prep.model.register_forward_hook(lambda m, a, o: calls.append(len(o)))
+    g.n_evaluations = 0
     c = coalitions(6)[:7]
     first = g(np.vstack([c, c]))
     assert g.n_evaluations == 7 and calls == [60, 60, 20]

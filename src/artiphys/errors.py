@@ -34,6 +34,14 @@ class BudgetError(ArtiphysError):
     """Too few evaluations for what was asked."""
 
 
+class MemoryLimitError(ArtiphysError, MemoryError):
+    """Not even the smallest piece of work fits the memory."""
+
+
+class CampaignError(ArtiphysError):
+    """A campaign's directory that cannot be read or written, or is something else."""
+
+
 class StatisticsError(ArtiphysError):
     """A statistic that the design of the data does not allow."""
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from artiphys.adapters.base import Adapter, Discovery, device_of, rows_of, without_trace
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.players import Grouping, Players, players_of
+from artiphys.rows import Rows
 from artiphys.site import Site, Sites
 from artiphys.stimuli import Inputs, Stimuli, tensor_bytes, word_sum
 from artiphys.taps import At, Frame, StopForwardError, Tapping, Write, is_ours, leaves
@@ -52,6 +53,8 @@ class Preparation:
         self._wired: set[str] = set()
         self._intact: tuple[object, list[Tensor]] | None = None
         self._fingerprint: tuple[object, str] | None = None
+        self.staged: dict[Any, str] = {}  # stages tried in lesion games -> why not, or "" where they may be shared
+        self.tuned: dict[Any, int] = {}  # rows a call that were measured to be fastest
         self.in_force: list[str] = []  # digests of the lesions that `lesioned` applies now
         self.unwrapped = False
 
@@ -199,13 +202,7 @@ class Preparation:
         return keep
 
     def _forward(self, stimuli: Stimuli, node: Tensor | None, last_only: bool) -> Any:
-        self.frame.announce(
-            rows=len(stimuli),
-            trial=torch.as_tensor(stimuli.ids),
-            node=node,
-            valid=stimuli.valid,
-            conditions={c: stimuli.conditions[c].to_numpy() for c in stimuli.conditions.columns},
-        )
+        self.frame.announce(Rows(stimuli, node=node))
         try:
             return self.adapter.call(stimuli.inputs, last_only=last_only)
         finally:

@@ -148,17 +148,13 @@ class Stimuli:
         inputs = {k: pick(v) for k, v in self.inputs.items()} if isinstance(self.inputs, Mapping) else pick(self.inputs)
         return self._like(inputs, self.conditions.iloc[rows].reset_index(drop=True), self.ids[rows])
 
-    def repeated(self, times: int) -> Stimuli:
-        """All trials, several times over (one copy a coalition); ids repeat with them."""
+    def tiled(self, times: int) -> Inputs:
+        """The inputs of all trials, several times over (one copy a coalition)."""
         if times == 1:
-            return self
-        inputs = (
-            {k: torch.cat([v] * times) for k, v in self.inputs.items()}
-            if isinstance(self.inputs, Mapping)
-            else torch.cat([self.inputs] * times)
-        )
-        conditions = pd.concat([self.conditions] * times, ignore_index=True)
-        return self._like(inputs, conditions, np.tile(self.ids, times))
+            return self.inputs
+        if isinstance(self.inputs, Mapping):
+            return {k: torch.cat([v] * times) for k, v in self.inputs.items()}
+        return torch.cat([self.inputs] * times)
 
     @classmethod
     def _like(cls, inputs: Inputs, conditions: pd.DataFrame, ids: np.ndarray[Any, Any]) -> Stimuli:
@@ -171,6 +167,11 @@ class Stimuli:
         """Consecutive batches of at most ``size`` trials."""
         for start in range(0, len(self), size):
             yield self[start : start + size]
+
+    def form(self) -> str:
+        """What of the inputs decides how a forward pass runs: names, types and sizes of a trial, and padding."""
+        named = self.inputs.items() if isinstance(self.inputs, Mapping) else [("", self.inputs)]
+        return "; ".join(f"{n} {t.dtype} {tuple(t.shape[1:])}" for n, t in named) + f"; ragged {self.ragged}"
 
     def conditions_digest(self) -> str:
         """Digest of the conditions table."""

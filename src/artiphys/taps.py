@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.errors import HookError, InputError
+from artiphys.rows import Rows
 from artiphys.site import Site
 
 Key = int | str
@@ -73,31 +74,42 @@ class At:
     site : Site
     axes : tuple of str
         Names of the axes of the tensor, ``"trial"`` first.
-    trial : Tensor or None
-        ``(row,)`` trial id of each row; None where the model was called directly, so that trials are unknown.
-    node : Tensor or None
-        ``(row,)`` index of the coalition each row belongs to.
     time : Tensor or None
         Absolute position of each entry along the time axis; None without one.
     n_time : int or None
         Number of steps of the whole forward, if known.
-    valid : Tensor or None
-        ``(row, position)`` bool over the whole forward, False at padding.
-    conditions : mapping
-        Column of the conditions table -> one value a row.
+    rows : Rows or None
+        Whose rows these are; None where the model was called directly, so that trials are unknown.
     activity : mapping
         Sites read so far in this forward.
     """
 
     site: Site
     axes: tuple[str, ...]
-    trial: Tensor | None = None
-    node: Tensor | None = None
     time: Tensor | None = None
     n_time: int | None = None
-    valid: Tensor | None = None
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    rows: Rows | None = None
     activity: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def trial(self) -> Tensor | None:
+        """``(row,)`` trial id of each row; None where the model was called directly."""
+        return None if self.rows is None else self.rows.trial
+
+    @property
+    def node(self) -> Tensor | None:
+        """``(row,)`` index of the coalition each row belongs to."""
+        return None if self.rows is None else self.rows.node
+
+    @property
+    def valid(self) -> Tensor | None:
+        """``(row, position)`` bool over the whole forward, False at padding."""
+        return None if self.rows is None else self.rows.valid
+
+    @property
+    def conditions(self) -> Mapping[str, Any]:
+        """Column of the conditions table -> one value a row."""
+        return {} if self.rows is None else self.rows.conditions
 
 
 Write = Callable[[Tensor, At], Tensor]
@@ -107,35 +119,35 @@ Write = Callable[[Tensor, At], Tensor]
 class Frame:
     """What is known about the forward pass in progress; one per preparation."""
 
-    generation: int = 0
-    rows: int | None = None
+    n_rows: int | None = None
     offset: int | None = None  # tokens a cache holds already, when a transformer generates step by step
-    trial: Tensor | None = None
-    node: Tensor | None = None
-    valid: Tensor | None = None
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    rows: Rows | None = None
     activity: dict[str, Tensor] = field(default_factory=dict)
+    calls: dict[object, int] = field(default_factory=dict)  # how often each hook has seen its module so far
     announced: bool = False
 
-    def announce(self, **known: Any) -> None:
+    def announce(self, rows: Rows) -> None:
         """Say what the next forward will be; `Preparation.run` does, a user's direct call does not."""
         self.forget()
-        for name, value in known.items():
-            setattr(self, name, value)
+        self.now(rows)
         self.announced = True
+
+    def now(self, rows: Rows) -> None:
+        """From here on the batch has these rows: it grows on the way where coalitions part."""
+        self.rows, self.n_rows = rows, len(rows)
 
     def forget(self) -> None:
         """Nothing is known of the next forward."""
-        self.rows = self.trial = self.node = self.valid = None
-        self.conditions, self.activity, self.announced = {}, {}, False
+        self.rows = self.n_rows = None
+        self.activity, self.announced = {}, False
 
-    def begin(self, rows: int | None, offset: int | None = None) -> None:
+    def begin(self, n_rows: int | None, offset: int | None = None) -> None:
         """Start of a forward pass of the root module."""
-        self.generation += 1
+        self.calls = {}
         self.offset = offset
         if not self.announced:
             self.forget()
-            self.rows = rows
+            self.n_rows = n_rows
 
 
 class StopForwardError(Exception):
@@ -187,6 +199,29 @@ def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, .
     elif _is_record(tree):
         for record_field in dataclasses.fields(tree):
             yield from leaves(getattr(tree, record_field.name), (*path, record_field.name))
+
+
+def mapped(tree: Any, fn: Callable[[tuple[Key, ...], Tensor], Tensor], path: tuple[Key, ...] = ()) -> Any:
+    """The same nested structure with every tensor replaced by ``fn(path, tensor)``; paths as in `leaves`.
+
+    >>> mapped((torch.ones(1), {"a": 2}), lambda path, t: t + 1)
+    (tensor([2.]), {'a': 2})
+    """
+    if isinstance(tree, Tensor):
+        return fn(path, tree)
+    if isinstance(tree, Mapping):
+        new: Any = copy.copy(tree)
+        for key, value in tree.items():
+            if value is not None:
+                new[key] = mapped(value, fn, (*path, key))
+        return new
+    if isinstance(tree, (tuple, list)) and type(tree).__name__ != "PackedSequence":
+        parts = [mapped(value, fn, (*path, i)) for i, value in enumerate(tree)]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    if _is_record(tree):
+        fields = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
+        return dataclasses.replace(tree, **{k: mapped(v, fn, (*path, k)) for k, v in fields.items()})
+    return tree
 
 
 def is_ours(hook: Any) -> bool:
@@ -289,13 +324,12 @@ class Tapping:
         return mine == min(k for k, h in self.root._forward_pre_hooks.items() if is_ours(h))
 
     def _caller(self, tap: Tap, fn: Callable[[Tensor, At], Tensor | None]) -> Callable[..., Any]:
-        calls = {"generation": -1, "n": 0}
+        me = object()
 
         def count() -> int:
-            if calls["generation"] != self.frame.generation:
-                calls["generation"], calls["n"] = self.frame.generation, 0
-            calls["n"] += 1
-            return calls["n"] - 1
+            n = self.frame.calls.get(me, 0)
+            self.frame.calls[me] = n + 1
+            return n
 
         def visit(tree: Any) -> Any:
             n = count()
@@ -320,7 +354,7 @@ class Tapping:
 
     def _located(self, tap: Tap, raw: Tensor, n: int) -> tuple[Tensor, At]:
         frame, site = self.frame, tap.site
-        rows = frame.rows if frame.rows is not None else raw.shape[tap.view.trial_axis]
+        rows = frame.n_rows if frame.n_rows is not None else raw.shape[tap.view.trial_axis]
         x = tap.view.to(raw, rows)
         if frame.announced and len(x) != rows:
             raise InputError(
@@ -335,8 +369,5 @@ class Tapping:
             n_here = x.shape[1 + site.axes.index("time")]
             time = torch.arange(n_here) + (frame.offset or 0)
             n_time = n_here if frame.offset is None else None  # more is to come
-        at = At(
-            site=site, axes=("trial", *site.axes), trial=frame.trial, node=frame.node, time=time,
-            n_time=n_time, valid=frame.valid, conditions=frame.conditions, activity=frame.activity,
-        )  # fmt: skip
+        at = At(site, ("trial", *site.axes), time, n_time, frame.rows, frame.activity)
         return x, at

@@ -34,8 +34,14 @@ class Adapter(Protocol):
     def example(self) -> Inputs | None:
         """Inputs of two or more trials the model surely takes, or None if only its user knows."""
 
-    def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
-        """Outputs for inputs whose trials lie on axis 0; ``last_only`` asks for each trial's last position."""
+    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
+        """Outputs for inputs whose trials lie on axis 0; ``last_only`` asks for each trial's last position.
+
+        ``n_trials`` is after how many rows the trials come again, where a batch grows on its way.
+        """
+
+    def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
+        """Guesses at the modules that are the stages of a forward pass, the best first."""
 
     def discover(self, example: Inputs) -> Discovery:
         """Find the sites by running the example."""

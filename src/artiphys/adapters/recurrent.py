@@ -9,7 +9,7 @@ fused forward is back.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,21 @@ class StatePoint(nn.Identity):
     step: tuple[int, int] | None = None
 
 
+class CellStep(nn.Module):
+    """One layer and direction of a recurrent module: called once a step, it gives the new state.
+
+    A module of its own, so that whatever acts on modules (a batch that grows between steps) can act here.
+    """
+
+    def __init__(self, update: Callable[..., tuple[Tensor, Tensor | None]]) -> None:
+        super().__init__()
+        self.update = update
+
+    def forward(self, x: Tensor, h: Tensor, c: Tensor | None, step: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        """Input and state of one step -> new hidden (and cell) state."""
+        return self.update(x, h, c, step)
+
+
 class Unrolled:
     """The step-by-step form of one recurrent module.
 
@@ -38,8 +53,12 @@ class Unrolled:
         self.module = module
         self.in_force = 0
         self.points: dict[str, StatePoint] = {}
+        self.cells: dict[str, CellStep] = {}
+        # Brings a state of an earlier step to the rows of the present one, where a batch grows on the way.
+        self.aligned: Callable[[Tensor], Tensor] = lambda state: state
         for layer in range(module.num_layers):
             for suffix in self._suffixes():
+                self.cells[f"l{layer}{suffix}"] = CellStep(self._update(layer, suffix))
                 self.points[f"h{layer}{suffix}"] = StatePoint()
                 if module.mode == "LSTM":
                     self.points[f"c{layer}{suffix}"] = StatePoint()
@@ -91,7 +110,8 @@ class Unrolled:
                 directions.append(ys)
                 finals_h.append(hn)
                 finals_c.append(cn)
-            x = torch.cat(directions, dim=-1)
+            x = torch.cat([self.aligned(ys) for ys in directions], dim=-1)
+        finals_h, finals_c = [[self.aligned(f) for f in finals] for finals in (finals_h, finals_c)]
         out = x if m.batch_first else x.transpose(0, 1)
         final_h = torch.stack(finals_h)
         final: Any = (final_h, torch.stack(finals_c)) if m.mode == "LSTM" else final_h
@@ -114,10 +134,14 @@ class Unrolled:
         n = x.shape[1]
         order = range(n - 1, -1, -1) if suffix else range(n)
         outputs: list[Tensor] = [h] * n
+        cell = self.cells[f"l{layer}{suffix}"]
         for t in order:
-            h, c = self._step(x[:, t], h, c, layer, suffix, (t, n))
+            h, c = cell(x[:, t], h, c, (t, n))
             outputs[t] = h
-        return torch.stack(outputs, dim=1), h, h if c is None else c
+        return torch.stack([self.aligned(y) for y in outputs], dim=1), h, h if c is None else c
+
+    def _update(self, layer: int, suffix: str) -> Callable[..., tuple[Tensor, Tensor | None]]:
+        return lambda x, h, c, step: self._step(x, h, c, layer, suffix, step)
 
     def _step(
         self, x: Tensor, h: Tensor, c: Tensor | None, layer: int, suffix: str, step: tuple[int, int]

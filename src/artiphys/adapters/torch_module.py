@@ -25,6 +25,7 @@ from artiphys.adapters.base import (
     without_trace,
 )
 from artiphys.adapters.recurrent import Unrolled, unroll
+from artiphys.adapters.stages import candidates
 from artiphys.errors import InputError, unknown
 from artiphys.site import Site
 from artiphys.stimuli import Inputs
@@ -93,12 +94,26 @@ class TorchAdapter:
         """The module; it was never changed."""
         return self.root
 
-    def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
+    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
         """The module's own outputs; ``last_only`` means nothing to a module without positions."""
         inputs = inputs_to(inputs, device_of(self.root))
         if isinstance(inputs, Mapping):
             return self.root(**inputs)
         return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)
+
+    def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
+        """Layers in series; the steps of a recurrent module where the taps are in its states."""
+        found = []
+        for guess in candidates(self.root) or [[("", self.root)]]:
+            modules: list[tuple[str, nn.Module]] = []
+            for name, module in guess:
+                known = self.recurrent.get(name)
+                stepped = known is not None and any(tap.module in known.points.values() for tap in taps)
+                cells = known.cells if known is not None and stepped else {}
+                modules += [(f"{name}.{cell}", m) for cell, m in cells.items()] or [(name, module)]
+            if len(modules) > 1 or modules[0][1] is not self.root:
+                found.append(modules)
+        return found
 
     def discover(self, example: Inputs) -> Discovery:
         """Run two and three trials of the example and name what is seen."""

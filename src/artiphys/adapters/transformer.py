@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -101,7 +101,7 @@ class TransformerAdapter:
             self._given.config._attn_implementation = self._attention
         self._before = []
 
-    def call(self, inputs: Inputs, *, last_only: bool = False) -> Any:
+    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
         """Logits ``(trial, time, token)``, or ``(trial, token)`` at each trial's last real position."""
         inputs = inputs_to(inputs, device_of(self.root))
         kwargs: dict[str, Any] = dict(inputs) if isinstance(inputs, Mapping) else {self._main_input: inputs}
@@ -113,11 +113,20 @@ class TransformerAdapter:
             kwargs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp(min=0)
         if "use_cache" in self._accepts:
             kwargs.setdefault("use_cache", False)
-        if last_only and mask is None and "logits_to_keep" in self._accepts:
-            kwargs["logits_to_keep"] = 1
+        last = None if mask is None else last_real(mask)
+        if last_only and "logits_to_keep" in self._accepts:
+            # Only the positions that are anyone's last are read out; the readout can cost as much as all layers.
+            kept, last = (1, None) if last is None else torch.unique(last, return_inverse=True)
+            kwargs["logits_to_keep"] = kept
         outputs = self.root(**kwargs)
         values = getattr(outputs, "logits", outputs)
-        return last_position(values, mask) if last_only and isinstance(values, Tensor) else values
+        return last_position(values, last, n_trials) if last_only and isinstance(values, Tensor) else values
+
+    def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
+        """The blocks (of encoder and decoder)."""
+        lists = [(name, getattr(self.bridge, name, None)) for name in ("encoder_blocks", "blocks", "decoder_blocks")]
+        blocks = [(f"{n}.{i}", b) for n, found in lists if isinstance(found, nn.ModuleList) for i, b in enumerate(found)]
+        return [blocks] if blocks else []
 
     def discover(self, example: Inputs) -> Discovery:
         """Run two and three trials and see which of TransformerLens's hooks fire, and in what shape."""
@@ -178,15 +187,22 @@ class TransformerAdapter:
         return (*(f"axis{i}" for i in range(1, len(shape))), "unit"), True
 
 
-def last_position(values: Tensor, mask: Tensor | None) -> Tensor:
+def last_real(mask: Tensor) -> Tensor:
+    """``(trial,)`` position of each trial's last real token."""
+    position = torch.arange(mask.shape[1], device=mask.device)
+    return torch.where(mask.bool(), position, -1).amax(dim=1)
+
+
+def last_position(values: Tensor, last: Tensor | None, n_trials: int | None = None) -> Tensor:
     """Each trial's output at its last real position: ``(trial, time, ...)`` -> ``(trial, ...)``."""
     if values.ndim < 3:
         return values
-    if mask is None:
+    if last is None:
         return values[:, -1]
-    position = torch.arange(mask.shape[1], device=mask.device)
-    last = torch.where(mask.bool(), position, -1).amax(dim=1)
-    return values[torch.arange(len(values), device=values.device), last]
+    # The batch may have grown since the mask was given: trials come again every n_trials rows.
+    period = last[: n_trials or len(last)]
+    row = torch.arange(len(values), device=values.device)
+    return values[row, period.repeat(len(values) // len(period)).to(values.device)]
 
 
 def is_bridge(model: Any) -> bool:

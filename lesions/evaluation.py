@@ -1,0 +1,247 @@
+"""Evaluation: the values of many coalitions, in blocks that share what coalitions have in common.
+
+A block is one forward pass. Its batch starts with one copy of the trials and grows where coalitions
+part (`artiphys.lesions.growth`); a model without stages starts with a copy for every coalition.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artiphys.adapters.base import without_trace
+from artiphys.adapters.stages import NotStagedError, Stages, find_stages
+from artiphys.errors import ArtiphysError
+from artiphys.lesions.acting import first_stages
+from artiphys.lesions.growth import Growth
+from artiphys.lesions.together import rows_of_coalition, writes_of
+from artiphys.lesions.tree import Tree, in_order
+from artiphys.lesions.write import Writer
+from artiphys.preparation import Preparation
+from artiphys.rows import Rows
+from artiphys.scores import Score
+from artiphys.stimuli import Stimuli
+from artiphys.taps import leaves
+
+logger = logging.getLogger("artiphys")
+Array = np.ndarray[Any, Any]
+TOLERANCE = 1e-5  # relative: what float32 sums in another order may differ by
+CHECKED = 8  # coalitions compared with the plain loop before a model's batches may grow
+CHECK_TRIALS = 16
+
+
+@dataclass
+class Values:
+    """What one block gave: kept values ``(coalition, trial[, number])`` and what went wrong, by coalition."""
+
+    kept: Array
+    failed: dict[int, Exception] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a model's coalitions are evaluated: its stages, and from which of them each player's lesion acts."""
+
+    growth: Growth
+    first_stage: Array
+    why: str
+
+    @property
+    def n_stages(self) -> int:
+        """Stages of one forward pass; 0 where nothing is shared."""
+        return len(self.growth.stages)
+
+    @property
+    def n_shared(self) -> int:
+        """Stages below the first lesion that any player can make."""
+        return int(self.first_stage.min()) if self.n_stages else 0
+
+
+class Evaluator:
+    """Runs coalitions of one game.
+
+    Parameters
+    ----------
+    prep, stimuli, score
+    players : sequence of sequence of Writer
+        What each player's lesion writes.
+    """
+
+    def __init__(
+        self, prep: Preparation, stimuli: Stimuli, score: Score, players: Sequence[Sequence[Writer]]
+    ) -> None:
+        self.prep, self.stimuli, self.score = prep, stimuli, score
+        self.players, self.writes = players, writes_of(players)
+        self.n_units = 0  # stages computed so far, in copies of all trials
+        self._layout: Layout | None = None
+        self._plain = Layout(Growth(Stages(), prep.frame), np.zeros(len(players), dtype=int), "")
+
+    @property
+    def layout(self) -> Layout:
+        """Found, and compared with the plain loop, when first asked for."""
+        if self._layout is None:
+            self._layout = self._found()
+        return self._layout
+
+    @contextmanager
+    def running(self, layout: Layout | None = None) -> Iterator[None]:
+        """Hooks and stages in place; `block` may be called inside."""
+        layout = self.layout if layout is None else layout
+        tapping = self.prep.tapping()
+        for site, write in self.writes.items():
+            tapping.write(self.prep.tap(site), write)
+        with torch.no_grad(), tapping, layout.growth.active(layout.n_shared):
+            self._running = layout
+            try:
+                yield
+            finally:
+                self.prep.frame.forget()
+
+    def block(self, coalitions: Array, trials: Stimuli, n_at_once: int) -> Values:
+        """Score coalitions (bool ``(n, player)``, True = intact, sorted as in `sort`) on some of the trials."""
+        outputs = self._outputs(coalitions, trials, n_at_once)
+        self.n_units += self._running.growth.n_units * len(trials) / len(self.stimuli)
+        return self._scored(outputs, len(coalitions), trials)
+
+    def sort(self, coalitions: Array) -> Array:
+        """Order in which coalitions that share most stand together."""
+        return in_order(~coalitions, self.layout.first_stage)
+
+    def _outputs(self, coalitions: Array, trials: Stimuli, n_at_once: int) -> Any:
+        layout, frame = self._running, self.prep.frame
+        cut = ~coalitions
+        tree = Tree.of(cut, layout.first_stage, layout.n_stages)
+        for write in self.writes.values():
+            write.cut = torch.as_tensor(cut)
+        frame.announce(Rows(trials, tree.coalitions(0)))
+        layout.growth.begin(tree, trials, n_at_once)
+        inputs = trials.tiled(layout.growth.first_rows())
+        return self.prep.adapter.call(inputs, last_only=self.score.needs == "last", n_trials=len(trials))
+
+    def _scored(self, outputs: Any, n: int, trials: Stimuli) -> Values:
+        score = self.score
+        if score.rowwise:
+            try:
+                raw = score.raw(outputs, trials, n * len(trials))
+            except ArtiphysError:
+                if n == 1:
+                    raise
+                return self._one_by_one(outputs, n, trials)
+            kept = raw.detach().to("cpu", torch.float64).numpy()
+            kept = kept.reshape(n, len(trials), *kept.shape[1:])
+            bad = np.flatnonzero(~np.isfinite(kept).reshape(n, -1).all(axis=1))
+            return self._one_by_one(outputs, n, trials) if len(bad) else Values(kept)
+        return self._one_by_one(outputs, n, trials)
+
+    def _one_by_one(self, outputs: Any, n: int, trials: Stimuli) -> Values:
+        failed: dict[int, Exception] = {}
+        kept: list[Array | None] = []
+        for i in range(n):
+            try:
+                kept.append(self.score(rows_of_coalition(outputs, i, n, len(trials)), trials).numpy())
+            except Exception as error:  # noqa: BLE001 (whatever a user's score raises belongs to this coalition)
+                failed[i] = error
+                kept.append(None)
+        shape = next((k.shape for k in kept if k is not None), (len(trials),))
+        return Values(np.stack([np.full(shape, np.nan) if k is None else k for k in kept]), failed)
+
+    def _found(self) -> Layout:
+        taps = [self.prep.tap(site) for site in self.writes]
+        guesses = self.prep.adapter.stage_candidates(taps)
+        reasons = []
+        for guess in guesses:
+            names = tuple(name for name, _ in guess)
+            try:
+                layout = self._traced(guess)
+            except NotStagedError as error:
+                reasons.append(str(error))
+                continue
+            except Exception as error:  # noqa: BLE001 (a guess that breaks the forward is only a wrong guess)
+                reasons.append(f"{type(error).__name__}: {error}")
+                continue
+            if layout.n_stages == 0:
+                continue
+            key = (names, tuple(sorted(self.writes)), str(self.score.needs), self.stimuli.form())
+            if key not in self.prep.staged:
+                self.prep.staged[key] = self._disagreement(layout)
+            if not self.prep.staged[key]:
+                return layout
+            reasons.append(self.prep.staged[key])
+        why = "; ".join(dict.fromkeys(reasons)) or "the adapter names no stages for this model"
+        logger.info("no computation is shared between coalitions, only batched: %s", why)
+        return Layout(self._plain.growth, self._plain.first_stage, f"batching only: {why}")
+
+    def _traced(self, guess: Sequence[tuple[str, Any]]) -> Layout:
+        prep = self.prep
+        taps = [prep.tap(site) for site in self.writes]
+        tapping = prep.tapping()
+        for tap in taps:
+            tapping.write(tap, lambda x, at: x)
+
+        def run(n: int) -> None:
+            rows = self.stimuli[[i % len(self.stimuli) for i in range(n)]]
+            prep.frame.announce(Rows(rows))
+            try:
+                prep.adapter.call(rows.inputs)
+            finally:
+                prep.frame.forget()
+
+        with torch.no_grad(), without_trace(prep.model), tapping:
+            stages = find_stages(guess, taps, run)
+        first = np.array([first_stages(parts, stages, prep, self.stimuli) for parts in self.players])
+        unrolled = getattr(prep.adapter, "recurrent", {}).values()
+        return Layout(Growth(stages, prep.frame, list(unrolled)), first, f"prefixes shared over {len(stages)} stages")
+
+    def _disagreement(self, layout: Layout) -> str:
+        """Compare with one forward a coalition; empty if they agree."""
+        trials = self.stimuli[: min(CHECK_TRIALS, len(self.stimuli))]
+        rng = np.random.default_rng(0)
+        some = np.unique(rng.random((CHECKED, len(self.players))) < rng.random((CHECKED, 1)), axis=0)
+        some = some[in_order(~some, layout.first_stage)]
+        try:
+            with self.running(layout):
+                grown = _flat(self._outputs(some, trials, 3))
+        except Exception as error:  # noqa: BLE001 (a model this breaks is evaluated without it)
+            return f"the batch cannot grow between stages ({type(error).__name__}: {str(error)[:120]})"
+        with self.running(self._plain):
+            batched = _flat(self._outputs(some, trials, len(some)))
+            single = [_flat(self._outputs(c[None], trials, 1)) for c in some]
+        looped = [torch.cat(parts) for parts in zip(*single)]
+        if [t.shape for t in grown] != [t.shape for t in looped]:
+            return "the outputs of a batch that grows have another shape"
+        for a, b, ref in zip(grown, batched, looped):
+            allowed = max(TOLERANCE, 3 * _distance(b, ref))  # batching alone may differ as much in half precision
+            if _distance(a, ref) > allowed:
+                text = f"a batch that grows gave other outputs (relative difference {_distance(a, ref):.2g})"
+                warnings.warn(f"{text}; coalitions of this model are batched instead", stacklevel=2)
+                return text
+        return ""
+
+
+def _flat(outputs: Any) -> list[Tensor]:
+    return [t.detach().to(torch.float64).cpu() for _, t in leaves(outputs) if t.ndim > 0]
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    if not b.numel():
+        return 0.0
+    if not torch.equal(torch.isfinite(a), torch.isfinite(b)):
+        return float("inf")
+    a, b = a.nan_to_num(), b.nan_to_num()
+    scale = float(b.abs().max())
+    return float((a - b).abs().max()) / scale if scale else float((a - b).abs().max())
+
+
+def described(coalition: Array, names: Sequence[Any]) -> str:
+    """A coalition by the players it lesions, for messages."""
+    cut: list[Any] = [n for n, intact in zip(names, coalition) if not intact]
+    some = ", ".join(map(str, cut[:8])) + (f" and {len(cut) - 8} more" if len(cut) > 8 else "")
+    return f"with {some} lesioned" if cut else "with all players intact"

@@ -1,0 +1,53 @@
+"""Memo: what was kept of every coalition evaluated so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+def keys_of(coalitions: Array) -> list[bytes]:
+    """One short key a coalition (bool ``(n, player)``).
+
+    >>> keys_of(np.array([[True, False], [True, False]])) == [bytes([128])] * 2
+    True
+    """
+    packed = np.ascontiguousarray(np.packbits(coalitions, axis=1))
+    found: list[bytes] = packed.view(f"V{packed.shape[1]}").ravel().tolist()
+    return found
+
+
+class Memo:
+    """Kept values ``(trial[, number])`` by key, in one array that grows."""
+
+    def __init__(self) -> None:
+        self._place: dict[bytes, int] = {}
+        self._kept: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._place
+
+    def add(self, keys: Sequence[bytes], kept: Array) -> None:
+        """Keep the values ``(n, trial[, number])`` of new keys."""
+        start = len(self._place)
+        needed = start + len(keys)
+        if self._kept is None or needed > len(self._kept):
+            size = max(needed, 2 * start, 64)
+            grown = np.empty((size, *kept.shape[1:]))
+            if self._kept is not None:
+                grown[:start] = self._kept[:start]
+            self._kept = grown
+        self._kept[start:needed] = kept
+        self._place.update(zip(keys, range(start, needed)))
+
+    def take(self, keys: Sequence[bytes]) -> Array:
+        """Kept values of known keys ``(n, trial[, number])``."""
+        assert self._kept is not None
+        return self._kept[[self._place[k] for k in keys]]

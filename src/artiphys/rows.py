@@ -1,0 +1,79 @@
+"""Rows: which trial and which coalition each row of a batch belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artiphys.stimuli import Stimuli
+
+
+class Rows:
+    """The rows of one batch: all trials, once a node (node-major), or as they were given.
+
+    What is rarely asked for (conditions, the row of each coalition) is worked out when asked for: a
+    toy's forward pass takes less time than a table of its rows.
+
+    Parameters
+    ----------
+    trials : Stimuli
+        One copy of the trials.
+    nodes : Tensor, optional
+        ``(node,)`` index of the coalition each copy of the trials belongs to.
+    node : Tensor, optional
+        ``(row,)`` the same row by row, for one copy of the trials in any order.
+    """
+
+    def __init__(self, trials: Stimuli, nodes: Tensor | None = None, node: Tensor | None = None) -> None:
+        self._trials, self._nodes, self._node = trials, nodes, node
+        self.n_copies = 1 if nodes is None else len(nodes)
+
+    def __len__(self) -> int:
+        return self.n_copies * len(self._trials)
+
+    @cached_property
+    def trial(self) -> Tensor:
+        """``(row,)`` trial ids."""
+        return torch.as_tensor(self._trials.ids).repeat(self.n_copies)
+
+    @property
+    def nodes(self) -> Tensor | None:
+        """``(group,)`` coalition of each run of equally many rows; None if rows belong to none."""
+        return self._node if self._nodes is None else self._nodes
+
+    @cached_property
+    def node(self) -> Tensor | None:
+        """``(row,)`` coalition of each row."""
+        return self._node if self._nodes is None else self._nodes.repeat_interleave(len(self._trials))
+
+    @cached_property
+    def valid(self) -> Tensor | None:
+        """``(row, time)`` False at padding."""
+        mask = self._trials.valid
+        return None if mask is None else mask.repeat(self.n_copies, 1)
+
+    @property
+    def conditions(self) -> Mapping[str, Any]:
+        """Columns of the conditions table, one value a row."""
+        return _Columns(self._trials, self.n_copies)
+
+
+class _Columns(Mapping[str, Any]):
+    """Columns tiled when they are asked for."""
+
+    def __init__(self, trials: Stimuli, n_copies: int) -> None:
+        self._table, self._n = trials.conditions, n_copies
+
+    def __getitem__(self, column: str) -> Any:
+        return np.tile(self._table[column].to_numpy(), self._n)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.columns)
+
+    def __len__(self) -> int:
+        return len(self._table.columns)
