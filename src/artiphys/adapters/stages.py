@@ -174,7 +174,7 @@ def candidates(root: nn.Module) -> list[list[tuple[str, nn.Module]]]:
     guesses = []
     for modules in (fine, coarse):
         named = [(names[id(m)], m) for m in {id(m): m for m in modules}.values() if m is not root]
-        if len(named) > 1 and named not in guesses:
+        if named and named not in guesses:
             guesses.append(named)
     return guesses
 
