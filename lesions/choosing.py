@@ -72,10 +72,10 @@ def _chosen(game: Played, request: Request) -> tuple[str, str]:
     if request.budget is not None and request.budget < 2 + 2 * LEAST_ORDERS * (n - 1):
         return "shrunken", f"{many}; the budget is too small for {LEAST_ORDERS} pairs of permutations"
     values = game(drawn)
-    model, _ = shrunken(design, centred(design, values))
+    models, _ = shrunken(design, centred(design, values))
     variances = []
     for found, cost in (
-        (cross_fitted(design, values, model), each[0] * len(drawn)),
+        (cross_fitted(design, values, *models), each[0] * len(drawn)),
         (antithetic(orders.first(PILOT_ORDERS), game(walked)), each[1] * len(walked)),
     ):
         variance = 0.0 if found.stderr is None else float(np.mean(found.stderr**2))

@@ -41,21 +41,31 @@ def centred(design: Design, values: Array) -> Array:
     return np.asarray(u - Functional.of(design.index, design.n_players).offset(x)[:, None] * whole)
 
 
-def cross_fitted(design: Design, values: Array, model: Smoother) -> Estimate:
-    """Values and errors from a model of the same pairs; ``values`` are those of ``design.coalitions``."""
+def cross_fitted(design: Design, values: Array, *models: Smoother) -> Estimate:
+    """Values and errors from models of the same pairs; ``values`` are those of ``design.coalitions``.
+
+    Of several models, pair j is corrected by number ``j mod len(models)``: one whose shrinkage was chosen
+    without it.
+    """
     functional = Functional.of(design.index, design.n_players)
     x, u = sign(design.intact), centred(design, values)
     whole = functional.weights(x) * design.share
     known, unknown = whole * design.fraction, whole * (1 - design.fraction)
     if (design.fraction >= 1).all():
         return Estimate(design.coalitions, _on_coalitions(functional, x, known))
-    left = np.maximum(model.diagonal(), 1e-9)
-    # The model's part: its values less what it says about known pairs.
-    predicted = model.value_weights - known + model.from_left(known)
-    correction = unknown - predicted / len(x)
-    weights = known + predicted + model.from_left(correction / left)
-    stderr, df = _errors(design, model, u, unknown)
+    weights = known.copy()
+    for i, model in enumerate(models):
+        own = np.arange(len(x)) % len(models) == i
+        # The model's part: its values less what it says about known pairs.
+        predicted = model.value_weights - known + model.from_left(known)
+        correction = np.where(own, unknown - predicted / len(x), 0.0)
+        weights += predicted * own.mean() + model.from_left(correction / _left(model))
+    stderr, df = _errors(design, models, u, unknown)
     return Estimate(design.coalitions, _on_coalitions(functional, x, weights), stderr, df, float(len(x)))
+
+
+def _left(model: Smoother) -> Array:
+    return np.maximum(model.diagonal(), 1e-9)
 
 
 def _on_coalitions(functional: Functional, x: Array, weights: Array) -> Array:
@@ -64,18 +74,20 @@ def _on_coalitions(functional: Functional, x: Array, weights: Array) -> Array:
     return np.hstack([whole[:, None] / 2, -whole[:, None] / 2, weights / 2, -weights / 2])
 
 
-def _errors(design: Design, model: Smoother, u: Array, unknown: Array) -> tuple[Array, Array]:
+def _errors(design: Design, models: tuple[Smoother, ...], u: Array, unknown: Array) -> tuple[Array, Array]:
     """Standard errors and their degrees of freedom ``(player, output)``."""
-    left = np.maximum(model.diagonal(), 1e-9)
-    residual = model.residuals(u)
+    which = np.arange(len(u)) % len(models)
+    left = np.stack([_left(m) for m in models])  # (model, pair)
+    residual = np.stack([m.residuals(u) for m in models])  # (model, pair, output)
+    out = (residual / left[:, :, None])[which, np.arange(len(u))]
     per_sample = unknown / np.sqrt(np.maximum(1 - design.fraction, 1e-12))
     own, df = np.empty((2, len(unknown), u.shape[1]))
     for o in range(u.shape[1]):
-        squares = _deviations(per_sample * (residual[:, o] / left), design.stratum) ** 2
+        squares = _deviations(per_sample * out[:, o], design.stratum) ** 2
         own[:, o] = squares.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             df[:, o] = 2 * own[:, o] ** 2 / (squares**2).sum(axis=1)
-    variance = np.maximum(own + _shared(model, residual, left, unknown), 0.5 * own)
+    variance = np.maximum(own + _shared(models, residual, left, unknown), 0.5 * own)
     stderr = np.sqrt(variance)
     # Rounding is not an error of sampling.
     rounding = 1e-13 * np.abs(u).max(axis=0, initial=0)
@@ -93,20 +105,33 @@ def _deviations(terms: Array, stratum: Array) -> Array:
     return np.asarray((terms - np.repeat(means, drawn[present], axis=1)) * scale[stratum])
 
 
-def _shared(model: Smoother, residual: Array, left: Array, unknown: Array) -> Array:
+def _shared(models: tuple[Smoother, ...], residual: Array, left: Array, unknown: Array) -> Array:
     """Covariance between the terms of two pairs, each of which was in the other's model: ``(player, output)``.
 
     Were the model without pair j fixed, its terms would have mean 0; two terms are related only by what pair k
     changed in the model without j, and j in the model without k.
     """
-    m = len(left)
+    m = left.shape[1]
     chosen = np.arange(m) if m <= SHARED_ON else np.unique(np.linspace(0, m - 1, SHARED_ON // 2).astype(int))
-    block = model.columns(chosen)
-    product = left[:, None] * left[chosen]
-    both = np.maximum(product - block**2, 1e-9 * product)
-    total = np.empty((len(unknown), residual.shape[1]))
-    for o in range(residual.shape[1]):
-        a, b = residual[:, o][:, None], residual[chosen, o]
-        change = block**2 * (b * left[:, None] - block * a) * (a * left[chosen] - block * b) / (product * both**2)
-        total[:, o] = np.einsum("ij,ij->i", unknown @ change, unknown[:, chosen]) * (m / len(chosen))
+    blocks = [model.columns(chosen) for model in models]
+    total = np.empty((len(unknown), residual.shape[2]))
+    for o in range(residual.shape[2]):
+        # What the pairs of the rows' models owe to the chosen, and the chosen's to the rows.
+        ahead, back = np.empty((2, m, len(chosen)))
+        for i, block in enumerate(blocks):
+            rows, columns = np.arange(m) % len(models) == i, chosen % len(models) == i
+            d, r = left[i], residual[i, :, o]
+            ahead[rows] = _change(block[rows], d[rows, None], r[rows, None], d[chosen], r[chosen])
+            back[:, columns] = _change(
+                block[:, columns], d[chosen[columns]], r[chosen[columns]], d[:, None], r[:, None]
+            )
+        related = unknown @ (ahead * back)
+        total[:, o] = np.einsum("ij,ij->i", related, unknown[:, chosen]) * (m / len(chosen))
     return total
+
+
+def _change(block: Array, left: Array, residual: Array, left_out: Array, residual_out: Array) -> Array:
+    """By how much leaving out a second pair changes the prediction of one left out before."""
+    product = left * left_out
+    both = np.maximum(product - block**2, 1e-9 * product)
+    return np.asarray(block / left * (residual_out * left - block * residual) / both)

@@ -25,7 +25,7 @@ METHODS = ("auto", "exact", "permutation", "regression", "shrunken", "screening"
 LEAST_PAIRS = 96  # of coalitions, below which intervals covered too little on skewed games
 PAIRS_A_PLAYER = 6  # likewise, of an unshrunken regression
 PAIRS_A_PARAMETER = 1.6  # of a regression of third order
-LEAST_ORDERS = 48  # pairs of permutations
+LEAST_ORDERS = 64  # pairs of permutations
 DEFAULT_PAIRS = (256, 16)  # at least; a player
 FREE = 64  # with a tolerance and no budget, at most so many times the least
 
@@ -128,9 +128,9 @@ def shrunken_regression(game: Played, request: Request, why: str) -> Attribution
     def sample(m: int) -> tuple[Estimate, Array]:
         design = pairs.design(m)
         values = game(design.coalitions)
-        model, ratio = shrunken(design, centred(design, values))
+        models, ratio = shrunken(design, centred(design, values))
         ratios.append(ratio)
-        return _with_values(cross_fitted(design, values, model), values)
+        return _with_values(cross_fitted(design, values, *models), values)
 
     found, note = until(sample, LEAST_PAIRS, most, *_how(request))
     note += f"; interactions of third order {f'at variance ratio {ratios[-1]:g}' if ratios[-1] else 'did not help'}"
@@ -149,7 +149,7 @@ def permutation(game: Played, request: Request, why: str) -> Attribution:
     if n == 1:
         return exact(game, request, "one player has one order", "permutation")
     cost = 2 * (n - 1)
-    most = request.samples(LEAST_ORDERS, cost, math.inf, f"pairs of permutations of {n} players", 64)
+    most = request.samples(LEAST_ORDERS, cost, math.inf, f"pairs of permutations of {n} players", LEAST_ORDERS)
     orders = Orders(n, request.seed)
     started = clock.perf_counter()
 

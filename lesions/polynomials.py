@@ -71,15 +71,15 @@ def sizes_of(design: Design, functional: Functional) -> tuple[Array, Array]:
     """One indicator a stratum with enough draws, and its values: what depends on size alone costs nothing."""
     parts, n = strata(design.n_players, design.index), design.n_players
     drawn = np.bincount(design.stratum, minlength=len(parts))
-    # The middle stratum is odd under exchanging halves, so that its mean is 0 already.
-    kept = [b for b, part in enumerate(parts) if drawn[b] >= 4 and 2 * part.sizes[-1] != n]
+    # The middle stratum is odd under exchanging halves, so that its mean is 0 already. Of several sizes with Banzhaf
+    # values of their own one indicator cannot tell.
+    told = [functional.index == "shapley" or len(part.sizes) == 1 for part in parts]
+    kept = [b for b, part in enumerate(parts) if drawn[b] >= 4 and told[b] and 2 * part.sizes[-1] != n]
     columns = (design.stratum[:, None] == np.array(kept, dtype=int)).astype(float)
     values = np.zeros((n, len(kept)))
     if functional.index == "banzhaf":
         for column, b in enumerate(kept):
-            part = parts[b]
-            mean = math.fsum(w * (2 * s - n) / n for s, w in zip(part.sizes, part.shares))
-            values[:, column] = functional.scale * mean
+            values[:, column] = functional.scale * parts[b].share * (2 * parts[b].sizes[0] - n) / n
     return columns, values
 
 
@@ -91,26 +91,42 @@ def triples(n: int) -> Array:
     return np.stack([i[keep], j[keep], k[keep]], axis=1)
 
 
-def cubic(x: Array, functional: Functional) -> tuple[Array, Array]:
-    """Monomials of three players ``(pair, triple)`` and their values ``(player, triple)``."""
+def cubic(x: Array, functional: Functional, relevance: Array) -> tuple[Array, Array]:
+    """Monomials of three players ``(pair, triple)`` and their values ``(player, triple)``.
+
+    Each is scaled so that its variance in the model is the product of its players' relevance, in units of the
+    mean of that over triples times their number.
+    """
     t, n = triples(functional.n), functional.n
+    scale = np.sqrt(relevance[t].prod(axis=1) / cubic_total(relevance))
     raw = np.zeros((n, len(t)))
     if functional.index == "shapley":
         raw[t.T, np.arange(len(t))] = 2 / 3
-    return x[:, t[:, 0]] * x[:, t[:, 1]] * x[:, t[:, 2]], functional.finished(raw, np.ones(len(t)))
+    monomials = x[:, t[:, 0]] * x[:, t[:, 1]] * x[:, t[:, 2]]
+    return monomials * scale, functional.finished(raw, np.ones(len(t))) * scale
 
 
-def cubic_kernel(x: Array, y: Array) -> Array:
-    """Mean over triples of the product of their monomials ``(pair of x, pair of y)``, from inner products."""
-    n, t = x.shape[1], x @ y.T
-    return np.asarray(t * (t * t - 3 * n + 2) / (6 * math.comb(n, 3)))
+def cubic_total(relevance: Array) -> float:
+    """Sum over triples of the product of their players' relevance (Newton's identity)."""
+    one, two, three = (float((relevance**k).sum()) for k in (1, 2, 3))
+    return (one**3 - 3 * one * two + 2 * three) / 6
 
 
-def cubic_kernel_values(x: Array, functional: Functional) -> Array:
+def cubic_kernel(x: Array, y: Array, relevance: Array) -> Array:
+    """Mean over triples of the product of their monomials, weighted by relevance, from inner products.
+
+    ``(pair of x, pair of y)``; it equals the product of the features of `cubic` without listing triples.
+    """
+    t, three = (x * relevance) @ y.T, (x * relevance**3) @ y.T
+    two = float((relevance**2).sum())
+    return np.asarray((t * (t * t - 3 * two) + 2 * three) / (6 * cubic_total(relevance)))
+
+
+def cubic_kernel_values(x: Array, functional: Functional, relevance: Array) -> Array:
     """Values of the functions ``cubic_kernel(., x_j)``: ``(player, pair)``."""
-    n, total = functional.n, x.sum(axis=1, keepdims=True)
-    at_all = (total * (total * total - 3 * n + 2))[:, 0] / (6 * math.comb(n, 3))
+    at_all = cubic_kernel(x, np.ones((1, functional.n)), relevance)[:, 0]
     if functional.index == "banzhaf":
         return functional.finished(np.zeros(x.T.shape), at_all)
-    pairs_of_others = ((total - x) ** 2 - (n - 1)) / 2
-    return functional.finished((2 / 3) * (x * pairs_of_others).T / math.comb(n, 3), at_all)
+    own = x * relevance
+    pairs_of_others = ((own.sum(axis=1, keepdims=True) - own) ** 2 - (relevance**2).sum() + relevance**2) / 2
+    return functional.finished((2 / 3) * (own * pairs_of_others).T / cubic_total(relevance), at_all)

@@ -86,7 +86,7 @@ def least_squares(design: Design, order: int) -> Smoother:
     x, functional = sign(design.intact), Functional.of(design.index, design.n_players)
     parts = [_drift(design, functional, x)]
     if order == 3:
-        parts.append(cubic(x, functional))
+        parts.append(cubic(x, functional, np.ones(functional.n)))
     features, values = (np.hstack(p) for p in zip(*parts))
     factor, weights, estimable = _orthonormal(features, values)
     return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
@@ -109,35 +109,56 @@ def _orthonormal(features: Array, values: Array) -> tuple[Array, Array, bool]:
     return features @ (vectors / scale), rotated / scale, estimable
 
 
-def shrunken(design: Design, u: Array) -> tuple[Smoother, float]:
-    """Third order shrunken towards first by leave-one-out error; returns the ratio of variances it chose.
+def shrunken(design: Design, u: Array) -> tuple[tuple[Smoother, Smoother], float]:
+    """Third order shrunken towards first by leave-one-out error: two models, and the mean ratio of variances.
 
+    Both are fitted to all pairs. The shrinkage of the first is chosen on the odd pairs, to correct the even
+    ones with, and the other way round: chosen on all pairs it would make their residuals look too small.
     Players and sizes are shrunken too where there are fewer than four pairs for each.
     """
     x, functional = sign(design.intact), Functional.of(design.index, design.n_players)
-    linear, ratio = _chosen(design, functional, x, u)
-    return _fitted(design, functional, x, linear, ratio), ratio
+    free = len(x) >= 4 * (functional.n + len(set(design.stratum.tolist())))
+    shrinkages = [_chosen(design, functional, x, u, np.arange(other, len(x), 2), free) for other in (1, 0)]
+    first, second = (_fitted(design, functional, x, s) for s in shrinkages)
+    return (first, second), (shrinkages[0].cubic + shrinkages[1].cubic) / 2
 
 
-def _chosen(design: Design, functional: Functional, x: Array, u: Array) -> tuple[float, float]:
-    """The shrinkage with the least leave-one-out error, on a part of the pairs spread over all strata."""
-    part = np.unique(np.linspace(0, len(x) - 1, CHOSEN_ON).astype(int)) if len(x) > CHOSEN_ON else np.arange(len(x))
+@dataclass(frozen=True)
+class _Shrinkage:
+    """Variance of the linear part (inf: not shrunken) and of the cubic part, both / variance left over."""
+
+    linear: float
+    cubic: float
+    relevance: Array
+
+
+def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Array, free: bool) -> _Shrinkage:
+    """The shrinkage with the least leave-one-out error on a part of the pairs, thinned over all strata."""
+    part = part[np.unique(np.linspace(0, len(part) - 1, CHOSEN_ON).astype(int))]
     some = Design(design.index, design.intact[part], design.stratum[part], design.share[part], design.fraction[part])
     weight = (1 - some.fraction) * some.share
-    free = len(part) >= 4 * (functional.n + len(set(design.stratum.tolist())))
-    best = (math.inf, math.inf, 0.0)
     scale = u[part].var(axis=0) + 1e-300
-    for linear in (math.inf,) if free else LINEAR:
-        for ratio in CUBIC if functional.n > 2 else CUBIC[:1]:
-            model = _fitted(some, functional, x[part], linear, ratio)
-            left = model.residuals(u[part]) / np.maximum(model.diagonal(), 1e-12)[:, None]
-            error = float((weight @ (left**2 / scale)).sum())
-            if error < best[0] * (1 - 1e-9):
-                best = (error, linear, ratio)
-    return best[1], best[2]
+    even = np.ones(functional.n)
+
+    def error(shrinkage: _Shrinkage) -> float:
+        model = _fitted(some, functional, x[part], shrinkage)
+        left = model.residuals(u[part]) / np.maximum(model.diagonal(), 1e-12)[:, None]
+        return float((weight @ (left**2 / scale)).sum()) * (1 + 1e-9 * math.log1p(shrinkage.cubic))
+
+    linear = min((_Shrinkage(v, 0.0, even) for v in ((math.inf,) if free else LINEAR)), key=error)
+    tried = [linear]
+    if functional.n > 2:
+        model = _fitted(some, functional, x[part], linear)
+        effect = np.abs(model.value_weights @ (u[part] / np.sqrt(scale))).max(axis=1)
+        effect = effect / max(float(effect.mean()), 1e-300)
+        # Interactions may be spread evenly, or lie between players that matter by themselves (heredity).
+        for relevance in (even, effect + 0.1):
+            tried += [_Shrinkage(linear.linear, c, relevance) for c in CUBIC[1:]]
+    return min(tried, key=error)
 
 
-def _fitted(design: Design, functional: Functional, x: Array, linear: float, ratio: float) -> Smoother:
+def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrinkage) -> Smoother:
+    linear, ratio, relevance = shrinkage.linear, shrinkage.cubic, shrinkage.relevance
     drift, values = _drift(design, functional, x)
     free = math.isinf(linear)
     if free and ratio == 0:
@@ -146,29 +167,28 @@ def _fitted(design: Design, functional: Functional, x: Array, linear: float, rat
     shrunk = [] if free else [(drift * math.sqrt(linear / functional.n), values * math.sqrt(linear / functional.n))]
     n_cubic = math.comb(functional.n, 3) if ratio else 0
     if free and n_cubic > LANDMARKS and len(x) > LANDMARKS:
-        shrunk.append(_landmarks(x, functional, ratio))
+        shrunk.append(_landmarks(x, functional, shrinkage))
         n_cubic = LANDMARKS
     elif n_cubic and n_cubic < 0.8 * len(x):
-        monomials, monomial_values = cubic(x, functional)
-        root = math.sqrt(ratio / n_cubic)
-        shrunk.append((monomials * root, monomial_values * root))
+        monomials, monomial_values = cubic(x, functional, relevance)
+        shrunk.append((monomials * math.sqrt(ratio), monomial_values * math.sqrt(ratio)))
     else:
         kernel, kernel_values = np.eye(len(x)), np.zeros((functional.n, len(x)))
         for f, v in shrunk:
             kernel, kernel_values = kernel + f @ f.T, kernel_values + v @ f.T
         if n_cubic:
-            kernel = kernel + ratio * cubic_kernel(x, x)
-            kernel_values = kernel_values + ratio * cubic_kernel_values(x, functional)
+            kernel = kernel + ratio * cubic_kernel(x, x, relevance)
+            kernel_values = kernel_values + ratio * cubic_kernel_values(x, functional, relevance)
         return _kernel_smoother(kernel, kernel_values, (drift, values) if free else None)
     return _feature_smoother(shrunk, (drift, values) if free else None)
 
 
-def _landmarks(x: Array, functional: Functional, ratio: float) -> tuple[Array, Array]:
+def _landmarks(x: Array, functional: Functional, shrinkage: _Shrinkage) -> tuple[Array, Array]:
     """The span of the kernel at some of the pairs: it bounds the work where there are more triples than that."""
-    chosen = x[np.linspace(0, len(x) - 1, LANDMARKS).astype(int)]
-    root = np.linalg.cholesky(cubic_kernel(chosen, chosen) + 1e-8 * np.eye(LANDMARKS))
-    inverse = np.linalg.inv(root).T * math.sqrt(ratio)
-    return cubic_kernel(x, chosen) @ inverse, cubic_kernel_values(chosen, functional) @ inverse
+    chosen, relevance = x[np.linspace(0, len(x) - 1, LANDMARKS).astype(int)], shrinkage.relevance
+    root = np.linalg.cholesky(cubic_kernel(chosen, chosen, relevance) + 1e-8 * np.eye(LANDMARKS))
+    inverse = np.linalg.inv(root).T * math.sqrt(shrinkage.cubic)
+    return cubic_kernel(x, chosen, relevance) @ inverse, cubic_kernel_values(chosen, functional, relevance) @ inverse
 
 
 def _kernel_smoother(kernel: Array, kernel_values: Array, drift: tuple[Array, Array] | None) -> Smoother:
