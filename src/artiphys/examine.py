@@ -15,7 +15,7 @@ import xarray as xr
 
 from artiphys.errors import BudgetError
 from artiphys.lesions import Attribution, Game, shapley, single_lesions
-from artiphys.lesions.attribution import Over
+from artiphys.lesions.result import Over
 from artiphys.players import Players
 from artiphys.probes import Decoding, Tuning, decode, tuning_curves
 from artiphys.recording import record

@@ -6,7 +6,7 @@ import numpy as np
 
 from artiphys.examine import ALPHA, Examination
 from artiphys.lesions import Attribution
-from artiphys.lesions.attribution import Over
+from artiphys.lesions.result import Over
 from artiphys.plotting import short
 from artiphys.probes import Tuning
 from artiphys.stats import false_discovery

@@ -13,7 +13,7 @@ from artiphys.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from artiphys.lesions.attribution import Attribution
+    from artiphys.lesions.result import Attribution
     from artiphys.probes.decoding import Decoding
     from artiphys.probes.tuning import Tuning
 

@@ -1,0 +1,90 @@
+"""Which estimator answers a request: the cheapest for its precision, judged on a pilot and never by the clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from artiphys.errors import BudgetError, InputError
+from artiphys.lesions.crossfit import centred, cross_fitted
+from artiphys.lesions.draws import Pairs
+from artiphys.lesions.estimating import (
+    LEAST_ORDERS,
+    LEAST_PAIRS,
+    METHODS,
+    Request,
+    covered,
+    exact,
+    permutation,
+    regression,
+    shrunken_regression,
+)
+from artiphys.lesions.exact import MAX_EXACT
+from artiphys.lesions.permutation import Orders, antithetic, paths
+from artiphys.lesions.result import Attribution, Played
+from artiphys.lesions.screening import screening
+from artiphys.lesions.smoothing import shrunken
+
+Array = np.ndarray[Any, Any]
+CHEAPER = 0.8  # permutations are only tried where one of their coalitions costs less than this part of a drawn one
+PILOT_ORDERS = 12
+
+
+def answer(game: Played, method: str, request: Request) -> Attribution:
+    """The result of one method, or of the one that "auto" chooses."""
+    if method not in METHODS:
+        raise InputError(f"method came as {method!r}; wanted one of {', '.join(METHODS)}")
+    n = game.n_players
+    if method == "exact" and not covered(n, request):
+        reason = f"the budget is {request.budget}" if n <= MAX_EXACT else f"at most {MAX_EXACT} players are enumerated"
+        raise BudgetError(f"exact values of {n} players take {2.0**n:.3g} evaluations; {reason}")
+    if method == "exact" or (method == "auto" and covered(n, request)):
+        return exact(game, request, f"all {2**n} coalitions of {n} players fit the budget")
+    why = "asked for"
+    if method == "auto":
+        method, why = _chosen(game, request)
+    run = {
+        "permutation": permutation,
+        "regression": regression,
+        "shrunken": shrunken_regression,
+        "screening": screening,
+    }[method]
+    return run(game, request, why)
+
+
+def _chosen(game: Played, request: Request) -> tuple[str, str]:
+    """The method of least estimated variance x planned cost, and why."""
+    n = game.n_players
+    many = (
+        f"{n} players are more than {MAX_EXACT}"
+        if n > MAX_EXACT
+        else f"2^{n} coalitions exceed the budget {request.budget}"
+    )
+    if request.order is not None:
+        return "regression", f"{many}; an order was asked for"
+    design, orders = Pairs(n, request.index, request.seed).design(LEAST_PAIRS), Orders(n, request.seed)
+    drawn, walked = design.coalitions, paths(orders.first(PILOT_ORDERS))
+    each = _cost(game, drawn) / len(drawn), _cost(game, walked) / len(walked)
+    if request.index == "banzhaf" or each[1] >= CHEAPER * each[0]:
+        shared = "" if request.index == "banzhaf" else "; permutations would not be cheaper a coalition"
+        return "shrunken", f"{many}{shared}"
+    if request.budget is not None and request.budget < 2 + 2 * LEAST_ORDERS * (n - 1):
+        return "shrunken", f"{many}; the budget is too small for {LEAST_ORDERS} pairs of permutations"
+    values = game(drawn)
+    models, _ = shrunken(design, centred(design, values))
+    variances = []
+    for found, cost in (
+        (cross_fitted(design, values, *models), each[0] * len(drawn)),
+        (antithetic(orders.first(PILOT_ORDERS), game(walked)), each[1] * len(walked)),
+    ):
+        variance = 0.0 if found.stderr is None else float(np.mean(found.stderr**2))
+        variances.append(variance * cost)
+    best = "shrunken" if variances[0] <= variances[1] else "permutation"
+    ratio = variances[1] / variances[0] if variances[0] else np.inf
+    return best, f"{many}; in a pilot, permutations had {ratio:.2g} times the variance x cost of a shrunken regression"
+
+
+def _cost(game: Played, coalitions: Array) -> float:
+    cost = getattr(game, "cost", None)
+    return float(cost(coalitions)) if cost is not None else float(len(coalitions))

@@ -1,0 +1,230 @@
+"""Which coalitions to evaluate: complement pairs, drawn without replacement within strata of sizes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Index = Literal["shapley", "banzhaf"]
+FINEST = 0.03  # least share of the kernel a stratum may have, so that every stratum gets draws
+PERMUTED = 60_000  # strata up to this many pairs are drawn from a shuffled list, larger ones by rejection
+COUNTABLE = 2**62
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Pairs (S, complement of S) whose smaller half has one of ``sizes`` players.
+
+    ``shares`` are the kernel's shares of those sizes; ``count`` is how many pairs there are, or infinity
+    where they weigh differently or are too many to number (it is then drawn with replacement).
+    """
+
+    sizes: tuple[int, ...]
+    shares: tuple[float, ...]
+    count: float
+
+    @property
+    def share(self) -> float:
+        """Its share of the whole kernel."""
+        return math.fsum(self.shares)
+
+
+@lru_cache(maxsize=64)
+def strata(n: int, index: Index) -> tuple[Stratum, ...]:
+    """The kernel of an index over pairs of ``n`` players, cut into strata of sizes.
+
+    Shapley's kernel gives size s the weight 1/(s(n-s)) (Charnes et al. 1988), Banzhaf's is uniform over
+    coalitions.
+
+    >>> [(s.sizes, round(s.share, 3), s.count) for s in strata(4, "shapley")]
+    [((1,), 0.727, 4), ((2,), 0.273, 3)]
+    """
+    sizes = range(1, n // 2 + 1)
+    if index == "shapley":
+        raw = [(0.5 if 2 * s == n else 1.0) / (s * (n - s)) for s in sizes]
+    else:
+        raw = [math.exp(_log_binomial(n, s) - n * math.log(2)) * (0.5 if 2 * s == n else 1.0) for s in sizes]
+    shares = [r / math.fsum(raw) for r in raw]
+    parts: list[list[tuple[int, float]]] = [[]]
+    for s, share in zip(sizes, shares):
+        if math.fsum(w for _, w in parts[-1]) >= FINEST:
+            parts.append([])
+        parts[-1].append((s, share))
+    if len(parts) > 1 and math.fsum(w for _, w in parts[-1]) < FINEST:
+        last = parts.pop()
+        parts[-1] += last
+    return tuple(_stratum(n, p, index) for p in parts)
+
+
+def _stratum(n: int, parts: list[tuple[int, float]], index: Index) -> Stratum:
+    count = sum(_pairs(n, s) for s, _ in parts)
+    countable = (len(parts) == 1 or index == "banzhaf") and count < COUNTABLE
+    return Stratum(tuple(s for s, _ in parts), tuple(w for _, w in parts), count if countable else math.inf)
+
+
+def _pairs(n: int, size: int) -> int:
+    return math.comb(n, size) // (2 if 2 * size == n else 1)
+
+
+def _log_binomial(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def n_pairs(n: int) -> int:
+    """Number of complement pairs besides (all, none)."""
+    return int(2 ** (n - 1) - 1)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Drawn pairs and what each stands for.
+
+    Attributes
+    ----------
+    intact : bool ``(pair, player)``
+        One half of each pair; the other is its complement.
+    stratum : int ``(pair,)``
+    share : ``(pair,)``
+        The kernel's share that one drawn pair stands for: share of its stratum / pairs drawn there.
+    fraction : ``(pair,)``
+        Part of its stratum that is drawn: 1 where the stratum is exhausted, 0 where it is endless.
+    """
+
+    index: Index
+    intact: Array
+    stratum: Array
+    share: Array
+    fraction: Array
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs drawn."""
+        return len(self.intact)
+
+    @property
+    def n_players(self) -> int:
+        """Players."""
+        return int(self.intact.shape[1])
+
+    @property
+    def coalitions(self) -> Array:
+        """All intact, all lesioned, the drawn halves, their complements: ``(2 + 2 pair, player)``."""
+        n = self.n_players
+        return np.concatenate([np.ones((1, n), bool), np.zeros((1, n), bool), self.intact, ~self.intact])
+
+
+class Pairs:
+    """An endless draw of pairs: a larger design contains every smaller one of the same seed."""
+
+    def __init__(self, n: int, index: Index, seed: int) -> None:
+        self.n, self.index = n, index
+        self.strata = strata(n, index)
+        children = np.random.SeedSequence(seed).spawn(len(self.strata) + 1)
+        self._offset = np.random.default_rng(children[0]).random(len(self.strata))
+        self._rows = [_Rows(n, s, child) for s, child in zip(self.strata, children[1:])]
+
+    def design(self, pairs: int) -> Design:
+        """At most ``pairs`` pairs, allotted to the strata by the kernel until they are exhausted."""
+        drawn = self._allotted(min(pairs, n_pairs(self.n)))
+        intact = np.concatenate([rows.first(k) for rows, k in zip(self._rows, drawn)])
+        share = np.array([s.share for s in self.strata]) / np.maximum(drawn, 1)
+        fraction = drawn / np.array([s.count for s in self.strata])
+        return Design(
+            self.index,
+            intact,
+            np.repeat(np.arange(len(drawn)), drawn),
+            np.repeat(share, drawn),
+            np.repeat(fraction, drawn),
+        )
+
+    def _allotted(self, pairs: int) -> Array:
+        """Pairs a stratum: floor(rate x share + offset), which only grows with the rate."""
+        shares = np.array([s.share for s in self.strata])
+        counts = np.array([s.count for s in self.strata])
+
+        def at(rate: float) -> Array:
+            return np.asarray(np.minimum(counts, np.floor(rate * shares + self._offset)))
+
+        low, high = 0.0, 2.0 * pairs / float(shares.min()) + 2.0
+        for _ in range(80):
+            middle = (low + high) / 2
+            low, high = (middle, high) if at(middle).sum() <= pairs else (low, middle)
+        return at(low).astype(int)
+
+
+class _Rows:
+    """Pairs of one stratum in the order in which they are drawn."""
+
+    def __init__(self, n: int, stratum: Stratum, seed: np.random.SeedSequence) -> None:
+        self.n, self.stratum = n, stratum
+        self._rng = np.random.default_rng(seed)
+        counts = [_pairs(n, s) for s in stratum.sizes] if math.isfinite(stratum.count) else [0]
+        self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+        self._drawn = np.empty((0, n), dtype=bool)
+        self._ranks = np.empty(0, dtype=np.int64)
+        if stratum.count <= PERMUTED:
+            self._ranks = self._rng.permutation(int(stratum.count))
+
+    def first(self, k: int) -> Array:
+        """The first ``k`` draws ``(k, player)``."""
+        while len(self._drawn) < k:
+            # Blocks double from a fixed size, so that the stream does not depend on who asks for how many.
+            block = max(64, len(self._drawn))
+            new = self._more(block)
+            self._drawn = np.concatenate([self._drawn, new])
+        return self._drawn[:k]
+
+    def _more(self, block: int) -> Array:
+        start = len(self._drawn)
+        if math.isinf(self.stratum.count):
+            shares = np.array(self.stratum.shares)
+            sizes = self._rng.choice(self.stratum.sizes, size=block, p=shares / shares.sum())
+            order = np.argsort(self._rng.random((block, self.n)), axis=1).argsort(axis=1)
+            return np.asarray(order < sizes[:, None])
+        if self.stratum.count > PERMUTED:
+            self._reject(start + block)
+        return self._ranked(self._ranks[start : start + block])
+
+    def _ranked(self, ranks: Array) -> Array:
+        """Pairs by their number in the stratum; of two halves of equal size either may stand for the pair."""
+        which = np.searchsorted(self._starts, ranks, side="right") - 1
+        sizes = np.array(self.stratum.sizes)[which]
+        even = 2 * sizes == self.n
+        # Halves with the last player come last among the combinations of half the players.
+        skipped = math.comb(self.n - 1, self.n // 2) if even.any() else 0
+        rows = combinations(self.n, sizes, ranks - self._starts[which] + np.where(even, skipped, 0))
+        if even.any():
+            rows ^= (self._rng.random(len(rows)) < 0.5)[:, None] & even[:, None]
+        return rows
+
+    def _reject(self, wanted: int) -> None:
+        """Draw ranks until ``wanted`` different ones are there, in the order they first came."""
+        wanted = min(wanted, int(self.stratum.count))
+        while len(self._ranks) < wanted:
+            new = self._rng.integers(int(self.stratum.count), size=wanted)
+            ranks = np.concatenate([self._ranks, new])
+            _, first = np.unique(ranks, return_index=True)
+            self._ranks = ranks[np.sort(first)]
+
+
+def combinations(n: int, sizes: Array, ranks: Array) -> Array:
+    """The combinations of ``sizes`` of ``n`` with the given colexicographic ranks: bool ``(rank, n)``.
+
+    >>> combinations(4, np.array([2, 2, 2]), np.array([0, 1, 5])).astype(int).tolist()
+    [[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1]]
+    """
+    left, rank = sizes.copy(), ranks.astype(np.int64)
+    rows = np.empty((len(ranks), n), dtype=bool)
+    most = int(sizes.max(initial=0))
+    for i in range(n - 1, -1, -1):
+        below = np.array([min(math.comb(i, k), COUNTABLE) for k in range(most + 1)])[left]
+        taken = (rank >= below) & (left > 0)
+        rank = rank - np.where(taken, below, 0)
+        left = left - taken
+        rows[:, i] = taken
+    return rows

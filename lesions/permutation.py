@@ -1,0 +1,112 @@
+"""Shapley values from antithetic permutations: an order of lesioning and its reverse share a sample."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from artiphys.lesions.result import Estimate
+
+Array = np.ndarray[Any, Any]
+DENSE = 30_000_000  # most numbers in the weights; beyond it positions are not adjusted for
+
+
+class Orders:
+    """An endless draw of permutations: more orders begin with the same ones."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.n = n
+        self._rng = np.random.default_rng(np.random.SeedSequence(seed))
+        self._orders = np.empty((0, n), dtype=int)
+
+    def first(self, pairs: int) -> Array:
+        """The first ``pairs`` orders ``(pair, position)``."""
+        if len(self._orders) < pairs:
+            new = self._rng.random((pairs - len(self._orders), self.n)).argsort(axis=1)
+            self._orders = np.concatenate([self._orders, new])
+        return self._orders[:pairs]
+
+
+def paths(orders: Array) -> Array:
+    """All intact, all lesioned, the first 1 to n - 1 players of each order intact, and their complements.
+
+    The complements are the coalitions of the reversed order.
+    """
+    n = orders.shape[1]
+    rank = orders.argsort(axis=1)
+    ahead = (rank[:, None, :] < np.arange(1, n)[:, None]).reshape(-1, n)
+    ends = np.repeat([[True], [False]], n, axis=1)
+    return np.concatenate([ends, ahead, ~ahead])
+
+
+def antithetic(orders: Array, values: Array) -> Estimate:
+    """Values and errors from the values of ``paths(orders)``, each pair of orders one independent sample.
+
+    A player's mean marginal contribution depends on its position in the order; the position's mean over all
+    players of the other pairs is taken off and the mean over positions added again (a control variate, free
+    of bias as no pair corrects itself).
+    """
+    pairs, n = orders.shape
+    steps = _steps(values, pairs, n)  # (pair, position, output)
+    rank = orders.argsort(axis=1)
+    adjusted = n * n * pairs <= DENSE
+    mirrored = (steps + steps[:, ::-1]) / 2
+    usual = (mirrored.sum(axis=0) - mirrored) / (pairs - 1) if adjusted else np.zeros_like(steps)
+    samples = np.take_along_axis(steps - usual, rank[:, :, None], axis=1)  # (pair, player, output)
+    deviation = (samples - samples.mean(axis=0)) ** 2
+    total = deviation.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = np.minimum(2 * total**2 / (deviation**2).sum(axis=0), pairs - 1)
+    stderr = np.sqrt(total / (pairs - 1) / pairs)
+    rounding = 1e-13 * np.abs(values).max(initial=0)
+    stderr = np.where(stderr <= rounding, 0.0, stderr)
+    weights = _adjusted_weights(orders) if adjusted else _plain_weights(orders)
+    return Estimate(paths(orders), weights, stderr, np.where(total > 0, df, math.inf), float(pairs))
+
+
+def _steps(values: Array, pairs: int, n: int) -> Array:
+    """Mean of the marginal contributions at each position of an order and at its mirror in the reverse."""
+    table = values.reshape(len(values), -1)
+    ahead, behind = table[2:].reshape(2, pairs, n - 1, -1)
+    half = np.empty((pairs, n + 1, table.shape[1]))
+    half[:, 1:n] = (ahead - behind) / 2
+    half[:, n] = (table[0] - table[1]) / 2
+    half[:, 0] = -half[:, n]
+    return np.asarray(np.diff(half, axis=1))
+
+
+def _adjusted_weights(orders: Array) -> Array:
+    pairs, n = orders.shape
+    own = np.zeros((n, pairs, n))
+    own[orders, np.arange(pairs)[:, None], np.arange(n)] = 1 / pairs
+    others = (own.sum(axis=1, keepdims=True) - own) / (pairs - 1)
+    on_steps = own - (others + others[:, :, ::-1]) / 2
+    inner = (on_steps[:, :, :-1] - on_steps[:, :, 1:]).reshape(n, -1) / 2
+    ends = (on_steps[:, :, 0] + on_steps[:, :, -1]).sum(axis=1, keepdims=True) / 2 + 1 / n
+    return np.hstack([ends, -ends, inner, -inner])
+
+
+def _plain_weights(orders: Array) -> Any:
+    pairs, n = orders.shape
+    player, position = orders.ravel(), np.tile(np.arange(n), pairs)
+    pair = np.repeat(np.arange(pairs), n)
+    half = pairs * (n - 1)
+    rows, columns, entries = [], [], []
+    for shift, by in ((0, 1.0), (-1, -1.0)):  # intact after the step, and before it
+        k = position + shift
+        inside = (k >= 0) & (k < n - 1)
+        at = 2 + pair[inside] * (n - 1) + k[inside]
+        for column, factor in ((at, 0.5), (at + half, -0.5)):
+            rows.append(player[inside])
+            columns.append(column)
+            entries.append(np.full(len(column), by * factor / pairs))
+        edge = player[~inside]  # u of all is plus, of none minus the same
+        for column, factor in ((0, 0.5), (1, -0.5)):
+            rows.append(edge)
+            columns.append(np.full(len(edge), column))
+            entries.append(np.full(len(edge), factor / pairs))
+    data = (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.csr_array(data, shape=(n, 2 + 2 * half))

@@ -1,0 +1,297 @@
+"""Attribution: what each player contributes, with both its uncertainties; and how one is made from weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from artiphys.errors import StatisticsError
+from artiphys.scores import Score
+from artiphys.stats import check_confidence, standard_error, t_interval
+from artiphys.version import __version__
+
+Array = np.ndarray[Any, Any]
+Over = Literal["coalitions", "stimuli", "both"]
+
+
+class Played(Protocol):
+    """What an estimator asks of a game (a `Game`, or a `CallableGame`)."""
+
+    kind: Any
+    score: Score
+    stimuli: Any
+    player_names: Any
+    seconds: float
+    n_evaluations: int
+
+    @property
+    def n_players(self) -> int:
+        """Number of players."""
+
+    def __call__(self, coalitions: Array) -> Array:
+        """Values ``(n,)`` or ``(n, output)`` of bool coalitions ``(n, player)``, True = intact."""
+
+    def per_trial(self, coalitions: Array) -> Array:
+        """The same a trial: ``(n, trial)`` or ``(n, trial, output)``."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What each player contributes to a game's value.
+
+    Attributes
+    ----------
+    values : DataArray ``(player,)``, or ``(player, output)`` where the score has several outputs
+        In units of the score.
+    stderr : DataArray like `values`
+        Error of the estimate for these stimuli; 0 if exact.
+    stderr_stimuli : DataArray like `values`
+        Standard error over trials: what new trials of the same kind would change. NaN where the game
+        gives no value a trial.
+    per_trial : DataArray ``(player, trial)`` or ``(player, trial, output)``, or None
+    intact, lesioned : float, or DataArray ``(output,)``
+        Value with all players intact, and with all lesioned.
+    n_evaluations : int
+        Coalitions evaluated for this result (each counted once).
+    n_samples : float
+        Independent samples behind `stderr` (inf if exact).
+    exact : bool
+    df : DataArray like `values`, or None
+        Degrees of freedom of `stderr`; None means ``n_samples - 1``.
+    order : int or None
+        Of the polynomial that a regression fitted.
+    confidence : float
+        What was asked for, and what `to_dataframe` shows.
+    method, kind, score, unit, seed, why, version
+        Provenance; `why` says why the method was chosen.
+    method_text : str
+        How the values were estimated, as a sentence.
+    """
+
+    values: xr.DataArray
+    stderr: xr.DataArray
+    stderr_stimuli: xr.DataArray
+    per_trial: xr.DataArray | None
+    intact: Any
+    lesioned: Any
+    n_evaluations: int
+    n_samples: float
+    exact: bool
+    method: str
+    kind: str
+    score: str
+    unit: str = ""
+    seed: int | None = None
+    why: str = ""
+    version: str = ""
+    seconds: float = 0.0
+    n_trials: int = field(default=0)
+    df: xr.DataArray | None = None
+    order: int | None = None
+    confidence: float = 0.95
+    method_text: str = ""
+
+    @property
+    def gap(self) -> Any:
+        """Intact minus lesioned minus the sum of the values: 0 for Shapley values. One an output."""
+        gap = self.intact - self.lesioned - self.values.sum("player")
+        return gap if gap.ndim else float(gap)
+
+    def interval(self, confidence: float | None = None, over: Over = "both") -> tuple[xr.DataArray, xr.DataArray]:
+        """Lower and upper ends, each like `values`.
+
+        Parameters
+        ----------
+        confidence : float, optional
+            Default: what the attribution was made with.
+        over : "coalitions", "stimuli" or "both"
+            Error of the estimate for these stimuli; of these stimuli as a sample; or both together.
+
+        Raises
+        ------
+        StatisticsError
+            If the game gives no value a trial and stimuli are asked for.
+        """
+        confidence = self.confidence if confidence is None else confidence
+        check_confidence(confidence)
+        if over not in ("coalitions", "stimuli", "both"):
+            raise StatisticsError(f"over came as {over!r}; wanted 'coalitions', 'stimuli' or 'both'")
+        if over != "coalitions" and bool(np.isnan(self.stderr_stimuli).any()):
+            if over == "stimuli" or self.n_trials != 0:
+                raise StatisticsError("an interval over stimuli needs at least two trials; use over='coalitions'")
+            over = "coalitions"
+        error, df = self._error(over)
+        low, high = t_interval_each(self.values.to_numpy(), error, df, confidence)
+        return self.values.copy(data=low), self.values.copy(data=high)
+
+    def _error(self, over: Over) -> tuple[Array, Array]:
+        a, b = self.stderr.to_numpy(), self.stderr_stimuli.to_numpy()
+        df_a = np.full(a.shape, self.n_samples - 1) if self.df is None else self.df.to_numpy()
+        df_b = np.full(a.shape, float(self.n_trials - 1))
+        if over == "coalitions":
+            return a, df_a
+        if over == "stimuli":
+            return b, df_b
+        # Welch and Satterthwaite: degrees of freedom of a sum of two independent variances.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df = (a**2 + b**2) ** 2 / (a**4 / df_a + b**4 / df_b)
+        return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
+
+    def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
+        """One row a player (and output): value, both errors, and the interval over both where there are trials."""
+        known = not bool(np.isnan(self.stderr_stimuli).any())
+        low, high = self.interval(confidence, "both" if known else "coalitions")
+        columns = {"value": self.values, "stderr": self.stderr, "stderr_stimuli": self.stderr_stimuli}
+        columns |= {"low": low, "high": high}
+        players = self.values["player"].values
+        if self.values.ndim == 1:
+            index: Any = pd.Index(players, name="player", tupleize_cols=False)
+        else:
+            outputs = self.values["output"].values
+            pairs = [(p, o) for p in players for o in outputs]
+            index = pd.MultiIndex.from_tuples(pairs, names=["player", "output"])
+        return pd.DataFrame({name: c.to_numpy().ravel() for name, c in columns.items()}, index=index)
+
+    def top(self, k: int = 10) -> pd.DataFrame:
+        """The ``k`` players (and outputs) of largest absolute value."""
+        table = self.to_dataframe()
+        return table.iloc[np.argsort(-table["value"].abs().to_numpy(), kind="stable")[:k]]
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
+        n = len(self.values)
+        how = (
+            f"exactly, from {self.n_evaluations} coalitions"
+            if self.exact
+            else f"by {self.method} from {self.n_evaluations} coalitions (seed {self.seed})"
+        )
+        unit = f" [{self.unit}]" if self.unit else ""
+        trials = (
+            f"over {self.n_trials} trials; intervals combine the error over coalitions with the standard error over "
+            "trials" if self.n_trials else "; intervals give the error over coalitions"
+        )  # fmt: skip
+        said = f" {self.method_text}" if self.method_text else ""
+        return (
+            f"The contribution of {n} players to the mean {self.score}{unit} was computed {how}.{said} A lesion was of "
+            f"kind '{self.kind}'. Values are means {trials}. The score was {_shown(self.intact)} intact and "
+            f"{_shown(self.lesioned)} with all players lesioned (artiphys {self.version}, method '{self.method}')."
+        )
+
+    def __repr__(self) -> str:
+        state = "exact" if self.exact else "estimated"
+        return (
+            f"Attribution({self.method}, {state}, {len(self.values)} players, kind={self.kind!r}, "
+            f"{self.n_evaluations} evaluations)\n{self.top().round(4).to_string()}"
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, xr.DataArray):
+        return ", ".join(f"{float(v):.4g} ({o})" for o, v in zip(value["output"].values, value.to_numpy()))
+    return f"{value:.4g}"
+
+
+def t_interval_each(mean: Array, stderr: Array, df: Array, confidence: float) -> tuple[Array, Array]:
+    """`t_interval` with degrees of freedom of their own for each value."""
+    low, high = np.empty_like(mean), np.empty_like(mean)
+    for one in np.unique(df):
+        at = df == one
+        low[at], high[at] = t_interval(mean[at], stderr[at], float(one), confidence)
+    return low, high
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an estimator found: the values are ``weights @ game(coalitions)``.
+
+    Attributes
+    ----------
+    coalitions : bool ``(coalition, player)``
+        The first is all intact, the second all lesioned.
+    weights : ``(player, coalition)``
+        Dense, or a scipy sparse array.
+    stderr, df : ``(player, output)``, or None where the estimate is exact
+    n_samples : float
+        Independent samples behind the error (inf if exact).
+    """
+
+    coalitions: Array
+    weights: Any
+    stderr: Array | None = None
+    df: Array | None = None
+    n_samples: float = math.inf
+
+
+def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution:
+    """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
+    values = game(found.coalitions)
+    estimate = found.weights @ values
+    per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
+    make = _labeller(game.player_names, _outputs(game, values))
+    n_evaluations = distinct(found.coalitions)
+    intact, lesioned = values[:2]
+    return Attribution(
+        values=make(estimate),
+        stderr=make(np.zeros(estimate.shape) if found.stderr is None else found.stderr.reshape(estimate.shape)),
+        stderr_stimuli=make(stderr_stimuli),
+        per_trial=None if per_trial is None else make(per_trial, game.stimuli.ids),
+        intact=make(intact) if values.ndim > 1 else float(intact),
+        lesioned=make(lesioned) if values.ndim > 1 else float(lesioned),
+        df=None if found.df is None else make(found.df.reshape(estimate.shape)),
+        n_samples=found.n_samples, exact=found.stderr is None, kind=str(game.kind), score=game.score.name,
+        unit=game.score.unit, version=__version__, n_trials=0 if per_trial is None else per_trial.shape[1],
+        **({"n_evaluations": n_evaluations} | provenance),
+    )  # fmt: skip
+
+
+def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:
+    """Values a trial ``(player, trial[, output])`` and their standard error over trials, like the values.
+
+    None and NaN where the game gives no value a trial.
+    """
+    if not len(game.stimuli):
+        return None, np.full(shape, np.nan)
+    table = game.per_trial(coalitions)
+    per_trial = np.asarray(weights @ table.reshape(len(table), -1)).reshape(shape[0], *table.shape[1:])
+    return per_trial, standard_error(per_trial, axis=1)
+
+
+def _outputs(game: Played, values: Array) -> Sequence[Hashable] | None:
+    if values.ndim == 1:
+        return None
+    return getattr(game.score, "outputs", None) or list(range(values.shape[1]))
+
+
+def _labeller(players: Sequence[Hashable], outputs: Sequence[Hashable] | None) -> Callable[..., xr.DataArray]:
+    names = object_index(players)
+
+    def make(data: Array, trials: Any = None) -> xr.DataArray:
+        dims: list[str] = []
+        coords: dict[str, Any] = {}
+        if data.ndim - (outputs is not None) > 0:
+            dims, coords = ["player"], {"player": names}
+        if trials is not None:
+            dims, coords = [*dims, "trial"], coords | {"trial": trials}
+        if outputs is not None:
+            dims, coords = [*dims, "output"], coords | {"output": object_index(outputs)}
+        return xr.DataArray(data, dims=dims, coords=coords)
+
+    return make
+
+
+def object_index(names: Sequence[Hashable]) -> Array:
+    """Names as an object array, so that ints, strings and tuples are all kept as they are."""
+    index = np.empty(len(names), dtype=object)
+    index[:] = list(names)
+    return index
+
+
+def distinct(coalitions: Array) -> int:
+    """Number of different coalitions."""
+    return len(np.unique(np.packbits(coalitions, axis=1), axis=0))
