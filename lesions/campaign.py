@@ -78,7 +78,7 @@ class Campaign:
     def rows(self) -> int | None:
         """Rows a call that this campaign's batches were planned with."""
         found = zarr.open_group(str(self.folder), mode="r").attrs.get("rows")
-        return None if found is None else int(found)  # type: ignore[arg-type]
+        return None if found is None else int(found)
 
     @rows.setter
     def rows(self, rows: int) -> None:

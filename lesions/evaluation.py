@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,12 +75,10 @@ class Evaluator:
         What each player's lesion writes.
     """
 
-    def __init__(
-        self, prep: Preparation, stimuli: Stimuli, score: Score, players: Sequence[Sequence[Writer]]
-    ) -> None:
+    def __init__(self, prep: Preparation, stimuli: Stimuli, score: Score, players: Sequence[Sequence[Writer]]) -> None:
         self.prep, self.stimuli, self.score = prep, stimuli, score
         self.players, self.writes = players, writes_of(players)
-        self.n_units = 0  # stages computed so far, in copies of all trials
+        self.n_units = 0.0  # stages computed so far, in copies of all trials
         self._layout: Layout | None = None
         self._plain = Layout(Growth(Stages(), prep.frame), np.zeros(len(players), dtype=int), "")
 

@@ -107,7 +107,7 @@ class Game:
             raise InputError(f"batch_size came as {batch_size}; wanted at least 1")
         self.score: Any
         if stimuli is None:
-            self.score = score if isinstance(score, ClosedLoop) else closed_loop(score)
+            self.score = score if isinstance(score, ClosedLoop) else closed_loop(score)  # type: ignore[arg-type]
         elif isinstance(score, ClosedLoop):
             raise InputError("a closed-loop score runs the network itself; pass None for the stimuli")
         else:

@@ -30,9 +30,7 @@ def packed(game: Game) -> bytes:
     lesions = [[w.lesion for w in parts] for parts in game._writers]
     pools = {w.lesion.pool.digest(): w.lesion.pool.activity for parts in game._writers for w in parts if w.lesion.pool}
     try:
-        return bytes(
-            cloudpickle.dumps((game.prep.adapter.portable(), game._stimuli, game.score, lesions, pools))
-        )
+        return bytes(cloudpickle.dumps((game.prep.adapter.portable(), game._stimuli, game.score, lesions, pools)))
     except InputError:
         raise
     except Exception as error:

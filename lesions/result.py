@@ -11,20 +11,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.errors import StatisticsError
-from artiphys.scores import Score
+from artiphys.errors import ArtiphysError, StatisticsError
+from artiphys.scores import ClosedLoop
 from artiphys.stats import check_confidence, standard_error, t_interval
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 Over = Literal["coalitions", "stimuli", "both"]
+BOOTSTRAPS = 400
 
 
 class Played(Protocol):
     """What an estimator asks of a game (a `Game`, or a `CallableGame`)."""
 
     kind: Any
-    score: Score
+    score: Any
     stimuli: Any
     player_names: Any
     seconds: float
@@ -122,6 +123,11 @@ class Attribution:
         check_confidence(confidence)
         if over not in ("coalitions", "stimuli", "both"):
             raise StatisticsError(f"over came as {over!r}; wanted 'coalitions', 'stimuli' or 'both'")
+        if over != "stimuli" and bool(np.isnan(self.stderr).any()):
+            raise StatisticsError(
+                f"{self.method} samples no coalitions, so its error over them is not known; use over='stimuli', and "
+                "ap.shapley for values with intervals over coalitions"
+            )
         if over != "coalitions" and bool(np.isnan(self.stderr_stimuli).any()):
             if over == "stimuli" or self.n_trials != 0:
                 raise StatisticsError("an interval over stimuli needs at least two trials; use over='coalitions'")
@@ -146,7 +152,11 @@ class Attribution:
     def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
         """One row a player (and output): value, both errors, and the interval over both where there are trials."""
         known = not bool(np.isnan(self.stderr_stimuli).any())
-        low, high = self.interval(confidence, "both" if known else "coalitions")
+        sampled = not bool(np.isnan(self.stderr).any())
+        if known or sampled:
+            low, high = self.interval(confidence, ("both" if sampled else "stimuli") if known else "coalitions")
+        else:
+            low = high = self.values * np.nan
         columns = {"value": self.values, "stderr": self.stderr, "stderr_stimuli": self.stderr_stimuli}
         columns |= {"low": low, "high": high}
         players = self.values["player"].values
@@ -233,19 +243,20 @@ def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution
     values = game(found.coalitions)
     estimate = found.weights @ values
     per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
-    make = _labeller(game.player_names, _outputs(game, values))
+    make = labelled(game.player_names, _outputs(game, values))
     n_evaluations = distinct(found.coalitions)
     intact, lesioned = values[:2]
     return Attribution(
         values=make(estimate),
         stderr=make(np.zeros(estimate.shape) if found.stderr is None else found.stderr.reshape(estimate.shape)),
         stderr_stimuli=make(stderr_stimuli),
-        per_trial=None if per_trial is None else make(per_trial, game.stimuli.ids),
+        per_trial=None if per_trial is None else make(per_trial, _trials(game, per_trial.shape[1])),
         intact=make(intact) if values.ndim > 1 else float(intact),
         lesioned=make(lesioned) if values.ndim > 1 else float(lesioned),
         df=None if found.df is None else make(found.df.reshape(estimate.shape)),
         n_samples=found.n_samples, exact=found.stderr is None, kind=str(game.kind), score=game.score.name,
-        unit=game.score.unit, version=__version__, n_trials=0 if per_trial is None else per_trial.shape[1],
+        unit=game.score.unit, version=__version__,
+        n_trials=len(game.stimuli) if per_trial is None else per_trial.shape[1],
         **({"n_evaluations": n_evaluations} | provenance),
     )  # fmt: skip
 
@@ -255,11 +266,39 @@ def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int
 
     None and NaN where the game gives no value a trial.
     """
-    if not len(game.stimuli):
+    if not len(game.stimuli) and not isinstance(game.score, ClosedLoop):
         return None, np.full(shape, np.nan)
     table = game.per_trial(coalitions)
+    if table.shape[1] < 2 and not len(game.stimuli):
+        return None, np.full(shape, np.nan)  # a behaviour run once
+    if game.score.reduce is not None:
+        return None, _bootstrapped(game, table, weights)
     per_trial = np.asarray(weights @ table.reshape(len(table), -1)).reshape(shape[0], *table.shape[1:])
     return per_trial, standard_error(per_trial, axis=1)
+
+
+def _bootstrapped(game: Played, table: Array, weights: Any) -> Array:
+    """Standard error over trials of a score over the whole set: trials are drawn again with replacement."""
+    n_trials = len(game.stimuli)
+    if n_trials < 2:
+        return np.full(weights.shape[0], np.nan)
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(10 * BOOTSTRAPS):
+        rows = rng.integers(n_trials, size=n_trials)
+        try:
+            drawn.append(np.asarray(weights @ game.score.summary(table[:, rows], game.stimuli[rows])))
+        except ArtiphysError:
+            continue  # a draw in which the score is not defined, such as one without one of two classes
+        if len(drawn) == BOOTSTRAPS:
+            break
+    if len(drawn) < BOOTSTRAPS:
+        raise StatisticsError(f"score {game.score.name!r} is undefined on most redrawn sets of {n_trials} trials")
+    return np.asarray(np.std(drawn, axis=0, ddof=1))
+
+
+def _trials(game: Played, n: int) -> Any:
+    return getattr(game.stimuli, "ids", range(n))
 
 
 def _outputs(game: Played, values: Array) -> Sequence[Hashable] | None:
@@ -268,7 +307,8 @@ def _outputs(game: Played, values: Array) -> Sequence[Hashable] | None:
     return getattr(game.score, "outputs", None) or list(range(values.shape[1]))
 
 
-def _labeller(players: Sequence[Hashable], outputs: Sequence[Hashable] | None) -> Callable[..., xr.DataArray]:
+def labelled(players: Sequence[Hashable], outputs: Sequence[Hashable] | None) -> Callable[..., xr.DataArray]:
+    """How arrays of values ``([player][, trial][, output])`` become labelled ones."""
     names = object_index(players)
 
     def make(data: Array, trials: Any = None) -> xr.DataArray:

@@ -77,7 +77,9 @@ def run_elsewhere(game: Game, coalitions: Array, pace: Pace, keep: Keep) -> None
         raise InputError(f"coalition {described(failure[1], game.player_names)}: {failure[0]}")
 
 
-def evaluate_block(payload: Any, digest: str, chunk: Array, rows: int, fixed: int | None) -> tuple[Array, dict[int, str]]:
+def evaluate_block(
+    payload: Any, digest: str, chunk: Array, rows: int, fixed: int | None
+) -> tuple[Array, dict[int, str]]:
     """On a worker: the values of one block, and what failed by coalition."""
     games = _here.__dict__.setdefault("games", {})
     if digest not in games:
@@ -110,5 +112,5 @@ def _submitter(executor: Any, payload: bytes) -> tuple[Callable[..., Any], Any]:
 def _width(executor: Any) -> int:
     client = executor if hasattr(executor, "scatter") else getattr(executor, "_client", None)
     if client is not None and hasattr(client, "ncores"):
-        return max(1, sum(client.ncores().values()))
+        return max(1, int(sum(client.ncores().values())))
     return int(getattr(executor, "_max_workers", 4) or 4)

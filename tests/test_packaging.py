@@ -63,8 +63,8 @@ def test_no_file_over_400_lines() -> None:
 def test_public_names() -> None:
     assert set(ap.__all__) == {
         "Attribution", "Decoding", "Game", "Lesion", "Preparation", "Recording", "Site", "Stimuli", "Tuning",
-        "attribution", "banzhaf", "decode", "errors", "lesioned", "record", "scores", "shapley", "single_lesions", "specimens", "toys",
-        "tuning_curves", "wrap", "__version__",
+        "attribution", "banzhaf", "decode", "errors", "lesioned", "record", "scores", "shapley",
+        "single_lesions", "specimens", "toys", "tuning_curves", "wrap", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)
     assert "matplotlib.pyplot" not in (ROOT / "src/artiphys/plotting.py").read_text()

@@ -12,7 +12,7 @@
 
 from artiphys import errors, scores, specimens, toys
 from artiphys.adapters import wrap
-from artiphys.lesions import Attribution, Game, Lesion, banzhaf, lesioned, shapley, single_lesions
+from artiphys.lesions import Attribution, Game, Lesion, attribution, banzhaf, lesioned, shapley, single_lesions
 from artiphys.preparation import Preparation
 from artiphys.probes import Decoding, Tuning, decode, tuning_curves
 from artiphys.recording import Recording, record
@@ -31,6 +31,7 @@ __all__ = [
     "Stimuli",
     "Tuning",
     "__version__",
+    "attribution",
     "banzhaf",
     "decode",
     "errors",

@@ -59,10 +59,10 @@ def digits(n: int = 12) -> Table:
     optimiser = torch.optim.Adam(net.parameters(), 1e-2)
     for _ in range(150):
         optimiser.zero_grad()
-        nn.functional.cross_entropy(net(x[:1400]), y[:1400]).backward()
+        nn.functional.cross_entropy(net(x[:1400]), y[:1400]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    hidden, labels = net[1](net[0](x[1437:])).detach(), y[1437:]
-    weight, bias = net[2].weight.detach(), net[2].bias.detach()  # type: ignore[union-attr]
+    hidden, labels = net[:2](x[1437:]).detach(), y[1437:]
+    weight, bias = net[2].weight.detach(), net[2].bias.detach()
 
     def value(coalitions: Array) -> Array:
         keep = torch.ones(len(coalitions), 32)

@@ -22,7 +22,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import artiphys as ap
 
-LAYERS, HEADS, WIDTH, PROMPTS, TOKENS, WORDS = 4, 8, 256, 16, 32, 1000
+LAYERS, HEADS, WIDTH, PROMPTS, TOKENS, WORDS = 4, 8, 256, 16, 32, 256
 Array = np.ndarray[Any, Any]
 
 
@@ -124,7 +124,10 @@ def main() -> None:
     every = [(layer, h) for layer in range(LAYERS) for h in range(HEADS)]
     twelve = [(layer, h) for layer in range(LAYERS) for h in (0, 3, 5)]
     designs = {
-        "antithetic permutations, 32 heads": (every, np.unique(np.vstack([permutation(32, rng) for _ in range(4)]), axis=0)),
+        "antithetic permutations, 32 heads": (
+            every,
+            np.unique(np.vstack([permutation(32, rng) for _ in range(4)]), axis=0),
+        ),
         "paired regression, 32 heads": (every, paired(32, 128, rng)),
         "all 4096 coalitions of 12 heads": (twelve, everything(12)),
     }
@@ -134,7 +137,7 @@ def main() -> None:
             loop = Loop(bare, tokens, targets, heads, last)
             kind = ap.scores.log_prob("target") if last else all_positions(targets)
             players = prep.players("blocks.*.attn.hook_z")
-            chosen = [players[f"blocks.{layer}.attn.hook_z.{h}"] for layer, h in heads]
+            chosen: Any = [players[f"blocks.{layer}.attn.hook_z.{h}"] for layer, h in heads]
             some = rng.choice(len(coalitions), size=min(48, len(coalitions)), replace=False)
             ratios, worst = [], 0.0
             ap.Game(prep, stimuli, kind, chosen, kind="zero", progress=False)(coalitions[:256])  # settle the pace
@@ -147,14 +150,15 @@ def main() -> None:
             ceiling = ap.Game(prep, stimuli, kind, chosen, kind="zero").plan(coalitions, measure=False).ceiling
             m = statistics.median(ratios)
             where = "last position" if last else "all positions"
-            print(f"{name} | {where} | {len(coalitions)} | {ceiling:.2f} | {m:.2f} ({min(ratios):.2f}-{max(ratios):.2f}) | "
+            spread = f"{m:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+            print(f"{name} | {where} | {len(coalitions)} | {ceiling:.2f} | {spread} | "
                   f"{m / ceiling:.2f} | {worst:.1e}", flush=True)  # fmt: skip
     rate(bare, prep, stimuli, tokens, designs, repeats)
 
 
 def rate(bare: Any, prep: Any, stimuli: ap.Stimuli, tokens: torch.Tensor, designs: Any, repeats: int) -> None:
     """Coalition-layers a second against the bare model's best rate over batch sizes."""
-    heads, coalitions = designs["paired regression, 32 heads"]
+    _heads, coalitions = designs["paired regression, 32 heads"]
     players = prep.players("blocks.*.attn.hook_z")
     ours, best = [], []
     for _ in range(repeats):
@@ -170,7 +174,8 @@ def rate(bare: Any, prep: Any, stimuli: ap.Stimuli, tokens: torch.Tensor, design
         seconds, _ = timed(lambda: game(coalitions))  # noqa: B023
         ours.append(units / seconds)
     ratio = statistics.median(o / b for o, b in zip(ours, best))
-    print(f"coalition-layers a second: {statistics.median(ours):.0f}, bare model at its best {statistics.median(best):.0f}, "
+    ours_best = statistics.median(ours), statistics.median(best)
+    print(f"coalition-layers a second: {ours_best[0]:.0f}, bare model at its best {ours_best[1]:.0f}, "
           f"ratio {ratio:.2f}")  # fmt: skip
 
 

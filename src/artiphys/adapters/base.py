@@ -49,6 +49,9 @@ class Adapter(Protocol):
     def unwrap(self) -> Any:
         """The model as it was before it was wrapped."""
 
+    def portable(self) -> tuple[Any, Inputs | None, tuple[str, ...]]:
+        """Model, example and steps from which another process can wrap the same."""
+
 
 def inputs_to(inputs: Inputs, device: torch.device) -> Inputs:
     """Inputs on a device; no copy where they are there already."""

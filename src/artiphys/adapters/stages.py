@@ -92,7 +92,7 @@ def find_stages(modules: Sequence[tuple[str, nn.Module]], taps: Sequence[Tap], r
     NotStagedError
         If one runs inside another, or what runs depends on the number of trials.
     """
-    two, three = _Trace(dict((id(m), n) for n, m in modules)), _Trace({})
+    two, three = _Trace({id(m): n for n, m in modules}), _Trace({})
     for trace, n in ((two, 2), (three, 3)):
         with rerouted([m for _, m in modules], trace.reroute), trace.watching(taps):
             run(n)
@@ -170,7 +170,9 @@ def candidates(root: nn.Module) -> list[list[tuple[str, nn.Module]]]:
     """
     names = {id(m): n for n, m in root.named_modules()}
     fine = _expanded(root)
-    coarse = [c for child in root.children() for c in (child.children() if isinstance(child, nn.ModuleList) else [child])]
+    coarse = [
+        c for child in root.children() for c in (child.children() if isinstance(child, nn.ModuleList) else [child])
+    ]
     guesses = []
     for modules in (fine, coarse):
         named = [(names[id(m)], m) for m in {id(m): m for m in modules}.values() if m is not root]

@@ -94,6 +94,10 @@ class TorchAdapter:
         """The module; it was never changed."""
         return self.root
 
+    def portable(self) -> tuple[Any, Inputs | None, tuple[str, ...]]:
+        """The module itself."""
+        return self.root, self._example, self.steps
+
     def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
         """The module's own outputs; ``last_only`` means nothing to a module without positions."""
         inputs = inputs_to(inputs, device_of(self.root))

@@ -7,6 +7,7 @@ pinned by a test.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,21 @@ class TransformerAdapter:
             self._restore()
         return self._given
 
+    def portable(self) -> tuple[Any, Inputs | None, tuple[str, ...]]:
+        """The transformers model as it was before, in modules of its own that share the weights."""
+        if not self._before:
+            raise InputError("a TransformerBridge cannot be sent to a worker; wrap the transformers model itself")
+        twins = {id(m): object.__new__(type(m)) for m, _ in self._before}
+        for module, state in self._before:
+            copied = _snapshot_of(state)
+            copied["_modules"] = {n: twins.get(id(m), m) for n, m in copied["_modules"].items()}
+            twins[id(module)].__dict__.update(copied)
+        model: Any = twins[id(self._given)]
+        model.config = copy.deepcopy(model.config)
+        if self._attention is not None:
+            model.config._attn_implementation = self._attention
+        return model, self._example, ()
+
     def _restore(self) -> None:
         for module, state in self._before:
             module.__dict__.clear()
@@ -125,7 +141,9 @@ class TransformerAdapter:
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """The blocks (of encoder and decoder)."""
         lists = [(name, getattr(self.bridge, name, None)) for name in ("encoder_blocks", "blocks", "decoder_blocks")]
-        blocks = [(f"{n}.{i}", b) for n, found in lists if isinstance(found, nn.ModuleList) for i, b in enumerate(found)]
+        blocks = [
+            (f"{n}.{i}", b) for n, found in lists if isinstance(found, nn.ModuleList) for i, b in enumerate(found)
+        ]
         return [blocks] if blocks else []
 
     def discover(self, example: Inputs) -> Discovery:
