@@ -100,8 +100,8 @@ class Campaign:
     def _checked(self, folder: Path) -> list[bytes] | None:
         try:
             group = zarr.open_group(str(folder), mode="r")
-            keys = np.asarray(group["keys"][:])  # type: ignore[index]
-            if group.attrs.get("checksum") != _checksum(keys, np.asarray(group["values"][:])):  # type: ignore[index]
+            keys = np.asarray(group["keys"][:])
+            if group.attrs.get("checksum") != _checksum(keys, np.asarray(group["values"][:])):
                 raise ValueError("checksum")
         except Exception as error:  # noqa: BLE001 (a damaged batch costs its values, not the campaign)
             warnings.warn(f"{folder} is damaged ({error}) and is left out; its values are computed again", stacklevel=4)
@@ -121,7 +121,7 @@ class Campaign:
             by_folder.setdefault(self._places[key][0], []).append(i)
         found: list[Any] = [None] * len(keys)
         for name, members in by_folder.items():
-            values = np.asarray(zarr.open_group(str(self.folder / name), mode="r")["values"][:])  # type: ignore[index]
+            values = np.asarray(zarr.open_group(str(self.folder / name), mode="r")["values"][:])
             for i in members:
                 found[i] = values[self._places[keys[i]][1]]
         return np.stack(found)

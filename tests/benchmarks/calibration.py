@@ -62,7 +62,8 @@ def digits(n: int = 12) -> Table:
         nn.functional.cross_entropy(net(x[:1400]), y[:1400]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     hidden, labels = net[:2](x[1437:]).detach(), y[1437:]
-    weight, bias = net[2].weight.detach(), net[2].bias.detach()
+    readout: nn.Linear = net[2]  # type: ignore[assignment]
+    weight, bias = readout.weight.detach(), readout.bias.detach()
 
     def value(coalitions: Array) -> Array:
         keep = torch.ones(len(coalitions), 32)
