@@ -26,7 +26,8 @@ def screening(game: Played, request: Request, why: str) -> Attribution:
     """A shrunken regression of all players, then fresh marginal contributions of the largest.
 
     The estimates of the selected players come from the second pass alone, so that having been selected does
-    not bias them; those of the others come from the first. Tests of the selected are Holm's.
+    not bias them; those of the others come from the first. Those lie nearer to 0 than the truth where their
+    players came close to being selected, as what was overestimated was followed. Tests of the selected are Holm's.
     """
     if request.index != "shapley":
         raise InputError("screening gives Shapley values; for Banzhaf values use 'regression' or 'shrunken'")
