@@ -85,7 +85,7 @@ def _excess(orders: Array, rank: Array, steps: Array) -> Array:
     means = (of_player.sum(axis=0) - of_player) / others  # (pair left out, player, output)
     at_own = np.take_along_axis(means, orders[:, :, None], axis=1)
     total = steps.sum(axis=0) - steps - np.einsum("jlo,lq->jqo", means, _counts(orders)) + at_own
-    return np.asarray(total + total[:, ::-1]) / (2 * others)
+    return np.asarray((total + total[:, ::-1]) / (2 * others))
 
 
 def _counts(orders: Array) -> Array:
@@ -115,7 +115,7 @@ def _through_means(orders: Array) -> Array:
     at = at - own  # without the pair itself
     others = at.sum(axis=0) - at
     through = np.take_along_axis(others, orders[:, None, :], axis=2)  # (pair, player i, position)
-    return np.asarray(through.transpose(1, 0, 2)) / (2 * pairs * (pairs - 1) ** 2)
+    return np.asarray(through.transpose(1, 0, 2) / (2 * pairs * (pairs - 1) ** 2))
 
 
 def _plain_weights(orders: Array) -> Any:
