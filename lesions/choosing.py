@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from artiphys.lesions.estimating import (
 )
 from artiphys.lesions.exact import MAX_EXACT
 from artiphys.lesions.permutation import Orders, antithetic, paths
-from artiphys.lesions.result import Attribution, Played
+from artiphys.lesions.result import Attribution, Played, distinct
 from artiphys.lesions.screening import screening
 from artiphys.lesions.smoothing import shrunken
 
@@ -35,6 +36,12 @@ def answer(game: Played, method: str, request: Request) -> Attribution:
     """The result of one method, or of the one that "auto" chooses."""
     if method not in METHODS:
         raise InputError(f"method came as {method!r}; wanted one of {', '.join(METHODS)}")
+    if request.order is not None and method not in ("auto", "regression"):
+        raise InputError(
+            f"order came as {request.order}, but only 'regression' has an order; method came as {method!r}"
+        )
+    if request.tolerance is not None and method == "screening":
+        raise InputError("screening spends its whole budget: a tolerance means nothing to it; use 'shrunken'")
     n = game.n_players
     if method == "exact" and not covered(n, request):
         reason = f"the budget is {request.budget}" if n <= MAX_EXACT else f"at most {MAX_EXACT} players are enumerated"
@@ -43,7 +50,7 @@ def answer(game: Played, method: str, request: Request) -> Attribution:
         return exact(game, request, f"all {2**n} coalitions of {n} players fit the budget")
     why = "asked for"
     if method == "auto":
-        method, why = _chosen(game, request)
+        method, why, request = _chosen(game, request)
     run = {
         "permutation": permutation,
         "regression": regression,
@@ -53,8 +60,8 @@ def answer(game: Played, method: str, request: Request) -> Attribution:
     return run(game, request, why)
 
 
-def _chosen(game: Played, request: Request) -> tuple[str, str]:
-    """The method of least estimated variance x planned cost, and why."""
+def _chosen(game: Played, request: Request) -> tuple[str, str, Request]:
+    """The method of least estimated variance x planned cost, why, and the request with what is left of its budget."""
     n = game.n_players
     many = (
         f"{n} players are more than {MAX_EXACT}"
@@ -62,15 +69,16 @@ def _chosen(game: Played, request: Request) -> tuple[str, str]:
         else f"2^{n} coalitions exceed the budget {request.budget}"
     )
     if request.order is not None:
-        return "regression", f"{many}; an order was asked for"
+        return "regression", f"{many}; an order was asked for", request
     design, orders = Pairs(n, request.index, request.seed).design(LEAST_PAIRS), Orders(n, request.seed)
     drawn, walked = design.coalitions, paths(orders.first(PILOT_ORDERS))
     each = _cost(game, drawn) / len(drawn), _cost(game, walked) / len(walked)
     if request.index == "banzhaf" or each[1] >= CHEAPER * each[0]:
         shared = "" if request.index == "banzhaf" else "; permutations would not be cheaper a coalition"
-        return "shrunken", f"{many}{shared}"
-    if request.budget is not None and request.budget < 2 + 2 * LEAST_ORDERS * (n - 1):
-        return "shrunken", f"{many}; the budget is too small for {LEAST_ORDERS} pairs of permutations"
+        return "shrunken", f"{many}{shared}", request
+    if request.budget is not None and request.budget < len(drawn) + 2 * LEAST_ORDERS * (n - 1):
+        few = f"the budget is too small for a pilot and {LEAST_ORDERS} pairs of permutations"
+        return "shrunken", f"{many}; {few}", request
     values = game(drawn)
     models, _ = shrunken(design, centred(design, values))
     variances = []
@@ -82,7 +90,12 @@ def _chosen(game: Played, request: Request) -> tuple[str, str]:
         variances.append(variance * cost)
     best = "shrunken" if variances[0] <= variances[1] else "permutation"
     ratio = variances[1] / variances[0] if variances[0] else np.inf
-    return best, f"{many}; in a pilot, permutations had {ratio:.2g} times the variance x cost of a shrunken regression"
+    # The chosen method goes on from its own pilot; the other's is paid for by the budget.
+    pilot = np.concatenate([drawn, walked])
+    used = distinct(pilot) - distinct(drawn if best == "shrunken" else walked)
+    left = None if request.budget is None else request.budget - used
+    why = f"{many}; in a pilot, permutations had {ratio:.2g} times the variance x cost of a shrunken regression"
+    return best, why, replace(request, budget=left, pilot=pilot)
 
 
 def _cost(game: Played, coalitions: Array) -> float:

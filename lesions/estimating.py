@@ -14,7 +14,7 @@ from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Index, Pairs, n_pairs
 from artiphys.lesions.exact import MAX_EXACT, enumerated
 from artiphys.lesions.permutation import Orders, antithetic, paths
-from artiphys.lesions.result import Attribution, Estimate, Played, attribution
+from artiphys.lesions.result import Attribution, Estimate, Played, attribution, distinct
 from artiphys.lesions.smoothing import least_squares, shrunken
 from artiphys.lesions.stopping import until
 from artiphys.stats import check_confidence
@@ -42,6 +42,7 @@ class Request:
     top_k: int | None
     order: int | None
     progress: bool
+    pilot: Array | None = None  # coalitions already evaluated to choose the method
 
     def checked(self, n: int) -> Request:
         """This request, if it makes sense for ``n`` players."""
@@ -65,7 +66,7 @@ class Request:
             return int(min(max(free, least), most))
         allowed = min((self.budget - 2) // cost, most)
         if allowed < least:
-            needed = 2 + cost * least if least < most else 2.0**most
+            needed = 2 + cost * min(least, most)
             raise BudgetError(
                 f"budget {self.budget} allows {int(max(allowed, 0))} {what}; honest intervals need {least}: "
                 f"a budget of {needed:.0f}"
@@ -202,6 +203,7 @@ def _result(
     game: Played, request: Request, found: Estimate, method: str, why: str, started: float, text: str = ""
 ) -> Attribution:
     sampled = found.stderr is not None
+    evaluated = [found.coalitions] if request.pilot is None else [found.coalitions, request.pilot]
     made = attribution(
         game,
         found,
@@ -211,5 +213,6 @@ def _result(
         seed=request.seed if sampled else None,
         order=request.order if sampled else None,
         confidence=request.confidence,
+        n_evaluations=distinct(np.concatenate(evaluated)),
     )
     return replace(made, seconds=clock.perf_counter() - started)

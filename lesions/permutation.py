@@ -11,7 +11,7 @@ from scipy import sparse
 from artiphys.lesions.result import Estimate
 
 Array = np.ndarray[Any, Any]
-DENSE = 30_000_000  # most numbers in the weights; beyond it positions are not adjusted for
+DENSE = 15_000_000  # most numbers in the weights; beyond it positions are not adjusted for
 
 
 class Orders:
@@ -45,17 +45,17 @@ def paths(orders: Array) -> Array:
 def antithetic(orders: Array, values: Array) -> Estimate:
     """Values and errors from the values of ``paths(orders)``, each pair of orders one independent sample.
 
-    A player's mean marginal contribution depends on its position in the order; the position's mean over all
-    players of the other pairs is taken off and the mean over positions added again (a control variate, free
-    of bias as no pair corrects itself).
+    A player's marginal contribution depends on its position in the order: from each sample is taken off by how
+    much, in the other pairs, players exceeded their own means at that position (a control variate, free of bias
+    as no pair corrects itself and these excesses add up to 0). Without the players' own means, games that are
+    nearly additive would gain noise.
     """
     pairs, n = orders.shape
     steps = _steps(values, pairs, n)  # (pair, position, output)
     rank = orders.argsort(axis=1)
     adjusted = n * n * pairs <= DENSE
-    mirrored = (steps + steps[:, ::-1]) / 2
-    usual = (mirrored.sum(axis=0) - mirrored) / (pairs - 1) if adjusted else np.zeros_like(steps)
-    samples = np.take_along_axis(steps - usual, rank[:, :, None], axis=1)  # (pair, player, output)
+    excess = _excess(orders, rank, steps) if adjusted else np.zeros_like(steps)
+    samples = np.take_along_axis(steps - excess, rank[:, :, None], axis=1)  # (pair, player, output)
     deviation = (samples - samples.mean(axis=0)) ** 2
     total = deviation.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -78,15 +78,44 @@ def _steps(values: Array, pairs: int, n: int) -> Array:
     return np.asarray(np.diff(half, axis=1))
 
 
+def _excess(orders: Array, rank: Array, steps: Array) -> Array:
+    """Mean over the other pairs of steps less their players' means ``(pair, position, output)``."""
+    others = len(orders) - 1
+    of_player = np.take_along_axis(steps, rank[:, :, None], axis=1)
+    means = (of_player.sum(axis=0) - of_player) / others  # (pair left out, player, output)
+    at_own = np.take_along_axis(means, orders[:, :, None], axis=1)
+    total = steps.sum(axis=0) - steps - np.einsum("jlo,lq->jqo", means, _counts(orders)) + at_own
+    return np.asarray((total + total[:, ::-1]) / (2 * others))
+
+
+def _counts(orders: Array) -> Array:
+    """How often each player stands at each position ``(player, position)``."""
+    n = orders.shape[1]
+    return np.stack([np.bincount(column, minlength=n) for column in orders.T], axis=1).astype(float)
+
+
 def _adjusted_weights(orders: Array) -> Array:
     pairs, n = orders.shape
     own = np.zeros((n, pairs, n))
     own[orders, np.arange(pairs)[:, None], np.arange(n)] = 1 / pairs
     others = (own.sum(axis=1, keepdims=True) - own) / (pairs - 1)
-    on_steps = own - (others + others[:, :, ::-1]) / 2
+    on_steps = own - (others + others[:, :, ::-1]) / 2 + _through_means(orders)
     inner = (on_steps[:, :, :-1] - on_steps[:, :, 1:]).reshape(n, -1) / 2
-    ends = (on_steps[:, :, 0] + on_steps[:, :, -1]).sum(axis=1, keepdims=True) / 2 + 1 / n
+    ends = (on_steps[:, :, 0] + on_steps[:, :, -1]).sum(axis=1, keepdims=True) / 2
     return np.hstack([ends, -ends, inner, -inner])
+
+
+def _through_means(orders: Array) -> Array:
+    """Weights that steps have through the means of their players ``(player, pair, position)``."""
+    pairs, n = orders.shape
+    rank, counts = orders.argsort(axis=1), _counts(orders)
+    counts = counts + counts[:, ::-1]
+    at = counts.T[rank]  # (pair, player i, player l): how often l stood where i stands in this pair, or at its mirror
+    own: Array = np.eye(n)[None] + (rank[:, :, None] == n - 1 - rank[:, None, :])
+    at = at - own  # without the pair itself
+    others = at.sum(axis=0) - at
+    through = np.take_along_axis(others, orders[:, None, :], axis=2)  # (pair, player i, position)
+    return np.asarray(through.transpose(1, 0, 2) / (2 * pairs * (pairs - 1) ** 2))
 
 
 def _plain_weights(orders: Array) -> Any:

@@ -59,7 +59,7 @@ class Attribution:
     intact, lesioned : float, or DataArray ``(output,)``
         Value with all players intact, and with all lesioned.
     n_evaluations : int
-        Coalitions evaluated for this result (each counted once).
+        Coalitions evaluated for this result (each counted once), a pilot's included.
     n_samples : float
         Independent samples behind `stderr` (inf if exact).
     exact : bool

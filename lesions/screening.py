@@ -13,7 +13,8 @@ from scipy import stats as scipy_stats
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Pairs, n_pairs
-from artiphys.lesions.estimating import LEAST_ORDERS, LEAST_PAIRS, Request
+from artiphys.lesions.estimating import LEAST_ORDERS, LEAST_PAIRS, Request, covered, exact
+from artiphys.lesions.exact import MAX_EXACT
 from artiphys.lesions.result import Attribution, Estimate, Played, attribution
 from artiphys.lesions.smoothing import shrunken
 
@@ -25,7 +26,8 @@ def screening(game: Played, request: Request, why: str) -> Attribution:
     """A shrunken regression of all players, then fresh marginal contributions of the largest.
 
     The estimates of the selected players come from the second pass alone, so that having been selected does
-    not bias them; those of the others come from the first. Tests of the selected are Holm's.
+    not bias them; those of the others come from the first. Those lie nearer to 0 than the truth where their
+    players came close to being selected, as what was overestimated was followed. Tests of the selected are Holm's.
     """
     if request.index != "shapley":
         raise InputError("screening gives Shapley values; for Banzhaf values use 'regression' or 'shrunken'")
@@ -33,13 +35,17 @@ def screening(game: Played, request: Request, why: str) -> Attribution:
     k = min(request.top_k or USUAL_TOP, n)
     least = 2 + 2 * LEAST_PAIRS + 4 * k * LEAST_ORDERS
     budget = 2 * least if request.budget is None else request.budget
-    if budget < least or n_pairs(n) <= LEAST_PAIRS:
+    if covered(n, replace(request, budget=budget)):
+        return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "screening")
+    if budget < least:
+        needed = min(least, 2**n) if n <= MAX_EXACT else least
         raise BudgetError(
-            f"budget {budget} is too small to screen {n} players and follow {k} of them; "
-            f"{least} would do" + (f", but all coalitions are only {2**n}" if n < 12 else "")
+            f"budget {budget} is too small to screen {n} players and follow {k} of them; a budget of {needed} would do"
         )
     started = clock.perf_counter()
-    first_pairs = min(max(LEAST_PAIRS, (budget - 2) // 4), n_pairs(n) - 1)
+    # Half of the budget, but for what the followed players need.
+    spare = (budget - 2 - 4 * k * LEAST_ORDERS) // 2
+    first_pairs = min(max(LEAST_PAIRS, (budget - 2) // 4), spare, n_pairs(n) - 1)
     design = Pairs(n, "shapley", request.seed).design(first_pairs)
     values = game(design.coalitions)
     models, _ = shrunken(design, centred(design, values))

@@ -47,8 +47,8 @@ def shapley(
         "exact" enumerates all coalitions (to 16 players). "regression" fits pairs of complementary
         coalitions by least squares. "shrunken" fits third order shrunken towards first: it needs the
         fewest evaluations, at any rank, and some more arithmetic. "permutation" samples permutations with
-        their reverse. "screening" spends half of the budget on all players, by "shrunken", and the other
-        half on the ``top_k`` largest. "auto" chooses by estimated variance and planned cost; the result
+        their reverse. "screening" spends up to half of the budget on all players, by "shrunken", and the
+        rest on the ``top_k`` largest. "auto" chooses by estimated variance and planned cost; the result
         says which and why.
     seed : int
     top_k : int, optional
@@ -60,7 +60,8 @@ def shapley(
     Returns
     -------
     Attribution
-        Values add up to intact minus fully lesioned.
+        Values add up to intact minus fully lesioned, but for those of "screening", whose players are estimated
+        from two samples: see its ``gap``.
 
     Raises
     ------
