@@ -1,0 +1,261 @@
+"""Prefix sharing: a batch that grows between stages gives what one forward a coalition gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import artiphys as ap
+from artiphys.errors import InputError
+from artiphys.lesions.tree import Tree, in_order
+
+Array = np.ndarray[Any, Any]
+
+
+def some(n: int, players: int, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    return np.unique(rng.random((n, players)) < 0.6, axis=0)
+
+
+def looped(game: ap.Game, coalitions: Array) -> Array:
+    """One forward a coalition through ap.lesioned, which knows nothing of stages."""
+    values = []
+    for row in coalitions:
+        lesions = [w.lesion for parts, intact in zip(game._writers, row) if not intact for w in parts]
+        with torch.no_grad():
+            if lesions:
+                with ap.lesioned(game.prep, *lesions):
+                    outputs = game.prep.run(game.stimuli, last_only=game.score.needs == "last").outputs
+            else:
+                outputs = game.prep.run(game.stimuli, last_only=game.score.needs == "last").outputs
+            values.append(float(game.score(outputs, game.stimuli).mean()))
+    return np.array(values)
+
+
+def transformer(name: str) -> Any:
+    import transformers as t
+
+    torch.manual_seed(0)
+    shape = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
+    words = {"vocab_size": 50, "max_position_embeddings": 32}
+    models = {
+        "gpt2": lambda: t.GPT2LMHeadModel(
+            t.GPT2Config(n_layer=3, n_head=4, n_embd=32, vocab_size=50, n_positions=32, bos_token_id=1, eos_token_id=1)
+        ),
+        "llama": lambda: t.LlamaForCausalLM(t.LlamaConfig(**shape, **words, num_key_value_heads=2)),
+        "mixtral": lambda: t.MixtralForCausalLM(
+            t.MixtralConfig(**shape, **words, num_local_experts=4, num_experts_per_tok=2, num_key_value_heads=2)
+        ),
+        "bert": lambda: t.BertForMaskedLM(t.BertConfig(**shape, **words)),
+    }
+    return models[name]().eval()
+
+
+def last_logit(outputs: Any, trials: ap.Stimuli) -> Tensor:
+    logits = getattr(outputs, "logits", outputs)
+    return torch.as_tensor(logits[:, -1, 3])
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "mixtral", "bert"])
+@pytest.mark.parametrize("kind", ["zero", "mean", "resample"])
+def test_transformers_share_prefixes_and_equal_the_loop(name: str, kind: Any) -> None:
+    prep = ap.wrap(transformer(name))
+    tokens = torch.randint(0, 50, (3, 6), generator=torch.Generator().manual_seed(0))
+    game = ap.Game(prep, tokens, last_logit, prep.players("blocks.*.attn.hook_z"), kind=kind, batch_size=6)
+    coalitions = some(24, 12)
+    values = game(coalitions)
+    assert game.plan(coalitions[:1], measure=False).sharing == "prefixes shared over 3 stages"
+    assert values == pytest.approx(looped(game, coalitions), rel=1e-5, abs=1e-6)
+
+
+def test_ragged_prompts_are_read_at_their_own_last_position() -> None:
+    prep = ap.wrap(transformer("gpt2"))
+    stimuli = ap.Stimuli.from_tokens([[5, 6, 7, 8], [9, 10], [3, 4, 5]], {"target": [3, 4, 5]})
+    game = ap.Game(prep, stimuli, ap.scores.log_prob("target"), prep.players("blocks.*.attn.hook_z"), kind="zero")
+    coalitions = some(16, 12)
+    assert game(coalitions) == pytest.approx(looped(game, coalitions), rel=1e-5)
+
+
+class Residual(nn.Module):
+    """A skip over what looks like two layers in series."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.out = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        return torch.as_tensor(self.out(y + torch.relu(self.second(y))))
+
+
+def test_a_network_with_skips_falls_back_to_batching_and_says_so() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(5, 4)
+    prep = ap.wrap(Residual().eval(), x)
+    game = ap.Game(prep, x, ap.scores.output(), prep.players(["first", "second"]), kind="zero")
+    coalitions = some(30, 8)
+    assert game(coalitions) == pytest.approx(looped(game, coalitions), abs=1e-6)
+    assert "batching only" in game.plan(coalitions, measure=False).sharing
+
+
+def test_windows_of_a_recurrent_net_share_the_steps_before_them() -> None:
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru = nn.GRU(2, 5, num_layers=2, batch_first=True, bidirectional=True)
+            self.out = nn.Linear(10, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.as_tensor(self.out(self.gru(x)[0][:, -1]))
+
+    x = torch.randn(4, 8, 2)
+    prep = ap.wrap(Net().eval(), x)
+    windows: list[Any] = [ap.Lesion("gru.h0", kind="zero", time=slice(t, t + 2)) for t in (0, 2, 4, 6)]
+    windows += [ap.Lesion("gru.h1_reverse", kind="zero", time=slice(t, t + 4)) for t in (0, 4)]
+    game = ap.Game(prep, x, ap.scores.output(), windows, kind="zero")
+    coalitions = some(60, 6)
+    assert game(coalitions) == pytest.approx(looped(game, coalitions), abs=1e-6)
+    plan = ap.Game(prep, x, ap.scores.output(), windows, kind="zero").plan(coalitions, measure=False)
+    assert "stages" in plan.sharing and plan.ceiling > 1.5
+
+
+def test_in_place_operations_do_not_reach_the_shared_prefix() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.ELU(inplace=True), nn.Linear(6, 5), nn.ReLU(inplace=True), nn.Linear(5, 2))
+    x = torch.randn(7, 4)
+    prep = ap.wrap(net.eval(), x)
+    game = ap.Game(prep, x, ap.scores.output(), prep.players("2"), kind="zero", batch_size=14)
+    coalitions = some(20, 5)
+    assert game(coalitions) == pytest.approx(looped(game, coalitions), abs=1e-6)
+
+
+def test_tree_counts_every_prefix_once() -> None:
+    rng = np.random.default_rng(0)
+    first_stage = np.array([0, 2, 1, 2, 0])
+    cut = np.unique(rng.random((40, 5)) < 0.5, axis=0)
+    cut = cut[in_order(cut, first_stage)]
+    tree = Tree.of(cut, first_stage, 4)
+    for stage in range(4):
+        prefixes = {tuple(row[first_stage <= stage]) for row in cut}
+        assert tree.n_nodes(stage) == len(prefixes)
+    assert tree.units == sum(tree.n_nodes(s) for s in range(4))
+    assert tree.ancestors(4, 0).tolist() == sorted(tree.ancestors(4, 0).tolist())
+
+
+def test_plan_tells_before_anything_is_spent() -> None:
+    prep = ap.wrap(transformer("gpt2"))
+    tokens = torch.randint(0, 50, (3, 6), generator=torch.Generator().manual_seed(0))
+    game = ap.Game(prep, tokens, last_logit, prep.players("blocks.*.attn.hook_z"), kind="zero")
+    every = np.asarray((np.arange(2**12)[:, None] >> np.arange(12)) & 1 == 1)
+    plan = game.plan(every, measure=False)
+    assert plan.n_coalitions == 4096 and plan.layer_units == 2**4 + 2**8 + 2**12 and plan.loop_units == 3 * 4096
+    assert plan.n_bytes == 4096 * 3 * 8 and np.isnan(plan.seconds) and game.n_evaluations == 0
+    assert game.plan(every).seconds > 0 and game.n_evaluations == 1
+    assert game.cost(every) == pytest.approx(plan.layer_units / 3)
+
+
+@pytest.mark.parametrize("bad", ["nan", "raises"])
+def test_a_failing_score_names_its_coalition_and_loses_nothing(bad: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(6, 4)
+    prep = ap.wrap(nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.Linear(3, 1)).eval(), x)
+    clean = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero")
+    coalitions = np.asarray((np.arange(8)[:, None] >> np.arange(3)) & 1 == 1)
+    worst = float(clean(coalitions[2:3])[0])
+
+    def score(outputs: Tensor, trials: ap.Stimuli) -> Tensor:
+        if abs(float(outputs.mean()) - worst) < 1e-6:
+            if bad == "raises":
+                raise RuntimeError("no such thing")
+            return outputs[:, 0] * float("nan")
+        return outputs[:, 0]
+
+    game = ap.Game(prep, x, score, prep.players("1"), kind="zero")
+    with pytest.raises(InputError, match=r"coalition with 0\.0, 0\.2 lesioned: .*(NaN|no such thing)"):
+        game(coalitions)
+    good = [0, 1, 3, 4, 5, 6, 7]
+    kept = game.n_evaluations
+    assert kept >= 1 and game(coalitions[good]) == pytest.approx(clean(coalitions[good]), abs=1e-6)
+    assert game.n_evaluations == 7
+
+
+def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(10, 4)
+    prep = ap.wrap(nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.Linear(3, 1)).eval(), x)
+    expected = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero")(some(8, 3))
+    game = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero", batch_size=64)
+    evaluator: Any = game._evaluator
+    plain = evaluator._outputs
+    assert evaluator.layout is not None
+
+    def short(coalitions: Array, trials: ap.Stimuli, n: int) -> Any:
+        if len(coalitions) * len(trials) > 5:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return plain(coalitions, trials, n)
+
+    monkeypatch.setattr(evaluator, "_outputs", short)
+    assert game(some(8, 3)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_closed_loops_play_too() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(6, 4)
+    prep = ap.wrap(nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.Linear(3, 1)).eval(), x)
+    once = ap.Game(prep, None, lambda p: float(p.run(x).outputs.mean()), prep.players("1"), kind="zero")
+    plain = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero")
+    coalitions = np.asarray((np.arange(8)[:, None] >> np.arange(3)) & 1 == 1)
+    assert once(coalitions) == pytest.approx(plain(coalitions), abs=1e-6)
+    assert ap.shapley(once).values.to_numpy() == pytest.approx(ap.shapley(plain).values.to_numpy(), abs=1e-6)
+    episodes = ap.Game(prep, None, ap.scores.closed_loop(lambda p: p.model(x)[:, 0]), prep.players("1"), kind="zero")
+    assert episodes.per_trial(coalitions).shape == (8, 6)
+    assert ap.shapley(episodes).stderr_stimuli.to_numpy() == pytest.approx(ap.shapley(plain).stderr_stimuli.to_numpy())
+    with pytest.raises(InputError, match="wanted a finite number"):
+        ap.Game(prep, None, lambda p: float("nan"), prep.players("1"), kind="zero")(coalitions)
+
+
+def test_scores_over_the_whole_set_and_several_at_once() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    torch.manual_seed(0)
+    x, labels = torch.randn(30, 4), np.arange(30) % 2
+    stimuli = ap.Stimuli(x, {"label": labels, "target": x[:, 0].numpy()})
+    prep = ap.wrap(nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.Linear(3, 1)).eval(), x)
+    coalitions = np.asarray((np.arange(8)[:, None] >> np.arange(3)) & 1 == 1)
+    play = lambda score: ap.Game(prep, stimuli, score, prep.players("1"), kind="zero")
+    kept = play(ap.scores.output()).per_trial(coalitions)
+    assert play(ap.scores.auc("label"))(coalitions) == pytest.approx([roc_auc_score(labels, k) for k in kept])
+    expected = [np.corrcoef(k, x[:, 0])[0, 1] if k.std() > 1e-6 else 0.0 for k in kept]
+    assert play(ap.scores.correlation("target"))(coalitions) == pytest.approx(expected, abs=1e-6)
+    phi = ap.shapley(play(ap.scores.auc("label")))
+    assert phi.exact and (phi.stderr_stimuli > 0).all() and abs(phi.gap) < 1e-9
+    both = ap.shapley(play(ap.scores.several(a=ap.scores.output(), b=ap.scores.accuracy("label"))))
+    alone = ap.shapley(play(ap.scores.accuracy("label")))
+    assert both.values.dims == ("player", "output")
+    assert both.values.sel(output="b").to_numpy() == pytest.approx(alone.values.to_numpy())
+
+
+def test_gradients_are_exact_for_additive_networks_and_refuse_what_they_cannot_say() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(9, 4)
+    prep = ap.wrap(nn.Sequential(nn.Linear(4, 5), nn.Identity(), nn.Linear(5, 1)).eval(), x)
+    game = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="mean")
+    phi = ap.shapley(game)
+    for method in ("gradient", "integrated"):
+        guess: Any = ap.attribution(game, method=method)
+        assert guess.values.to_numpy() == pytest.approx(phi.values.to_numpy(), abs=1e-5)
+        assert guess.stderr_stimuli.to_numpy() == pytest.approx(phi.stderr_stimuli.to_numpy(), abs=1e-5)
+    with pytest.raises(ap.errors.StatisticsError, match="samples no coalitions"):
+        guess.interval()
+    bent = ap.wrap(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).eval(), x)
+    curved = ap.Game(bent, x, ap.scores.log_prob([0] * 9), bent.players("1"), kind="zero")
+    assert abs(ap.attribution(curved, steps=16).gap) < 1e-4 < abs(ap.attribution(curved, method="gradient").gap)
+    flat = ap.Game(bent, x, ap.scores.accuracy([0] * 9), bent.players("1"), kind="zero")
+    with pytest.raises(InputError, match="has no gradient"):
+        ap.attribution(flat)
