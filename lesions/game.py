@@ -151,6 +151,8 @@ class Game:
         missing = {k: i for i, k in enumerate(keys) if k not in memo}
         if missing:
             self._evaluate(wanted[list(missing.values())], memo)
+        elif self._shelf is not None:
+            self._shelf.flush()  # what could not be written before
         return memo.take(keys) if keys else np.empty((0, len(self.stimuli)))
 
     @property

@@ -160,9 +160,10 @@ def test_killed_at_random_moments_it_resumes_to_the_identical_result(tmp_path: P
             time.sleep(0.01)  # until it computes
         time.sleep(rng.random() * 0.08)
         if process.poll() is not None:
+            process.communicate()
             break
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()  # waits, and closes its output
         kills += 1
     output = run(script, tmp_path / "killed", log).communicate()[0]
     assert output == expected and output.startswith("DONE")

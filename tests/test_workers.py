@@ -61,7 +61,7 @@ def test_a_failing_score_is_named_from_a_worker_too() -> None:
     def broken(outputs: torch.Tensor, trials: ap.Stimuli) -> torch.Tensor:
         return outputs[:, 0] / 0
 
-    with ThreadPoolExecutor(1) as pool, pytest.raises(InputError, match="coalition with .* lesioned: .*NaN"):
+    with ThreadPoolExecutor(1) as pool, pytest.raises(InputError, match=r"coalition with all players intact: .*NaN"):
         play(pool, score=broken)(EVERY)
     with pytest.raises(InputError, match="executor came as"):
         play(3)(EVERY)
