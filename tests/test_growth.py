@@ -228,7 +228,7 @@ def test_scores_over_the_whole_set_and_several_at_once() -> None:
     stimuli = ap.Stimuli(x, {"label": labels, "target": x[:, 0].numpy()})
     prep = ap.wrap(nn.Sequential(nn.Linear(4, 3), nn.Identity(), nn.Linear(3, 1)).eval(), x)
     coalitions = np.asarray((np.arange(8)[:, None] >> np.arange(3)) & 1 == 1)
-    play = lambda score: ap.Game(prep, stimuli, score, prep.players("1"), kind="zero")
+    play: Any = lambda score: ap.Game(prep, stimuli, score, prep.players("1"), kind="zero")
     kept = play(ap.scores.output()).per_trial(coalitions)
     assert play(ap.scores.auc("label"))(coalitions) == pytest.approx([roc_auc_score(labels, k) for k in kept])
     expected = [np.corrcoef(k, x[:, 0])[0, 1] if k.std() > 1e-6 else 0.0 for k in kept]
