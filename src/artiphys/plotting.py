@@ -80,6 +80,43 @@ def plot_contributions(
     return ax
 
 
+def plot_convergence(
+    attributions: Sequence[Attribution], *, ax: Axes | None = None, k: int = 5, confidence: float = 0.95
+) -> Axes:
+    """Estimates of the ``k`` largest players against evaluations, with intervals over coalitions.
+
+    Takes results of growing budgets on one game: draws of one seed contain the smaller ones, and values are
+    remembered, so that ``[ap.shapley(game, budget=b) for b in (400, 800, 1600)]`` costs what the last does.
+    """
+    if len(attributions) < 2:
+        raise InputError(f"{len(attributions)} results came; a convergence needs at least two budgets")
+    results = sorted(attributions, key=lambda r: r.n_evaluations)
+    names = results[-1].values["player"].values
+    if any(r.values.ndim != 1 or list(r.values["player"].values) != list(names) for r in results):
+        raise InputError("the results must be of one game with one value a player")
+    order = np.argsort(-np.abs(results[-1].values.to_numpy()), kind="stable")[:k]
+    ax = _axes(ax, 6.4, 3.8)
+    x = np.array([r.n_evaluations for r in results], dtype=float)
+    for i, player in enumerate(order):
+        colour, mark = CYCLE[i % len(CYCLE)], MARKS[i % len(MARKS)]
+        ends = [r.interval(confidence, "coalitions") for r in results]
+        y = np.array([float(r.values[player]) for r in results])
+        low, high = (np.array([float(e[side][player]) for e in ends]) for side in (0, 1))
+        dodge = x * 1.03 ** (i - (len(order) - 1) / 2)
+        error = np.abs(np.vstack([y - low, high - y]))
+        ax.errorbar(dodge, y, yerr=error, color=colour, marker=mark, capsize=3, ms=5, label=short(names[player]))
+    ax.set_xscale("log")
+    ax.set_xticks(x, [f"{int(v):,}" for v in x])
+    ax.minorticks_off()
+    ax.axhline(0, color=GREY, lw=1, zorder=0)
+    unit = f" [{results[-1].unit}]" if results[-1].unit else ""
+    ax.set_xlabel("coalitions evaluated")
+    ax.set_ylabel(f"contribution to {results[-1].score}{unit}")
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(5, len(order)))
+    _clean(ax)
+    return ax
+
+
 def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Sequence[str] = ()) -> Axes:
     """Layer x head map of an attribution whose players are heads; marked players get a frame."""
     places = [re.search(r"blocks\.(\d+)\..*\.(\d+)$", str(p)) for p in attribution.values["player"].values]
