@@ -21,7 +21,7 @@ def test_convergence_shows_every_budget_and_costs_no_more_than_the_largest() -> 
     assert game.n_evaluations == results[-1].n_evaluations
     ax = plot_convergence(results, k=3)
     assert [t.get_text() for t in ax.get_legend().get_texts()] == list(results[-1].top(3).index)  # type: ignore[union-attr]
-    heights = np.array([line.get_ydata() for line in ax.get_lines() if len(line.get_xdata()) == 3][:1], dtype=float)  # type: ignore[arg-type]
-    assert heights.shape == (1, 3) and "log-probability [nats]" in ax.get_ylabel()
+    assert sum(len(np.asarray(line.get_xdata())) == 3 for line in ax.get_lines()) >= 3
+    assert "log-probability [nats]" in ax.get_ylabel()
     with pytest.raises(InputError, match="at least two"):
         plot_convergence(results[:1])
