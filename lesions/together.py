@@ -30,6 +30,7 @@ class Together:
         self.families: dict[Any, list[Part]] = {}
         for player, writer in parts:
             self.families.setdefault(writer.family, []).append((player, writer))
+        self._owned: dict[Any, tuple[list[int], list[int]]] = {}  # players and the units they lesion, by family
         self.cut = torch.zeros(0, 0, dtype=torch.bool)  # (coalition, player), True = lesioned
 
     def __call__(self, x: Tensor, at: At) -> Tensor:
@@ -40,8 +41,11 @@ class Together:
         if not bool(cut[:, self.players].any()):
             return x
         new = x
-        for members in self.families.values():
-            for chosen, value in _pieces(x, at, cut, members):
+        for family, members in self.families.items():
+            if family not in self._owned:  # once, and not for every call of every block
+                units = [(p, u) for p, w in members for u in (w.units() if w.lesion.units is not None else ())]
+                self._owned[family] = [p for p, _ in units], [u for _, u in units]
+            for chosen, value in _pieces(x, at, cut, members, self._owned[family]):
                 new = _chosen(chosen, value, new, len(cut))
         return new
 
@@ -70,7 +74,9 @@ def _chosen(chosen: Tensor, value: Tensor, x: Tensor, n_nodes: int) -> Tensor:
     return torch.where(laid(chosen), laid(value), laid(x)).reshape(x.shape)
 
 
-def _pieces(x: Tensor, at: At, cut: Tensor, members: Sequence[Part]) -> Iterator[tuple[Tensor, Tensor]]:
+def _pieces(
+    x: Tensor, at: At, cut: Tensor, members: Sequence[Part], owned: tuple[list[int], list[int]]
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Entries to replace, and by what; lesions that differ only in their units are one piece."""
     first = members[0][1]
     if first.lesion.kind == "project":
@@ -84,8 +90,7 @@ def _pieces(x: Tensor, at: At, cut: Tensor, members: Sequence[Part]) -> Iterator
                 yield _both(writer.selection(x, at), _column(cut[:, player], x)), writer.replacement(x, at)
         return
     place = at.axes.index(axis)
-    players = [p for p, w in members for _ in w.units()]
-    units = [u for _, w in members for u in w.units()]
+    players, units = owned
     lesioned = torch.zeros(len(cut), x.shape[place], dtype=torch.bool)
     lesioned[:, units] = cut[:, players]
     chosen = along(lesioned.to(x.device), x.ndim, place)
