@@ -13,7 +13,7 @@ import torch
 from artiphys.adapters.base import device_of
 from artiphys.errors import InputError, MemoryLimitError
 from artiphys.lesions.evaluation import Evaluator, Values, described
-from artiphys.lesions.pace import Pace, out_of_memory, peak_memory
+from artiphys.lesions.pace import Pace, memory_left, out_of_memory, peak_memory
 from artiphys.stimuli import Stimuli
 
 Array = np.ndarray[Any, Any]
@@ -43,7 +43,9 @@ def run_blocks(evaluator: Evaluator, coalitions: Array, pace: Pace, keep: Keep, 
                 values = block_values(evaluator, chunk, pace)
             except Exception as error:
                 if not out_of_memory(error):
-                    raise _failed(error, chunk, names) if len(chunk) == 1 else error from error
+                    if len(chunk) == 1:
+                        raise _failed(error, chunk, names) from error
+                    raise
                 values = None
             if values is None:  # outside the except clause: its traceback would hold the tensors
                 _make_room(device)
@@ -54,7 +56,7 @@ def run_blocks(evaluator: Evaluator, coalitions: Array, pace: Pace, keep: Keep, 
                 continue
             rows = min(len(chunk), pace.n_at_once) * pace.trials
             work = (evaluator.n_units - units) * len(evaluator.stimuli) if layout.n_stages else chunk.size
-            pace.note(rows, work, clock.perf_counter() - began, (before, peak_memory(device)))
+            pace.note(rows, work, clock.perf_counter() - began, (before, peak_memory(device)), memory_left(device))
             good = [i for i in range(len(chunk)) if i not in values.failed]
             if good:
                 keep(chunk[good], values.kept[good])

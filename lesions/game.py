@@ -105,6 +105,8 @@ class Game:
         self.batch_size, self.executor = batch_size, executor
         if batch_size is not None and int(batch_size) < 1:
             raise InputError(f"batch_size came as {batch_size}; wanted at least 1")
+        if stimuli is None and executor is not None:
+            raise InputError("a closed loop runs here, one coalition after another; leave executor= out")
         self.score: Any
         if stimuli is None:
             self.score = score if isinstance(score, ClosedLoop) else closed_loop(score)  # type: ignore[arg-type]
@@ -222,13 +224,14 @@ class Game:
         return float(Tree.of(cut, layout.first_stage, layout.n_stages).units), layout.n_stages
 
     def _measure(self) -> None:
-        some = np.full((1, self.n_players), True)
-        began = clock.perf_counter()
-        if keys_of(some)[0] in self._memo:
-            self._memos[tuple(self.prep.in_force)] = Memo()  # measured anew; the value is the same
-        self.per_trial(some)
-        units, _ = self._units(some)
-        self._rate = (clock.perf_counter() - began) / max(units, 1.0)
+        """Seconds a layer-unit, from what was evaluated so far, or from the intact network."""
+        if self._evaluator is not None:
+            _ = self._evaluator.layout  # found before the clock of the first evaluation runs
+        if not self.n_evaluations:
+            self.per_trial(np.full((1, self.n_players), True))
+        if self.n_evaluations:  # else the campaign knew it, and nothing was measured
+            units = 0.0 if self._evaluator is None else self._evaluator.n_units
+            self._rate = self.seconds / (units or self.n_evaluations)
 
     @property
     def context(self) -> dict[str, str]:

@@ -70,11 +70,14 @@ class Pace:
         best = min(units(s) for s in sizes)
         return next(s for s in sizes if units(s) <= 1.02 * best)
 
-    def note(self, rows: int, work: float, seconds: float, peak: tuple[int, int]) -> None:
-        """What a block took: ``work`` in copies of a trial through a stage, ``peak`` in bytes before and after."""
+    def note(self, rows: int, work: float, seconds: float, peak: tuple[int, int], room: int) -> None:
+        """What a block took.
+
+        ``work`` in copies of a trial through a stage, ``peak`` memory before and after and ``room`` left [bytes].
+        """
         if self.settled:
             return
-        grown, room = peak[1] - peak[0], memory_left()
+        grown = peak[1] - peak[0]
         if grown > 0 and grown / max(rows, 1) * self.rows * 4 > MEMORY_SHARE * room:
             self.limit = min(self.limit, self.rows)
         if not self._warm and not self._rates:

@@ -83,6 +83,6 @@ class Shelf:
                     began, units = clock.perf_counter(), evaluator.n_units
                     block_values(evaluator, some[:size], pace)
                     work = (evaluator.n_units - units) * len(evaluator.stimuli) or float(size)
-                    pace.note(size * pace.trials, work, clock.perf_counter() - began, (0, 0))
+                    pace.note(size * pace.trials, work, clock.perf_counter() - began, (0, 0), 0)
             known = self.campaign.rows = pace.rows
         pace.rows, pace.settled = known, True

@@ -158,6 +158,11 @@ def test_plan_tells_before_anything_is_spent() -> None:
     assert plan.n_bytes == 4096 * 3 * 8 and np.isnan(plan.seconds) and game.n_evaluations == 0
     assert game.plan(every).seconds > 0 and game.n_evaluations == 1
     assert game.cost(every) == pytest.approx(plan.layer_units / 3)
+    some_values = game(every[:40])
+    spent = game.n_evaluations
+    game._rate = None
+    assert game.plan(every).seconds > 0  # what is known is not measured again, nor forgotten
+    assert np.array_equal(game(every[:40]), some_values) and game.n_evaluations == spent
 
 
 @pytest.mark.parametrize("bad", ["nan", "raises"])
@@ -216,6 +221,8 @@ def test_closed_loops_play_too() -> None:
     episodes = ap.Game(prep, None, ap.scores.closed_loop(lambda p: p.model(x)[:, 0]), prep.players("1"), kind="zero")
     assert episodes.per_trial(coalitions).shape == (8, 6)
     assert ap.shapley(episodes).stderr_stimuli.to_numpy() == pytest.approx(ap.shapley(plain).stderr_stimuli.to_numpy())
+    with pytest.raises(InputError, match="leave executor= out"):
+        ap.Game(prep, None, lambda p: 1.0, prep.players("1"), kind="zero", executor=object())
     with pytest.raises(InputError, match="wanted a finite number"):
         ap.Game(prep, None, lambda p: float("nan"), prep.players("1"), kind="zero")(coalitions)
 
