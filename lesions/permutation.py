@@ -60,11 +60,32 @@ def antithetic(orders: Array, values: Array) -> Estimate:
     total = deviation.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = np.minimum(2 * total**2 / (deviation**2).sum(axis=0), pairs - 1)
-    stderr = np.sqrt(total / (pairs - 1) / pairs)
+    variance = total / (pairs - 1) / pairs
+    if adjusted:
+        variance = np.maximum(variance + _shared(orders, mirrored), variance / 2)
+    stderr = np.sqrt(variance)
     rounding = 1e-13 * np.abs(values).max(initial=0)
     stderr = np.where(stderr <= rounding, 0.0, stderr)
     weights = _adjusted_weights(orders) if adjusted else _plain_weights(orders)
     return Estimate(paths(orders), weights, stderr, np.where(total > 0, df, math.inf), float(pairs))
+
+
+def _shared(orders: Array, mirrored: Array) -> Array:
+    """Covariance between pairs of orders that corrected each other: ``(player, output)``.
+
+    Pair k changed what pair j is compared with by its deviation at j's position, and j likewise at k's.
+    """
+    pairs, n = orders.shape
+    deviation = (mirrored - mirrored.mean(axis=0)) * (pairs / (pairs - 1))
+    place = (orders * n + np.arange(n)).ravel()
+    entries = (np.ones(len(place)), (place, np.repeat(np.arange(pairs), n)))
+    of_place = sparse.csr_array(entries, shape=(n * n, pairs))
+    rank, result = orders.argsort(axis=1), np.empty((n, mirrored.shape[2]))
+    for o in range(mirrored.shape[2]):
+        summed = (of_place @ deviation[:, :, o]).reshape(n, n, n)  # (player, its position, position)
+        own = np.take_along_axis(deviation[:, :, o], rank, axis=1)
+        result[:, o] = np.einsum("ipq,iqp->i", summed, summed) - (own**2).sum(axis=0)
+    return np.asarray(result / (pairs * (pairs - 1)) ** 2)
 
 
 def _steps(values: Array, pairs: int, n: int) -> Array:
