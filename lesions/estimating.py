@@ -65,7 +65,7 @@ class Request:
             return int(min(max(free, least), most))
         allowed = min((self.budget - 2) // cost, most)
         if allowed < least:
-            needed = 2 + cost * least if least < most else 2.0**most
+            needed = 2 + cost * min(least, most)
             raise BudgetError(
                 f"budget {self.budget} allows {int(max(allowed, 0))} {what}; honest intervals need {least}: "
                 f"a budget of {needed:.0f}"

@@ -45,24 +45,24 @@ def paths(orders: Array) -> Array:
 def antithetic(orders: Array, values: Array) -> Estimate:
     """Values and errors from the values of ``paths(orders)``, each pair of orders one independent sample.
 
-    A player's mean marginal contribution depends on its position in the order; the position's mean over all
-    players of the other pairs is taken off and the mean over positions added again (a control variate, free
-    of bias as no pair corrects itself).
+    A player's marginal contribution depends on its position in the order. By how much contributions at its
+    position differed from their players' means, over the other pairs, is taken off (a control variate; free of
+    bias, as no pair corrects itself and the corrections of all positions add up to 0).
     """
     pairs, n = orders.shape
     steps = _steps(values, pairs, n)  # (pair, position, output)
     rank = orders.argsort(axis=1)
+    by_player = np.take_along_axis(steps, rank[:, :, None], axis=1)  # (pair, player, output)
     adjusted = n * n * pairs <= DENSE
-    mirrored = (steps + steps[:, ::-1]) / 2
-    usual = (mirrored.sum(axis=0) - mirrored) / (pairs - 1) if adjusted else np.zeros_like(steps)
-    samples = np.take_along_axis(steps - usual, rank[:, :, None], axis=1)  # (pair, player, output)
+    usual = _usual(orders, steps, by_player) if adjusted else np.zeros_like(steps)
+    samples = by_player - np.take_along_axis(usual, rank[:, :, None], axis=1)
     deviation = (samples - samples.mean(axis=0)) ** 2
     total = deviation.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = np.minimum(2 * total**2 / (deviation**2).sum(axis=0), pairs - 1)
     variance = total / (pairs - 1) / pairs
     if adjusted:
-        variance = np.maximum(variance + _shared(orders, mirrored), variance / 2)
+        variance = np.maximum(variance + _shared(orders, steps, by_player), variance / 2)
     stderr = np.sqrt(variance)
     rounding = 1e-13 * np.abs(values).max(initial=0)
     stderr = np.where(stderr <= rounding, 0.0, stderr)
@@ -70,18 +70,38 @@ def antithetic(orders: Array, values: Array) -> Estimate:
     return Estimate(paths(orders), weights, stderr, np.where(total > 0, df, math.inf), float(pairs))
 
 
-def _shared(orders: Array, mirrored: Array) -> Array:
+def _mirrored(table: Array) -> Array:
+    """Mean of each position and its mirror (in the reversed order), on axis 1."""
+    return np.asarray((table + table[:, ::-1]) / 2)
+
+
+def _usual(orders: Array, steps: Array, by_player: Array) -> Array:
+    """What a contribution at each position differs by from its player's mean, over the other pairs.
+
+    ``(pair, position, output)``
+    """
+    pairs, n = orders.shape
+    others = (by_player.sum(axis=0) - by_player) / (pairs - 1)  # each player's mean without the pair
+    at = np.zeros((n, n))  # how often each player had each position
+    np.add.at(at, (np.arange(n), orders), 1.0)
+    expected = np.einsum("kp,jpo->jko", at, others) - np.take_along_axis(others, orders[:, :, None], axis=1)
+    return np.asarray(_mirrored(steps.sum(axis=0) - steps - expected) / (pairs - 1))
+
+
+def _shared(orders: Array, steps: Array, by_player: Array) -> Array:
     """Covariance between pairs of orders that corrected each other: ``(player, output)``.
 
     Pair k changed what pair j is compared with by its deviation at j's position, and j likewise at k's.
     """
     pairs, n = orders.shape
-    deviation = (mirrored - mirrored.mean(axis=0)) * (pairs / (pairs - 1))
+    own_part = np.take_along_axis((by_player - by_player.mean(axis=0)), orders[:, :, None], axis=1)
+    deviation = _mirrored(own_part)
+    deviation = (deviation - deviation.mean(axis=0)) * (pairs / (pairs - 1))
     place = (orders * n + np.arange(n)).ravel()
     entries = (np.ones(len(place)), (place, np.repeat(np.arange(pairs), n)))
     of_place = sparse.csr_array(entries, shape=(n * n, pairs))
-    rank, result = orders.argsort(axis=1), np.empty((n, mirrored.shape[2]))
-    for o in range(mirrored.shape[2]):
+    rank, result = orders.argsort(axis=1), np.empty((n, steps.shape[2]))
+    for o in range(steps.shape[2]):
         summed = (of_place @ deviation[:, :, o]).reshape(n, n, n)  # (player, its position, position)
         own = np.take_along_axis(deviation[:, :, o], rank, axis=1)
         result[:, o] = np.einsum("ipq,iqp->i", summed, summed) - (own**2).sum(axis=0)
@@ -100,13 +120,20 @@ def _steps(values: Array, pairs: int, n: int) -> Array:
 
 
 def _adjusted_weights(orders: Array) -> Array:
+    """The weights of `antithetic`: plain means, less what `_usual` takes off, each linear in the steps."""
     pairs, n = orders.shape
-    own = np.zeros((n, pairs, n))
-    own[orders, np.arange(pairs)[:, None], np.arange(n)] = 1 / pairs
-    others = (own.sum(axis=1, keepdims=True) - own) / (pairs - 1)
-    on_steps = own - (others + others[:, :, ::-1]) / 2
+    own = np.zeros((n, pairs, n))  # (player, pair, position)
+    own[orders, np.arange(pairs)[:, None], np.arange(n)] = 1.0
+    mirrored = (own + own[:, :, ::-1]) / 2
+    compared = mirrored.sum(axis=1, keepdims=True) - mirrored
+    # How often the means of other players enter, by pair: (player, pair, other player).
+    counts = own.sum(axis=1)
+    means = np.einsum("ijk,pk->ijp", mirrored, counts) - np.einsum("ijk,pjk->ijp", mirrored, own)
+    means = (means.sum(axis=1, keepdims=True) - means) / (pairs - 1)
+    compared -= np.take_along_axis(means, np.broadcast_to(orders, means.shape), axis=2)
+    on_steps = own / pairs - compared / (pairs * (pairs - 1))
     inner = (on_steps[:, :, :-1] - on_steps[:, :, 1:]).reshape(n, -1) / 2
-    ends = (on_steps[:, :, 0] + on_steps[:, :, -1]).sum(axis=1, keepdims=True) / 2 + 1 / n
+    ends = (on_steps[:, :, 0] + on_steps[:, :, -1]).sum(axis=1, keepdims=True) / 2
     return np.hstack([ends, -ends, inner, -inner])
 
 

@@ -231,7 +231,7 @@ class Estimate:
 def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution:
     """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
     values = game(found.coalitions)
-    estimate = found.weights @ values
+    estimate = found.weights @ (values - values[1])  # weights add up to 0: a constant game is exactly 0
     per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
     make = _labeller(game.player_names, _outputs(game, values))
     n_evaluations = distinct(found.coalitions)

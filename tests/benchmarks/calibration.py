@@ -55,14 +55,16 @@ def digits(n: int = 12) -> Table:
     torch.manual_seed(0)
     data = load_digits()
     x, y = torch.tensor(data.data / 16, dtype=torch.float32), torch.tensor(data.target)
-    net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    first, last = nn.Linear(64, 32), nn.Linear(32, 10)
+    net = nn.Sequential(first, nn.ReLU(), last)
     optimiser = torch.optim.Adam(net.parameters(), 1e-2)
     for _ in range(150):
         optimiser.zero_grad()
-        nn.functional.cross_entropy(net(x[:1400]), y[:1400]).backward()
+        loss: Any = nn.functional.cross_entropy(net(x[:1400]), y[:1400])
+        loss.backward()
         optimiser.step()
-    hidden, labels = net[1](net[0](x[1437:])).detach(), y[1437:]
-    weight, bias = net[2].weight.detach(), net[2].bias.detach()  # type: ignore[union-attr]
+    hidden, labels = first(x[1437:]).relu().detach(), y[1437:]
+    weight, bias = last.weight.detach(), last.bias.detach()
 
     def value(coalitions: Array) -> Array:
         keep = torch.ones(len(coalitions), 32)
@@ -161,11 +163,11 @@ def plan(table: Table) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
     """Each estimator at its smallest accepted, a middle and a large budget below all coalitions."""
     n = table.n_players
     most = 2**n - 2
-    for pairs in (LEAST_ORDERS, 2 * LEAST_ORDERS, 4 * LEAST_ORDERS):
+    for pairs in (LEAST_ORDERS, 2 * LEAST_ORDERS, 3 * LEAST_ORDERS):
         yield "shapley", "permutation", 2 + 2 * (n - 1) * pairs, {}
     for pairs in (least_pairs(n, 1), 2 * least_pairs(n, 1), 4 * least_pairs(n, 1)):
         yield "shapley", "regression", min(2 + 2 * pairs, most), {"order": 1}
-    for pairs in (LEAST_PAIRS, math.ceil(1.5 * LEAST_PAIRS), math.ceil(2.2 * LEAST_PAIRS)):
+    for pairs in (LEAST_PAIRS, math.ceil(1.5 * LEAST_PAIRS), 2 * LEAST_PAIRS):
         yield "shapley", "shrunken", 2 + 2 * pairs, {}
     if n == 10:
         for factor in (1.0, 1.5, 2.0):
