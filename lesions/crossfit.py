@@ -92,7 +92,8 @@ def _errors(design: Design, models: tuple[Smoother, ...], u: Array, unknown: Arr
     stderr = np.sqrt(variance)
     # Rounding is not an error of sampling.
     rounding = 1e-13 * np.abs(u).max(axis=0, initial=0)
-    return np.where(stderr <= rounding, 0.0, stderr), np.where(own > 0, df, np.inf)
+    known = stderr <= rounding
+    return np.where(known, 0.0, stderr), np.where(known, np.inf, df)
 
 
 def _deviations(terms: Array, stratum: Array) -> Array:

@@ -65,9 +65,10 @@ def antithetic(orders: Array, values: Array) -> Estimate:
         variance = np.maximum(variance + _shared(orders, steps, by_player), variance / 2)
     stderr = np.sqrt(variance)
     rounding = 1e-13 * np.abs(values).max(initial=0)
-    stderr = np.where(stderr <= rounding, 0.0, stderr)
+    known = stderr <= rounding
+    stderr, df = np.where(known, 0.0, stderr), np.where(known, math.inf, df)
     weights = _adjusted_weights(orders) if adjusted else _plain_weights(orders)
-    return Estimate(paths(orders), weights, stderr, np.where(total > 0, df, math.inf), float(pairs))
+    return Estimate(paths(orders), weights, stderr, df, float(pairs))
 
 
 def _mirrored(table: Array) -> Array:

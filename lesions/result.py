@@ -5,40 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.errors import StatisticsError
-from artiphys.scores import Score
+from artiphys.errors import BudgetError, StatisticsError
+from artiphys.lesions.played import Played
 from artiphys.stats import check_confidence, standard_error, t_interval
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 Over = Literal["coalitions", "stimuli", "both"]
-
-
-class Played(Protocol):
-    """What an estimator asks of a game (a `Game`, or a `CallableGame`)."""
-
-    kind: Any
-    score: Score
-    stimuli: Any
-    player_names: Any
-    seconds: float
-    n_evaluations: int
-
-    @property
-    def n_players(self) -> int:
-        """Number of players."""
-
-    def __call__(self, coalitions: Array) -> Array:
-        """Values ``(n,)`` or ``(n, output)`` of bool coalitions ``(n, player)``, True = intact."""
-
-    def per_trial(self, coalitions: Array) -> Array:
-        """The same a trial: ``(n, trial)`` or ``(n, trial, output)``."""
+LEAST_DF = 5.0  # below it hardly any sample made a difference, and intervals of very skewed games covered too little
 
 
 @dataclass(frozen=True)
@@ -72,6 +52,8 @@ class Attribution:
         Provenance; `why` says why the method was chosen.
     method_text : str
         How the values were estimated, as a sentence.
+    refused : str
+        Why intervals over coalitions are refused, with a budget that would do; empty where they hold.
     """
 
     values: xr.DataArray
@@ -96,6 +78,7 @@ class Attribution:
     order: int | None = None
     confidence: float = 0.95
     method_text: str = ""
+    refused: str = ""
 
     @property
     def gap(self) -> Any:
@@ -117,6 +100,8 @@ class Attribution:
         ------
         StatisticsError
             If the game gives no value a trial and stimuli are asked for.
+        BudgetError
+            If so few samples made a difference to some player that no interval over coalitions holds.
         """
         confidence = self.confidence if confidence is None else confidence
         check_confidence(confidence)
@@ -126,6 +111,8 @@ class Attribution:
             if over == "stimuli" or self.n_trials != 0:
                 raise StatisticsError("an interval over stimuli needs at least two trials; use over='coalitions'")
             over = "coalitions"
+        if self.refused and over != "stimuli":
+            raise BudgetError(self.refused)
         error, df = self._error(over)
         low, high = t_interval_each(self.values.to_numpy(), error, df, confidence)
         return self.values.copy(data=low), self.values.copy(data=high)
@@ -144,9 +131,15 @@ class Attribution:
         return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
 
     def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
-        """One row a player (and output): value, both errors, and the interval over both where there are trials."""
+        """One row a player (and output): value, both errors, and the interval over both where there are trials.
+
+        The interval is NaN where it is `refused`.
+        """
         known = not bool(np.isnan(self.stderr_stimuli).any())
-        low, high = self.interval(confidence, "both" if known else "coalitions")
+        if self.refused:
+            low = high = self.values * np.nan
+        else:
+            low, high = self.interval(confidence, "both" if known else "coalitions")
         columns = {"value": self.values, "stderr": self.stderr, "stderr_stimuli": self.stderr_stimuli}
         columns |= {"low": low, "high": high}
         players = self.values["player"].values
@@ -177,6 +170,7 @@ class Attribution:
             "trials" if self.n_trials else "; intervals give the error over coalitions"
         )  # fmt: skip
         said = f" {self.method_text}" if self.method_text else ""
+        said += f" No intervals are given: {self.refused}." if self.refused else ""
         return (
             f"The contribution of {n} players to the mean {self.score}{unit} was computed {how}.{said} A lesion was of "
             f"kind '{self.kind}'. Values are means {trials}. The score was {_shown(self.intact)} intact and "
@@ -235,6 +229,7 @@ def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution
     per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
     make = _labeller(game.player_names, _outputs(game, values))
     n_evaluations = distinct(found.coalitions)
+    refused = _refusal(found, n_evaluations, game.n_players)
     intact, lesioned = values[:2]
     return Attribution(
         values=make(estimate),
@@ -246,8 +241,18 @@ def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution
         df=None if found.df is None else make(found.df.reshape(estimate.shape)),
         n_samples=found.n_samples, exact=found.stderr is None, kind=str(game.kind), score=game.score.name,
         unit=game.score.unit, version=__version__, n_trials=0 if per_trial is None else per_trial.shape[1],
-        **({"n_evaluations": n_evaluations} | provenance),
+        refused=refused, **({"n_evaluations": n_evaluations} | provenance),
     )  # fmt: skip
+
+
+def _refusal(found: Estimate, n_evaluations: int, n: int) -> str:
+    if found.df is None or float(found.df.min()) >= LEAST_DF:
+        return ""
+    enough = min(n_evaluations * max(2.0, 2 * LEAST_DF / max(float(found.df.min()), 1.0)), 2.0**n)
+    return (
+        f"hardly any of the {n_evaluations} coalitions made a difference to some player, so that no interval over "
+        f"coalitions would hold; a budget of {math.ceil(enough)} should do"
+    )
 
 
 def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:

@@ -14,7 +14,8 @@ from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Pairs, n_pairs
 from artiphys.lesions.estimating import LEAST_ORDERS, LEAST_PAIRS, Request
-from artiphys.lesions.result import Attribution, Estimate, Played, attribution
+from artiphys.lesions.played import Played
+from artiphys.lesions.result import Attribution, Estimate, attribution
 from artiphys.lesions.smoothing import shrunken
 
 Array = np.ndarray[Any, Any]

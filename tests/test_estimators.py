@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import artiphys as ap
+from artiphys.errors import BudgetError
 from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Pairs, n_pairs, strata
 from artiphys.lesions.exact import enumerated
@@ -222,6 +223,21 @@ def test_intervals_hold_when_sampling_stops_by_them() -> None:
         low, high = made.interval(over="coalitions")
         hits.append((low.to_numpy() <= exact) & (exact <= high.to_numpy()))
     assert 0.93 <= np.mean(hits) <= 0.975
+
+
+def test_intervals_are_refused_where_hardly_any_sample_tells() -> None:
+    """Twelve of fourteen players must all be intact: most permutations see each player matter once or never."""
+    unanimous: Any = lambda c: c[:, :12].all(axis=1).astype(float)
+    options: Any = {"n_players": 14, "method": "permutation", "progress": False}
+    refused = [r for r in (ap.shapley(unanimous, seed=s, **options) for s in range(10)) if r.refused]
+    assert len(refused) >= 5
+    one = refused[0]
+    with pytest.raises(BudgetError, match=r"a budget of \d+ should do"):
+        one.interval(over="coalitions")
+    assert one.to_dataframe()["low"].isna().all() and "No intervals are given" in one.methods_text()
+    assert "Attribution" in repr(one)
+    more = ap.shapley(unanimous, budget=16_000, **options)
+    assert not more.refused
 
 
 def test_screening_follows_the_largest_with_fresh_samples() -> None:

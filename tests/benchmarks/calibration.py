@@ -4,7 +4,8 @@
 
 Each line gives, for one game, estimator and budget, the coverage of the worst and best covered player and the
 median width of the intervals divided by 2 x 1.96 x the true standard deviation of the estimate (mean and
-largest over players). Players whose estimate never varies must be covered exactly.
+largest over players), and the part of the runs whose intervals were refused. Players whose estimate never varies
+must be covered exactly.
 """
 
 from __future__ import annotations
@@ -128,27 +129,31 @@ class Line:
     budget: int
     coverage: Array
     width: Array
+    refused: float
 
     def __str__(self) -> str:
         c, w = self.coverage, self.width
         return (
             f"{self.game:19s} {self.estimator:22s} {self.budget:6d}   {c.min():.3f} {c.mean():.3f} {c.max():.3f}   "
-            f"{np.nanmean(w) if len(w) else 0:.2f} {w.max(initial=0):.2f}"
+            f"{np.nanmean(w) if len(w) else 0:.2f} {w.max(initial=0):.2f}   {self.refused:.3f}"
         )
 
 
-HEADER = f"{'game':19s} {'estimator':22s} {'budget':>6s}   coverage: min, mean, max   width: mean, max"
+HEADER = f"{'game':19s} {'estimator':22s} {'budget':>6s}   coverage: min, mean, max   width: mean, max   refused"
 
 
 def calibrated(table: Table, index: str, method: Any, budget: int, runs: int, **options: Any) -> Line:
     """Run one estimator many times."""
     estimate: Any = {"shapley": ap.shapley, "banzhaf": ap.banzhaf}[index]
     exact = estimate(table, method="exact").values.to_numpy()
-    values, low, high = (np.empty((runs, table.n_players)) for _ in range(3))
+    values, low, high = (np.full((runs, table.n_players), np.nan) for _ in range(3))
     for seed in range(runs):
         found = estimate(table, method=method, budget=budget, seed=seed, progress=False, **options)
         values[seed] = found.values
-        low[seed], high[seed] = found.interval(over="coalitions")
+        if not found.refused:
+            low[seed], high[seed] = found.interval(over="coalitions")
+    given = ~np.isnan(low).any(axis=1)
+    low, high = low[given], high[given]
     slack = 1e-9 * np.abs(exact).max()
     spread = values.std(axis=0, ddof=1)
     varies = spread > slack
@@ -156,7 +161,7 @@ def calibrated(table: Table, index: str, method: Any, budget: int, runs: int, **
     coverage = ((low <= exact + slack) & (exact - slack <= high)).mean(axis=0)
     assert (coverage[~varies] == 1).all()
     name = "".join([method, *(f" {k} {v:g}" for k, v in options.items()), "" if index == "shapley" else " (Banzhaf)"])
-    return Line(table.name, name, budget, coverage[varies] if varies.any() else coverage, width)
+    return Line(table.name, name, budget, coverage[varies] if varies.any() else coverage, width, 1 - given.mean())
 
 
 def plan(table: Table) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
