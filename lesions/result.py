@@ -228,7 +228,7 @@ def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution
     estimate = found.weights @ (values - values[1])  # weights add up to 0: a constant game is exactly 0
     per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
     make = _labeller(game.player_names, _outputs(game, values))
-    n_evaluations = distinct(found.coalitions)
+    n_evaluations = len(np.unique(np.packbits(found.coalitions, axis=1), axis=0))
     refused = _refusal(found, n_evaluations, game.n_players)
     intact, lesioned = values[:2]
     return Attribution(
@@ -295,8 +295,3 @@ def object_index(names: Sequence[Hashable]) -> Array:
     index = np.empty(len(names), dtype=object)
     index[:] = list(names)
     return index
-
-
-def distinct(coalitions: Array) -> int:
-    """Number of different coalitions."""
-    return len(np.unique(np.packbits(coalitions, axis=1), axis=0))
