@@ -64,7 +64,7 @@ def test_public_names() -> None:
     assert set(ap.__all__) == {
         "Attribution", "Decoding", "Game", "Lesion", "Preparation", "Recording", "Site", "Stimuli", "Tuning",
         "decode", "errors", "lesioned", "record", "scores", "shapley", "single_lesions", "specimens", "toys",
-        "tuning_curves", "wrap", "__version__",
+        "tuning_curves", "wrap", "banzhaf", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)
     assert "matplotlib.pyplot" not in (ROOT / "src/artiphys/plotting.py").read_text()
