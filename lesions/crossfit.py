@@ -25,6 +25,7 @@ from artiphys.lesions.smoothing import Smoother
 
 Array = np.ndarray[Any, Any]
 LIGHT = 10  # pairs a parameter from which one pair more or less hardly changes the others
+BLOCK = 2_000_000  # most entries of a table of pairs by chosen pairs
 SHARED_ON = 1000  # most pairs whose shared influence is summed in full
 
 
@@ -116,7 +117,9 @@ def _shared(models: tuple[Smoother, ...], residual: Array, left: Array, unknown:
     m = left.shape[1]
     light = len(models) == 1 and models[0].rank * LIGHT <= m
     most = SHARED_ON // 4 if light else SHARED_ON
-    chosen = np.arange(m) if m <= most else np.unique(np.linspace(0, m - 1, most // 2).astype(int))
+    chosen = (
+        np.arange(m) if m <= most else np.unique(np.linspace(0, m - 1, min(most // 2, max(50, BLOCK // m))).astype(int))
+    )
     blocks = [model.columns(chosen) for model in models]
     total = np.empty((len(unknown), residual.shape[2]))
     for o in range(residual.shape[2]):
