@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from artiphys.lesions.draws import Design
+from artiphys.lesions.estimate import Estimate
 from artiphys.lesions.polynomials import Functional, sign
-from artiphys.lesions.result import Estimate
 from artiphys.lesions.smoothing import Smoother
 
 Array = np.ndarray[Any, Any]

@@ -12,10 +12,11 @@ import numpy as np
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Index, Pairs, n_pairs
+from artiphys.lesions.estimate import Estimate
 from artiphys.lesions.exact import MAX_EXACT, enumerated
 from artiphys.lesions.permutation import Orders, antithetic, paths
 from artiphys.lesions.played import Played
-from artiphys.lesions.result import Attribution, Estimate, attribution
+from artiphys.lesions.result import Attribution, attribution
 from artiphys.lesions.smoothing import least_squares, shrunken
 from artiphys.lesions.stopping import until
 from artiphys.stats import check_confidence

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from artiphys.lesions.result import Estimate
+from artiphys.lesions.estimate import Estimate
 
 Array = np.ndarray[Any, Any]
 DENSE = 30_000_000  # most numbers in the weights; beyond it positions are not adjusted for

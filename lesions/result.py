@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,13 +11,13 @@ import pandas as pd
 import xarray as xr
 
 from artiphys.errors import BudgetError, StatisticsError
+from artiphys.lesions.estimate import Estimate, refusal, t_interval_each
 from artiphys.lesions.played import Played
-from artiphys.stats import check_confidence, standard_error, t_interval
+from artiphys.stats import check_confidence, standard_error
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 Over = Literal["coalitions", "stimuli", "both"]
-LEAST_DF = 5.0  # below it hardly any sample made a difference, and intervals of very skewed games covered too little
 
 
 @dataclass(frozen=True)
@@ -191,37 +190,6 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}"
 
 
-def t_interval_each(mean: Array, stderr: Array, df: Array, confidence: float) -> tuple[Array, Array]:
-    """`t_interval` with degrees of freedom of their own for each value."""
-    low, high = np.empty_like(mean), np.empty_like(mean)
-    for one in np.unique(df):
-        at = df == one
-        low[at], high[at] = t_interval(mean[at], stderr[at], float(one), confidence)
-    return low, high
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What an estimator found: the values are ``weights @ game(coalitions)``.
-
-    Attributes
-    ----------
-    coalitions : bool ``(coalition, player)``
-        The first is all intact, the second all lesioned.
-    weights : ``(player, coalition)``
-        Dense, or a scipy sparse array.
-    stderr, df : ``(player, output)``, or None where the estimate is exact
-    n_samples : float
-        Independent samples behind the error (inf if exact).
-    """
-
-    coalitions: Array
-    weights: Any
-    stderr: Array | None = None
-    df: Array | None = None
-    n_samples: float = math.inf
-
-
 def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution:
     """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
     values = game(found.coalitions)
@@ -229,7 +197,7 @@ def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution
     per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
     make = _labeller(game.player_names, _outputs(game, values))
     n_evaluations = len(np.unique(np.packbits(found.coalitions, axis=1), axis=0))
-    refused = _refusal(found, n_evaluations, game.n_players)
+    refused = refusal(found, estimate, n_evaluations)
     intact, lesioned = values[:2]
     return Attribution(
         values=make(estimate),
@@ -243,16 +211,6 @@ def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution
         unit=game.score.unit, version=__version__, n_trials=0 if per_trial is None else per_trial.shape[1],
         refused=refused, **({"n_evaluations": n_evaluations} | provenance),
     )  # fmt: skip
-
-
-def _refusal(found: Estimate, n_evaluations: int, n: int) -> str:
-    if found.df is None or float(found.df.min()) >= LEAST_DF:
-        return ""
-    enough = min(n_evaluations * max(2.0, 2 * LEAST_DF / max(float(found.df.min()), 1.0)), 2.0**n)
-    return (
-        f"hardly any of the {n_evaluations} coalitions made a difference to some player, so that no interval over "
-        f"coalitions would hold; a budget of {math.ceil(enough)} should do"
-    )
 
 
 def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:

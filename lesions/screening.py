@@ -13,9 +13,10 @@ from scipy import stats as scipy_stats
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Pairs, n_pairs
+from artiphys.lesions.estimate import Estimate
 from artiphys.lesions.estimating import LEAST_ORDERS, LEAST_PAIRS, Request
 from artiphys.lesions.played import Played
-from artiphys.lesions.result import Attribution, Estimate, attribution
+from artiphys.lesions.result import Attribution, attribution
 from artiphys.lesions.smoothing import shrunken
 
 Array = np.ndarray[Any, Any]

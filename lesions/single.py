@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from artiphys.lesions.callable_game import played
-from artiphys.lesions.result import Attribution, Estimate, attribution
+from artiphys.lesions.estimate import Estimate
+from artiphys.lesions.result import Attribution, attribution
 
 Array = np.ndarray[Any, Any]
 

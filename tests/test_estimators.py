@@ -258,7 +258,7 @@ def test_screening_follows_the_largest_with_fresh_samples() -> None:
         if a != b:
             truth[b] += together
     hits, errors = [], []
-    for seed in range(20):
+    for seed in range(10):
         made = ap.shapley(value, n_players=n, method="screening", budget=3000, top_k=4, seed=seed)
         low, high = made.interval(over="coalitions")
         hits.append((low.to_numpy() <= truth) & (truth <= high.to_numpy()))
