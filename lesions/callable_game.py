@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from artiphys.errors import InputError
-from artiphys.lesions.result import Played
+from artiphys.lesions.played import Played
 from artiphys.scores import Score
 from artiphys.stimuli import Stimuli
 

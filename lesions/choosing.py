@@ -23,7 +23,8 @@ from artiphys.lesions.estimating import (
 )
 from artiphys.lesions.exact import MAX_EXACT
 from artiphys.lesions.permutation import Orders, antithetic, paths
-from artiphys.lesions.result import Attribution, Played, distinct
+from artiphys.lesions.played import Played, distinct
+from artiphys.lesions.result import Attribution
 from artiphys.lesions.screening import screening
 from artiphys.lesions.smoothing import shrunken
 

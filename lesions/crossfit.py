@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 
 from artiphys.lesions.draws import Design
+from artiphys.lesions.estimate import Estimate
 from artiphys.lesions.polynomials import Functional, sign
-from artiphys.lesions.result import Estimate
 from artiphys.lesions.smoothing import Smoother
 
 Array = np.ndarray[Any, Any]
-SHARED_ON = 2000  # most pairs whose shared influence is summed in full
+LIGHT = 10  # pairs a parameter from which one pair more or less hardly changes the others
+BLOCK = 2_000_000  # most entries of a table of pairs by chosen pairs
+SHARED_ON = 1000  # most pairs whose shared influence is summed in full
 
 
 def odd_part(design: Design, values: Array) -> tuple[Array, Array]:
@@ -91,7 +93,8 @@ def _errors(design: Design, models: tuple[Smoother, ...], u: Array, unknown: Arr
     stderr = np.sqrt(variance)
     # Rounding is not an error of sampling.
     rounding = 1e-13 * np.abs(u).max(axis=0, initial=0)
-    return np.where(stderr <= rounding, 0.0, stderr), np.where(own > 0, df, np.inf)
+    known = stderr <= rounding
+    return np.where(known, 0.0, stderr), np.where(known, np.inf, df)
 
 
 def _deviations(terms: Array, stratum: Array) -> Array:
@@ -112,22 +115,33 @@ def _shared(models: tuple[Smoother, ...], residual: Array, left: Array, unknown:
     changed in the model without j, and j in the model without k.
     """
     m = left.shape[1]
-    chosen = np.arange(m) if m <= SHARED_ON else np.unique(np.linspace(0, m - 1, SHARED_ON // 2).astype(int))
+    light = len(models) == 1 and models[0].rank * LIGHT <= m
+    most = SHARED_ON // 4 if light else SHARED_ON
+    chosen = (
+        np.arange(m) if m <= most else np.unique(np.linspace(0, m - 1, min(most // 2, max(50, BLOCK // m))).astype(int))
+    )
     blocks = [model.columns(chosen) for model in models]
     total = np.empty((len(unknown), residual.shape[2]))
     for o in range(residual.shape[2]):
-        # What the pairs of the rows' models owe to the chosen, and the chosen's to the rows.
-        ahead, back = np.empty((2, m, len(chosen)))
-        for i, block in enumerate(blocks):
-            rows, columns = np.arange(m) % len(models) == i, chosen % len(models) == i
-            d, r = left[i], residual[i, :, o]
-            ahead[rows] = _change(block[rows], d[rows, None], r[rows, None], d[chosen], r[chosen])
-            back[:, columns] = _change(
-                block[:, columns], d[chosen[columns]], r[chosen[columns]], d[:, None], r[:, None]
-            )
-        related = unknown @ (ahead * back)
-        total[:, o] = np.einsum("ij,ij->i", related, unknown[:, chosen]) * (m / len(chosen))
-    return total
+        if light:  # the two changes are nearly those of all pairs
+            out = unknown * (residual[0, :, o] / left[0] ** 2)
+            total[:, o] = np.einsum("ij,ij->i", out @ blocks[0] ** 2, out[:, chosen])
+        else:
+            related = unknown @ _mutual(blocks, residual[:, :, o], left, chosen)
+            total[:, o] = np.einsum("ij,ij->i", related, unknown[:, chosen])
+    return np.asarray(total * (m / len(chosen)))
+
+
+def _mutual(blocks: list[Array], residual: Array, left: Array, chosen: Array) -> Array:
+    """What pairs owe to the chosen ones x what the chosen ones owe to them: ``(pair, chosen)``."""
+    m, kinds = left.shape[1], len(blocks)
+    ahead, back = np.empty((2, m, len(chosen)))
+    for i, block in enumerate(blocks):
+        rows, columns = np.arange(m) % kinds == i, chosen % kinds == i
+        mine, d, r = chosen[columns], left[i], residual[i]
+        ahead[rows] = _change(block[rows], d[rows, None], r[rows, None], d[chosen], r[chosen])
+        back[:, columns] = _change(block[:, columns], d[mine], r[mine], d[:, None], r[:, None])
+    return np.asarray(ahead * back)
 
 
 def _change(block: Array, left: Array, residual: Array, left_out: Array, residual_out: Array) -> Array:

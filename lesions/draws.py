@@ -126,12 +126,15 @@ class Pairs:
         self.strata = strata(n, index)
         children = np.random.SeedSequence(seed).spawn(len(self.strata) + 1)
         self._offset = np.random.default_rng(children[0]).random(len(self.strata))
-        self._rows = [_Rows(n, s, child) for s, child in zip(self.strata, children[1:])]
+        self._draws = [
+            (_Numbered if math.isfinite(s.count) else _Endless)(n, s, child)
+            for s, child in zip(self.strata, children[1:])
+        ]
 
     def design(self, pairs: int) -> Design:
         """At most ``pairs`` pairs, allotted to the strata by the kernel until they are exhausted."""
         drawn = self._allotted(min(pairs, n_pairs(self.n)))
-        intact = np.concatenate([rows.first(k) for rows, k in zip(self._rows, drawn)])
+        intact = self._intact(drawn)
         share = np.array([s.share for s in self.strata]) / np.maximum(drawn, 1)
         fraction = drawn / np.array([s.count for s in self.strata])
         return Design(
@@ -141,6 +144,25 @@ class Pairs:
             np.repeat(share, drawn),
             np.repeat(fraction, drawn),
         )
+
+    def _intact(self, drawn: Array) -> Array:
+        """One half of each drawn pair; all that are drawn by number are decoded together."""
+        starts = np.concatenate([[0], np.cumsum(drawn)])
+        intact = np.empty((starts[-1], self.n), dtype=bool)
+        at, sizes, ranks, flips = [], [], [], []
+        for draws, start, k in zip(self._draws, starts, drawn):
+            if isinstance(draws, _Endless):
+                intact[start : start + k] = draws.first(k)
+                continue
+            size, rank, flip = draws.first(k)
+            at.append(np.arange(start, start + k))
+            sizes.append(size)
+            ranks.append(rank)
+            flips.append(flip)
+        if at:
+            rows = combinations(self.n, np.concatenate(sizes), np.concatenate(ranks))
+            intact[np.concatenate(at)] = rows ^ np.concatenate(flips)[:, None]
+        return intact
 
     def _allotted(self, pairs: int) -> Array:
         """Pairs a stratum: floor(rate x share + offset), which only grows with the rate."""
@@ -157,50 +179,50 @@ class Pairs:
         return at(low).astype(int)
 
 
-class _Rows:
-    """Pairs of one stratum in the order in which they are drawn."""
+class _Endless:
+    """Draws with replacement from a stratum of several sizes, or of more pairs than can be numbered."""
 
     def __init__(self, n: int, stratum: Stratum, seed: np.random.SeedSequence) -> None:
         self.n, self.stratum = n, stratum
         self._rng = np.random.default_rng(seed)
-        counts = [_pairs(n, s) for s in stratum.sizes] if math.isfinite(stratum.count) else [0]
-        self._starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
         self._drawn = np.empty((0, n), dtype=bool)
-        self._ranks = np.empty(0, dtype=np.int64)
-        if stratum.count <= PERMUTED:
-            self._ranks = self._rng.permutation(int(stratum.count))
 
     def first(self, k: int) -> Array:
         """The first ``k`` draws ``(k, player)``."""
+        shares = np.array(self.stratum.shares)
         while len(self._drawn) < k:
-            # Blocks double from a fixed size, so that the stream does not depend on who asks for how many.
-            block = max(64, len(self._drawn))
-            new = self._more(block)
-            self._drawn = np.concatenate([self._drawn, new])
-        return self._drawn[:k]
-
-    def _more(self, block: int) -> Array:
-        start = len(self._drawn)
-        if math.isinf(self.stratum.count):
-            shares = np.array(self.stratum.shares)
+            block = _block(len(self._drawn))
             sizes = self._rng.choice(self.stratum.sizes, size=block, p=shares / shares.sum())
             order = np.argsort(self._rng.random((block, self.n)), axis=1).argsort(axis=1)
-            return np.asarray(order < sizes[:, None])
-        if self.stratum.count > PERMUTED:
-            self._reject(start + block)
-        return self._ranked(self._ranks[start : start + block])
+            self._drawn = np.concatenate([self._drawn, order < sizes[:, None]])
+        return self._drawn[:k]
 
-    def _ranked(self, ranks: Array) -> Array:
-        """Pairs by their number in the stratum; of two halves of equal size either may stand for the pair."""
+
+class _Numbered:
+    """Draws without replacement, by number."""
+
+    def __init__(self, n: int, stratum: Stratum, seed: np.random.SeedSequence) -> None:
+        self.n, self.stratum = n, stratum
+        self._rng = np.random.default_rng(seed)
+        self._starts = np.cumsum([0, *(_pairs(n, s) for s in stratum.sizes[:-1])])
+        self._ranks, self._flips = np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
+        if stratum.count <= PERMUTED:
+            self._ranks = self._rng.permutation(int(stratum.count))
+
+    def first(self, k: int) -> tuple[Array, Array, Array]:
+        """Size, colexicographic rank, and whether the complement is meant, of the first ``k`` draws."""
+        while len(self._flips) < k:
+            block = _block(len(self._flips))
+            if self.stratum.count > PERMUTED:
+                self._reject(len(self._flips) + block)
+            self._flips = np.concatenate([self._flips, self._rng.random(block) < 0.5])
+        ranks = self._ranks[:k]
         which = np.searchsorted(self._starts, ranks, side="right") - 1
         sizes = np.array(self.stratum.sizes)[which]
+        # Of two halves of equal size, the one with the last player has the number; either may stand for the pair.
         even = 2 * sizes == self.n
-        # Halves with the last player come last among the combinations of half the players.
         skipped = math.comb(self.n - 1, self.n // 2) if even.any() else 0
-        rows = combinations(self.n, sizes, ranks - self._starts[which] + np.where(even, skipped, 0))
-        if even.any():
-            rows ^= (self._rng.random(len(rows)) < 0.5)[:, None] & even[:, None]
-        return rows
+        return sizes, ranks - self._starts[which] + np.where(even, skipped, 0), self._flips[:k] & even
 
     def _reject(self, wanted: int) -> None:
         """Draw ranks until ``wanted`` different ones are there, in the order they first came."""
@@ -212,6 +234,11 @@ class _Rows:
             self._ranks = ranks[np.sort(first)]
 
 
+def _block(drawn: int) -> int:
+    """Draws double from a fixed number, so that they do not depend on who asks for how many."""
+    return max(64, drawn)
+
+
 def combinations(n: int, sizes: Array, ranks: Array) -> Array:
     """The combinations of ``sizes`` of ``n`` with the given colexicographic ranks: bool ``(rank, n)``.
 
@@ -220,11 +247,17 @@ def combinations(n: int, sizes: Array, ranks: Array) -> Array:
     """
     left, rank = sizes.copy(), ranks.astype(np.int64)
     rows = np.empty((len(ranks), n), dtype=bool)
-    most = int(sizes.max(initial=0))
+    table = _binomials(n, int(sizes.max(initial=0)))
     for i in range(n - 1, -1, -1):
-        below = np.array([min(math.comb(i, k), COUNTABLE) for k in range(most + 1)])[left]
+        below = table[i][left]
         taken = (rank >= below) & (left > 0)
-        rank = rank - np.where(taken, below, 0)
-        left = left - taken
+        rank -= below * taken
+        left -= taken
         rows[:, i] = taken
     return rows
+
+
+@lru_cache(maxsize=64)
+def _binomials(n: int, most: int) -> Array:
+    """Binomial coefficients ``(0 to n - 1, 0 to most)``, cut off where they no longer fit."""
+    return np.array([[min(math.comb(i, k), COUNTABLE) for k in range(most + 1)] for i in range(n)])

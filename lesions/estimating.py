@@ -10,11 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from artiphys.errors import BudgetError, InputError
+from artiphys.lesions.assembling import attribution
 from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Index, Pairs, n_pairs
+from artiphys.lesions.estimate import Estimate
 from artiphys.lesions.exact import MAX_EXACT, enumerated
 from artiphys.lesions.permutation import Orders, antithetic, paths
-from artiphys.lesions.result import Attribution, Estimate, Played, attribution, distinct
+from artiphys.lesions.played import Played, distinct
+from artiphys.lesions.result import Attribution
 from artiphys.lesions.smoothing import least_squares, shrunken
 from artiphys.lesions.stopping import until
 from artiphys.stats import check_confidence
@@ -23,6 +26,7 @@ Array = np.ndarray[Any, Any]
 Method = Literal["auto", "exact", "permutation", "regression", "shrunken", "screening"]
 METHODS = ("auto", "exact", "permutation", "regression", "shrunken", "screening")
 LEAST_PAIRS = 96  # of coalitions, below which intervals covered too little on skewed games
+LEAST_BANZHAF = 128  # likewise, of a shrunken regression for Banzhaf values
 PAIRS_A_PLAYER = 6  # likewise, of an unshrunken regression
 PAIRS_A_PARAMETER = 1.6  # of a regression of third order
 LEAST_ORDERS = 64  # pairs of permutations
@@ -121,7 +125,8 @@ def shrunken_regression(game: Played, request: Request, why: str) -> Attribution
     n = game.n_players
     if _all_fit(n, request):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "shrunken")
-    most = _pairs_allowed(n, request, LEAST_PAIRS, f"pairs of coalitions of {n} players")
+    least = LEAST_PAIRS if request.index == "shapley" else LEAST_BANZHAF
+    most = _pairs_allowed(n, request, least, f"pairs of coalitions of {n} players")
     pairs = Pairs(n, request.index, request.seed)
     started = clock.perf_counter()
     ratios: list[float] = []
@@ -133,7 +138,7 @@ def shrunken_regression(game: Played, request: Request, why: str) -> Attribution
         ratios.append(ratio)
         return _with_values(cross_fitted(design, values, *models), values)
 
-    found, note = until(sample, LEAST_PAIRS, most, *_how(request))
+    found, note = until(sample, least, most, *_how(request))
     note += f"; interactions of third order {f'at variance ratio {ratios[-1]:g}' if ratios[-1] else 'did not help'}"
     text = (
         "A ridge regression of third order on pairs of complementary coalitions, drawn without replacement by size, "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from artiphys.lesions.draws import Index
-from artiphys.lesions.result import Estimate
+from artiphys.lesions.estimate import Estimate
 
 Array = np.ndarray[Any, Any]
 MAX_EXACT = 16

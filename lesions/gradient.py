@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from artiphys.errors import InputError, LesionError
+from artiphys.lesions.assembling import labelled
 from artiphys.lesions.game import Game
-from artiphys.lesions.result import Attribution, labelled
+from artiphys.lesions.result import Attribution
 from artiphys.lesions.together import Part, writes_of
 from artiphys.lesions.write import along, projected
 from artiphys.stats import standard_error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from artiphys.lesions.result import Estimate
+from artiphys.lesions.estimate import Estimate
 
 Array = np.ndarray[Any, Any]
 DENSE = 15_000_000  # most numbers in the weights; beyond it positions are not adjusted for
@@ -45,26 +45,68 @@ def paths(orders: Array) -> Array:
 def antithetic(orders: Array, values: Array) -> Estimate:
     """Values and errors from the values of ``paths(orders)``, each pair of orders one independent sample.
 
-    A player's marginal contribution depends on its position in the order: from each sample is taken off by how
-    much, in the other pairs, players exceeded their own means at that position (a control variate, free of bias
-    as no pair corrects itself and these excesses add up to 0). Without the players' own means, games that are
-    nearly additive would gain noise.
+    A player's marginal contribution depends on its position in the order. By how much contributions at its
+    position differed from their players' means, over the other pairs, is taken off (a control variate; free of
+    bias, as no pair corrects itself and the corrections of all positions add up to 0).
     """
     pairs, n = orders.shape
     steps = _steps(values, pairs, n)  # (pair, position, output)
     rank = orders.argsort(axis=1)
+    by_player = np.take_along_axis(steps, rank[:, :, None], axis=1)  # (pair, player, output)
     adjusted = n * n * pairs <= DENSE
-    excess = _excess(orders, rank, steps) if adjusted else np.zeros_like(steps)
-    samples = np.take_along_axis(steps - excess, rank[:, :, None], axis=1)  # (pair, player, output)
+    usual = _usual(orders, steps, by_player) if adjusted else np.zeros_like(steps)
+    samples = by_player - np.take_along_axis(usual, rank[:, :, None], axis=1)
     deviation = (samples - samples.mean(axis=0)) ** 2
     total = deviation.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         df = np.minimum(2 * total**2 / (deviation**2).sum(axis=0), pairs - 1)
-    stderr = np.sqrt(total / (pairs - 1) / pairs)
+    variance = total / (pairs - 1) / pairs
+    if adjusted:
+        variance = np.maximum(variance + _shared(orders, steps, by_player), variance / 2)
+    stderr = np.sqrt(variance)
     rounding = 1e-13 * np.abs(values).max(initial=0)
-    stderr = np.where(stderr <= rounding, 0.0, stderr)
+    known = stderr <= rounding
+    stderr, df = np.where(known, 0.0, stderr), np.where(known, math.inf, df)
     weights = _adjusted_weights(orders) if adjusted else _plain_weights(orders)
-    return Estimate(paths(orders), weights, stderr, np.where(total > 0, df, math.inf), float(pairs))
+    return Estimate(paths(orders), weights, stderr, df, float(pairs))
+
+
+def _mirrored(table: Array) -> Array:
+    """Mean of each position and its mirror (in the reversed order), on axis 1."""
+    return np.asarray((table + table[:, ::-1]) / 2)
+
+
+def _usual(orders: Array, steps: Array, by_player: Array) -> Array:
+    """What a contribution at each position differs by from its player's mean, over the other pairs.
+
+    ``(pair, position, output)``
+    """
+    pairs, n = orders.shape
+    others = (by_player.sum(axis=0) - by_player) / (pairs - 1)  # each player's mean without the pair
+    at = np.zeros((n, n))  # how often each player had each position
+    np.add.at(at, (np.arange(n), orders), 1.0)
+    expected = np.einsum("kp,jpo->jko", at, others) - np.take_along_axis(others, orders[:, :, None], axis=1)
+    return np.asarray(_mirrored(steps.sum(axis=0) - steps - expected) / (pairs - 1))
+
+
+def _shared(orders: Array, steps: Array, by_player: Array) -> Array:
+    """Covariance between pairs of orders that corrected each other: ``(player, output)``.
+
+    Pair k changed what pair j is compared with by its deviation at j's position, and j likewise at k's.
+    """
+    pairs, n = orders.shape
+    own_part = np.take_along_axis((by_player - by_player.mean(axis=0)), orders[:, :, None], axis=1)
+    deviation = _mirrored(own_part)
+    deviation = (deviation - deviation.mean(axis=0)) * (pairs / (pairs - 1))
+    place = (orders * n + np.arange(n)).ravel()
+    entries = (np.ones(len(place)), (place, np.repeat(np.arange(pairs), n)))
+    of_place = sparse.csr_array(entries, shape=(n * n, pairs))
+    rank, result = orders.argsort(axis=1), np.empty((n, steps.shape[2]))
+    for o in range(steps.shape[2]):
+        summed = (of_place @ deviation[:, :, o]).reshape(n, n, n)  # (player, its position, position)
+        own = np.take_along_axis(deviation[:, :, o], rank, axis=1)
+        result[:, o] = np.einsum("ipq,iqp->i", summed, summed) - (own**2).sum(axis=0)
+    return np.asarray(result / (pairs * (pairs - 1)) ** 2)
 
 
 def _steps(values: Array, pairs: int, n: int) -> Array:
@@ -78,44 +120,22 @@ def _steps(values: Array, pairs: int, n: int) -> Array:
     return np.asarray(np.diff(half, axis=1))
 
 
-def _excess(orders: Array, rank: Array, steps: Array) -> Array:
-    """Mean over the other pairs of steps less their players' means ``(pair, position, output)``."""
-    others = len(orders) - 1
-    of_player = np.take_along_axis(steps, rank[:, :, None], axis=1)
-    means = (of_player.sum(axis=0) - of_player) / others  # (pair left out, player, output)
-    at_own = np.take_along_axis(means, orders[:, :, None], axis=1)
-    total = steps.sum(axis=0) - steps - np.einsum("jlo,lq->jqo", means, _counts(orders)) + at_own
-    return np.asarray((total + total[:, ::-1]) / (2 * others))
-
-
-def _counts(orders: Array) -> Array:
-    """How often each player stands at each position ``(player, position)``."""
-    n = orders.shape[1]
-    return np.stack([np.bincount(column, minlength=n) for column in orders.T], axis=1).astype(float)
-
-
 def _adjusted_weights(orders: Array) -> Array:
+    """The weights of `antithetic`: plain means, less what `_usual` takes off, each linear in the steps."""
     pairs, n = orders.shape
-    own = np.zeros((n, pairs, n))
-    own[orders, np.arange(pairs)[:, None], np.arange(n)] = 1 / pairs
-    others = (own.sum(axis=1, keepdims=True) - own) / (pairs - 1)
-    on_steps = own - (others + others[:, :, ::-1]) / 2 + _through_means(orders)
+    own = np.zeros((n, pairs, n))  # (player, pair, position)
+    own[orders, np.arange(pairs)[:, None], np.arange(n)] = 1.0
+    mirrored = (own + own[:, :, ::-1]) / 2
+    compared = mirrored.sum(axis=1, keepdims=True) - mirrored
+    # How often the means of other players enter, by pair: (player, pair, other player).
+    counts = own.sum(axis=1)
+    means = np.einsum("ijk,pk->ijp", mirrored, counts) - np.einsum("ijk,pjk->ijp", mirrored, own)
+    means = (means.sum(axis=1, keepdims=True) - means) / (pairs - 1)
+    compared -= np.take_along_axis(means, np.broadcast_to(orders, means.shape), axis=2)
+    on_steps = own / pairs - compared / (pairs * (pairs - 1))
     inner = (on_steps[:, :, :-1] - on_steps[:, :, 1:]).reshape(n, -1) / 2
     ends = (on_steps[:, :, 0] + on_steps[:, :, -1]).sum(axis=1, keepdims=True) / 2
     return np.hstack([ends, -ends, inner, -inner])
-
-
-def _through_means(orders: Array) -> Array:
-    """Weights that steps have through the means of their players ``(player, pair, position)``."""
-    pairs, n = orders.shape
-    rank, counts = orders.argsort(axis=1), _counts(orders)
-    counts = counts + counts[:, ::-1]
-    at = counts.T[rank]  # (pair, player i, player l): how often l stood where i stands in this pair, or at its mirror
-    own: Array = np.eye(n)[None] + (rank[:, :, None] == n - 1 - rank[:, None, :])
-    at = at - own  # without the pair itself
-    others = at.sum(axis=0) - at
-    through = np.take_along_axis(others, orders[:, None, :], axis=2)  # (pair, player i, position)
-    return np.asarray(through.transpose(1, 0, 2) / (2 * pairs * (pairs - 1) ** 2))
 
 
 def _plain_weights(orders: Array) -> Any:

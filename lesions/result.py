@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.errors import ArtiphysError, StatisticsError
-from artiphys.scores import ClosedLoop
-from artiphys.stats import check_confidence, standard_error, t_interval
-from artiphys.version import __version__
+from artiphys.errors import BudgetError, StatisticsError
+from artiphys.lesions.estimate import t_interval_each
+from artiphys.stats import check_confidence
 
 Array = np.ndarray[Any, Any]
 Over = Literal["coalitions", "stimuli", "both"]
-BOOTSTRAPS = 400
-
-
-class Played(Protocol):
-    """What an estimator asks of a game (a `Game`, or a `CallableGame`)."""
-
-    kind: Any
-    score: Any
-    stimuli: Any
-    player_names: Any
-    seconds: float
-    n_evaluations: int
-
-    @property
-    def n_players(self) -> int:
-        """Number of players."""
-
-    def __call__(self, coalitions: Array) -> Array:
-        """Values ``(n,)`` or ``(n, output)`` of bool coalitions ``(n, player)``, True = intact."""
-
-    def per_trial(self, coalitions: Array) -> Array:
-        """The same a trial: ``(n, trial)`` or ``(n, trial, output)``."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +49,8 @@ class Attribution:
         Provenance; `why` says why the method was chosen.
     method_text : str
         How the values were estimated, as a sentence.
+    refused : str
+        Why intervals over coalitions are refused, with a budget that would do; empty where they hold.
     """
 
     values: xr.DataArray
@@ -97,6 +75,7 @@ class Attribution:
     order: int | None = None
     confidence: float = 0.95
     method_text: str = ""
+    refused: str = ""
 
     @property
     def gap(self) -> Any:
@@ -118,6 +97,8 @@ class Attribution:
         ------
         StatisticsError
             If the game gives no value a trial and stimuli are asked for.
+        BudgetError
+            If so few samples made a difference to some player that no interval over coalitions holds.
         """
         confidence = self.confidence if confidence is None else confidence
         check_confidence(confidence)
@@ -132,6 +113,8 @@ class Attribution:
             if over == "stimuli" or self.n_trials != 0:
                 raise StatisticsError("an interval over stimuli needs at least two trials; use over='coalitions'")
             over = "coalitions"
+        if self.refused and over != "stimuli":
+            raise BudgetError(self.refused)
         error, df = self._error(over)
         low, high = t_interval_each(self.values.to_numpy(), error, df, confidence)
         return self.values.copy(data=low), self.values.copy(data=high)
@@ -150,13 +133,16 @@ class Attribution:
         return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
 
     def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
-        """One row a player (and output): value, both errors, and the interval over both where there are trials."""
+        """One row a player (and output): value, both errors, and the interval over both where there are trials.
+
+        The interval is NaN where it is `refused`.
+        """
         known = not bool(np.isnan(self.stderr_stimuli).any())
         sampled = not bool(np.isnan(self.stderr).any())
-        if known or sampled:
-            low, high = self.interval(confidence, ("both" if sampled else "stimuli") if known else "coalitions")
-        else:
+        if self.refused or not (known or sampled):
             low = high = self.values * np.nan
+        else:
+            low, high = self.interval(confidence, ("both" if sampled else "stimuli") if known else "coalitions")
         columns = {"value": self.values, "stderr": self.stderr, "stderr_stimuli": self.stderr_stimuli}
         columns |= {"low": low, "high": high}
         players = self.values["player"].values
@@ -187,6 +173,7 @@ class Attribution:
             "trials" if self.n_trials else "; intervals give the error over coalitions"
         )  # fmt: skip
         said = f" {self.method_text}" if self.method_text else ""
+        said += f" No intervals are given: {self.refused}." if self.refused else ""
         return (
             f"The contribution of {n} players to the mean {self.score}{unit} was computed {how}.{said} A lesion was of "
             f"kind '{self.kind}'. Values are means {trials}. The score was {_shown(self.intact)} intact and "
@@ -207,131 +194,8 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}"
 
 
-def t_interval_each(mean: Array, stderr: Array, df: Array, confidence: float) -> tuple[Array, Array]:
-    """`t_interval` with degrees of freedom of their own for each value."""
-    low, high = np.empty_like(mean), np.empty_like(mean)
-    for one in np.unique(df):
-        at = df == one
-        low[at], high[at] = t_interval(mean[at], stderr[at], float(one), confidence)
-    return low, high
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What an estimator found: the values are ``weights @ game(coalitions)``.
-
-    Attributes
-    ----------
-    coalitions : bool ``(coalition, player)``
-        The first is all intact, the second all lesioned.
-    weights : ``(player, coalition)``
-        Dense, or a scipy sparse array.
-    stderr, df : ``(player, output)``, or None where the estimate is exact
-    n_samples : float
-        Independent samples behind the error (inf if exact).
-    """
-
-    coalitions: Array
-    weights: Any
-    stderr: Array | None = None
-    df: Array | None = None
-    n_samples: float = math.inf
-
-
-def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution:
-    """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
-    values = game(found.coalitions)
-    estimate = found.weights @ values
-    per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
-    make = labelled(game.player_names, _outputs(game, values))
-    n_evaluations = distinct(found.coalitions)
-    intact, lesioned = values[:2]
-    return Attribution(
-        values=make(estimate),
-        stderr=make(np.zeros(estimate.shape) if found.stderr is None else found.stderr.reshape(estimate.shape)),
-        stderr_stimuli=make(stderr_stimuli),
-        per_trial=None if per_trial is None else make(per_trial, _trials(game, per_trial.shape[1])),
-        intact=make(intact) if values.ndim > 1 else float(intact),
-        lesioned=make(lesioned) if values.ndim > 1 else float(lesioned),
-        df=None if found.df is None else make(found.df.reshape(estimate.shape)),
-        n_samples=found.n_samples, exact=found.stderr is None, kind=str(game.kind), score=game.score.name,
-        unit=game.score.unit, version=__version__,
-        n_trials=len(game.stimuli) if per_trial is None else per_trial.shape[1],
-        **({"n_evaluations": n_evaluations} | provenance),
-    )  # fmt: skip
-
-
-def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:
-    """Values a trial ``(player, trial[, output])`` and their standard error over trials, like the values.
-
-    None and NaN where the game gives no value a trial.
-    """
-    if not len(game.stimuli) and not isinstance(game.score, ClosedLoop):
-        return None, np.full(shape, np.nan)
-    table = game.per_trial(coalitions)
-    if table.shape[1] < 2 and not len(game.stimuli):
-        return None, np.full(shape, np.nan)  # a behaviour run once
-    if game.score.reduce is not None:
-        return None, _bootstrapped(game, table, weights)
-    per_trial = np.asarray(weights @ table.reshape(len(table), -1)).reshape(shape[0], *table.shape[1:])
-    return per_trial, standard_error(per_trial, axis=1)
-
-
-def _bootstrapped(game: Played, table: Array, weights: Any) -> Array:
-    """Standard error over trials of a score over the whole set: trials are drawn again with replacement."""
-    n_trials = len(game.stimuli)
-    if n_trials < 2:
-        return np.full(weights.shape[0], np.nan)
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(10 * BOOTSTRAPS):
-        rows = rng.integers(n_trials, size=n_trials)
-        try:
-            drawn.append(np.asarray(weights @ game.score.summary(table[:, rows], game.stimuli[rows])))
-        except ArtiphysError:
-            continue  # a draw in which the score is not defined, such as one without one of two classes
-        if len(drawn) == BOOTSTRAPS:
-            break
-    if len(drawn) < BOOTSTRAPS:
-        raise StatisticsError(f"score {game.score.name!r} is undefined on most redrawn sets of {n_trials} trials")
-    return np.asarray(np.std(drawn, axis=0, ddof=1))
-
-
-def _trials(game: Played, n: int) -> Any:
-    return getattr(game.stimuli, "ids", range(n))
-
-
-def _outputs(game: Played, values: Array) -> Sequence[Hashable] | None:
-    if values.ndim == 1:
-        return None
-    return getattr(game.score, "outputs", None) or list(range(values.shape[1]))
-
-
-def labelled(players: Sequence[Hashable], outputs: Sequence[Hashable] | None) -> Callable[..., xr.DataArray]:
-    """How arrays of values ``([player][, trial][, output])`` become labelled ones."""
-    names = object_index(players)
-
-    def make(data: Array, trials: Any = None) -> xr.DataArray:
-        dims: list[str] = []
-        coords: dict[str, Any] = {}
-        if data.ndim - (outputs is not None) > 0:
-            dims, coords = ["player"], {"player": names}
-        if trials is not None:
-            dims, coords = [*dims, "trial"], coords | {"trial": trials}
-        if outputs is not None:
-            dims, coords = [*dims, "output"], coords | {"output": object_index(outputs)}
-        return xr.DataArray(data, dims=dims, coords=coords)
-
-    return make
-
-
 def object_index(names: Sequence[Hashable]) -> Array:
     """Names as an object array, so that ints, strings and tuples are all kept as they are."""
     index = np.empty(len(names), dtype=object)
     index[:] = list(names)
     return index
-
-
-def distinct(coalitions: Array) -> int:
-    """Number of different coalitions."""
-    return len(np.unique(np.packbits(coalitions, axis=1), axis=0))

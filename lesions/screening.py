@@ -11,11 +11,14 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from artiphys.errors import BudgetError, InputError
+from artiphys.lesions.assembling import attribution
 from artiphys.lesions.crossfit import centred, cross_fitted
 from artiphys.lesions.draws import Pairs, n_pairs
+from artiphys.lesions.estimate import Estimate
 from artiphys.lesions.estimating import LEAST_ORDERS, LEAST_PAIRS, Request, covered, exact
 from artiphys.lesions.exact import MAX_EXACT
-from artiphys.lesions.result import Attribution, Estimate, Played, attribution
+from artiphys.lesions.played import Played
+from artiphys.lesions.result import Attribution
 from artiphys.lesions.smoothing import shrunken
 
 Array = np.ndarray[Any, Any]

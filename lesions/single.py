@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from artiphys.lesions.assembling import attribution
 from artiphys.lesions.callable_game import played
-from artiphys.lesions.result import Attribution, Estimate, attribution
+from artiphys.lesions.estimate import Estimate
+from artiphys.lesions.result import Attribution
 
 Array = np.ndarray[Any, Any]
 

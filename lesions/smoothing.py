@@ -25,7 +25,7 @@ from artiphys.lesions.polynomials import (
 Array = np.ndarray[Any, Any]
 CUBIC = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third order / variance left over
 LINEAR = (0.1, 1.0, 10.0, 100.0, 1000.0)
-CHOSEN_ON = 300  # pairs on which shrinkage is chosen
+CHOSEN_ON = 300  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
 LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
 
 
@@ -134,7 +134,8 @@ class _Shrinkage:
 
 def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Array, free: bool) -> _Shrinkage:
     """The shrinkage with the least leave-one-out error on a part of the pairs, thinned over all strata."""
-    part = part[np.unique(np.linspace(0, len(part) - 1, CHOSEN_ON).astype(int))]
+    enough = max(CHOSEN_ON, 2 * (functional.n + len(set(design.stratum.tolist()))) if free else 0)
+    part = part[np.unique(np.linspace(0, len(part) - 1, enough).astype(int))]
     some = Design(design.index, design.intact[part], design.stratum[part], design.share[part], design.fraction[part])
     weight = (1 - some.fraction) * some.share
     scale = u[part].var(axis=0) + 1e-300
@@ -184,11 +185,17 @@ def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrink
 
 
 def _landmarks(x: Array, functional: Functional, shrinkage: _Shrinkage) -> tuple[Array, Array]:
-    """The span of the kernel at some of the pairs: it bounds the work where there are more triples than that."""
+    """The span of the kernel at some of the pairs: it bounds the work where there are more triples than that.
+
+    What the kernel holds outside the span counts as noise (as in Snelson & Ghahramani 2006).
+    """
     chosen, relevance = x[np.linspace(0, len(x) - 1, LANDMARKS).astype(int)], shrinkage.relevance
     root = np.linalg.cholesky(cubic_kernel(chosen, chosen, relevance) + 1e-8 * np.eye(LANDMARKS))
-    inverse = np.linalg.inv(root).T * math.sqrt(shrinkage.cubic)
-    return cubic_kernel(x, chosen, relevance) @ inverse, cubic_kernel_values(chosen, functional, relevance) @ inverse
+    inverse = np.linalg.inv(root).T
+    features = cubic_kernel(x, chosen, relevance) @ inverse
+    outside = max(1 - float((features**2).sum(axis=1).mean()), 0.0)
+    scale = math.sqrt(shrinkage.cubic / (1 + shrinkage.cubic * outside))
+    return features * scale, cubic_kernel_values(chosen, functional, relevance) @ inverse * scale
 
 
 def _kernel_smoother(kernel: Array, kernel_values: Array, drift: tuple[Array, Array] | None) -> Smoother:

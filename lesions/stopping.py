@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from artiphys.lesions.result import Estimate, t_interval_each
+from artiphys.lesions.estimate import LEAST_DF, Estimate, least_df, t_interval_each
 
 Array = np.ndarray[Any, Any]
 GROWTH = 1.5
@@ -59,6 +59,6 @@ def until(
             if top_k is not None and len(widths) > top_k:
                 widths = widths[np.argsort(-np.abs(values).max(axis=1), kind="stable")[:top_k]]
             widest = float(widths.max())
-            if widest <= tolerance:
+            if widest <= tolerance and least_df(found, values) >= LEAST_DF:
                 return found, f"; stopped at {samples} pairs, {whose} at most {tolerance:g}"
     return found, f"; the tolerance {tolerance:g} was not reached within the budget: {whose} at most {widest:.3g}"

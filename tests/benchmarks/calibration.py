@@ -4,7 +4,8 @@
 
 Each line gives, for one game, estimator and budget, the coverage of the worst and best covered player and the
 median width of the intervals divided by 2 x 1.96 x the true standard deviation of the estimate (mean and
-largest over players). Players whose estimate never varies must be covered exactly.
+largest over players), and the part of the runs whose intervals were refused. Players whose estimate never varies
+must be covered exactly.
 """
 
 from __future__ import annotations
@@ -55,15 +56,16 @@ def digits(n: int = 12) -> Table:
     torch.manual_seed(0)
     data = load_digits()
     x, y = torch.tensor(data.data / 16, dtype=torch.float32), torch.tensor(data.target)
-    net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    first, last = nn.Linear(64, 32), nn.Linear(32, 10)
+    net = nn.Sequential(first, nn.ReLU(), last)
     optimiser = torch.optim.Adam(net.parameters(), 1e-2)
     for _ in range(150):
         optimiser.zero_grad()
-        nn.functional.cross_entropy(net(x[:1400]), y[:1400]).backward()  # type: ignore[no-untyped-call]
+        loss: Any = nn.functional.cross_entropy(net(x[:1400]), y[:1400])
+        loss.backward()
         optimiser.step()
-    hidden, labels = net[:2](x[1437:]).detach(), y[1437:]
-    readout: nn.Linear = net[2]  # type: ignore[assignment]
-    weight, bias = readout.weight.detach(), readout.bias.detach()
+    hidden, labels = first(x[1437:]).relu().detach(), y[1437:]
+    weight, bias = last.weight.detach(), last.bias.detach()
 
     def value(coalitions: Array) -> Array:
         keep = torch.ones(len(coalitions), 32)
@@ -127,27 +129,31 @@ class Line:
     budget: int
     coverage: Array
     width: Array
+    refused: float
 
     def __str__(self) -> str:
         c, w = self.coverage, self.width
         return (
             f"{self.game:19s} {self.estimator:22s} {self.budget:6d}   {c.min():.3f} {c.mean():.3f} {c.max():.3f}   "
-            f"{np.nanmean(w) if len(w) else 0:.2f} {w.max(initial=0):.2f}"
+            f"{np.nanmean(w) if len(w) else 0:.2f} {w.max(initial=0):.2f}   {self.refused:.3f}"
         )
 
 
-HEADER = f"{'game':19s} {'estimator':22s} {'budget':>6s}   coverage: min, mean, max   width: mean, max"
+HEADER = f"{'game':19s} {'estimator':22s} {'budget':>6s}   coverage: min, mean, max   width: mean, max   refused"
 
 
 def calibrated(table: Table, index: str, method: Any, budget: int, runs: int, **options: Any) -> Line:
     """Run one estimator many times."""
     estimate: Any = {"shapley": ap.shapley, "banzhaf": ap.banzhaf}[index]
     exact = estimate(table, method="exact").values.to_numpy()
-    values, low, high = (np.empty((runs, table.n_players)) for _ in range(3))
+    values, low, high = (np.full((runs, table.n_players), np.nan) for _ in range(3))
     for seed in range(runs):
         found = estimate(table, method=method, budget=budget, seed=seed, progress=False, **options)
         values[seed] = found.values
-        low[seed], high[seed] = found.interval(over="coalitions")
+        if not found.refused:
+            low[seed], high[seed] = found.interval(over="coalitions")
+    given = ~np.isnan(low).any(axis=1)
+    low, high = low[given], high[given]
     slack = 1e-9 * np.abs(exact).max()
     spread = values.std(axis=0, ddof=1)
     varies = spread > slack
@@ -155,22 +161,25 @@ def calibrated(table: Table, index: str, method: Any, budget: int, runs: int, **
     coverage = ((low <= exact + slack) & (exact - slack <= high)).mean(axis=0)
     assert (coverage[~varies] == 1).all()
     name = "".join([method, *(f" {k} {v:g}" for k, v in options.items()), "" if index == "shapley" else " (Banzhaf)"])
-    return Line(table.name, name, budget, coverage[varies] if varies.any() else coverage, width)
+    return Line(table.name, name, budget, coverage[varies] if varies.any() else coverage, width, 1 - given.mean())
 
 
 def plan(table: Table) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
     """Each estimator at its smallest accepted, a middle and a large budget below all coalitions."""
     n = table.n_players
     most = 2**n - 2
-    for pairs in (LEAST_ORDERS, 2 * LEAST_ORDERS, 4 * LEAST_ORDERS):
+    for pairs in (LEAST_ORDERS, 2 * LEAST_ORDERS, 3 * LEAST_ORDERS):
         yield "shapley", "permutation", 2 + 2 * (n - 1) * pairs, {}
     for pairs in (least_pairs(n, 1), 2 * least_pairs(n, 1), 4 * least_pairs(n, 1)):
         yield "shapley", "regression", min(2 + 2 * pairs, most), {"order": 1}
-    for pairs in (LEAST_PAIRS, math.ceil(1.5 * LEAST_PAIRS), math.ceil(2.2 * LEAST_PAIRS)):
+    for pairs in (LEAST_PAIRS, math.ceil(1.5 * LEAST_PAIRS), 2 * LEAST_PAIRS):
         yield "shapley", "shrunken", 2 + 2 * pairs, {}
     if n == 10:
         for factor in (1.0, 1.5, 2.0):
             yield "shapley", "regression", 2 + 2 * math.ceil(factor * least_pairs(n, 3)), {"order": 3}
+        least = 2 + 2 * LEAST_PAIRS + 4 * 2 * LEAST_ORDERS
+        for budget in (least, 800, 900):
+            yield "shapley", "screening", budget, {"top_k": 2}
     if n == 11:
         for pairs in (LEAST_PAIRS, 2 * LEAST_PAIRS, 4 * LEAST_PAIRS):
             yield "banzhaf", "regression", 2 + 2 * pairs, {"order": 1}
