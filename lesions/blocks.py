@@ -36,7 +36,7 @@ def run_blocks(evaluator: Evaluator, coalitions: Array, pace: Pace, keep: Keep, 
     start = 0
     with evaluator.running(layout):
         while start < len(ordered):
-            size = pace.block(~ordered[start:], layout.first_stage, layout.n_stages)
+            size = pace.block(~ordered[start:], layout.first_stage, layout.costs)
             chunk = ordered[start : start + size]
             before, began, units = peak_memory(device), clock.perf_counter(), evaluator.n_units
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from artiphys.adapters.base import without_trace
+from artiphys.adapters.last_block import split_last
 from artiphys.adapters.stages import NotStagedError, Stages, find_stages
 from artiphys.errors import ArtiphysError
 from artiphys.lesions.acting import first_stages
@@ -29,7 +30,7 @@ from artiphys.preparation import Preparation
 from artiphys.rows import Rows
 from artiphys.scores import Score
 from artiphys.stimuli import Stimuli
-from artiphys.taps import leaves
+from artiphys.taps import Tap, leaves
 
 logger = logging.getLogger("artiphys")
 Array = np.ndarray[Any, Any]
@@ -58,6 +59,16 @@ class Layout:
     def n_stages(self) -> int:
         """Stages of one forward pass; 0 where nothing is shared."""
         return len(self.growth.stages)
+
+    @property
+    def costs(self) -> list[float]:
+        """What each stage computes as a part of a whole one."""
+        return self.growth.stages.costs
+
+    @property
+    def n_whole(self) -> int:
+        """Whole stages that a forward pass of one coalition computes."""
+        return len(self.growth.stages.stages)
 
     @property
     def n_shared(self) -> int:
@@ -120,7 +131,10 @@ class Evaluator:
         for write in self.writes.values():
             write.cut = torch.as_tensor(cut)
         frame.announce(Rows(trials, tree.coalitions(0)))
-        layout.growth.begin(tree, trials, n_at_once)
+        wanted_from = 0
+        if layout.growth.stages.last is not None:
+            wanted_from = self.prep.adapter.first_wanted(trials.inputs) or 0
+        layout.growth.begin(tree, trials, n_at_once, wanted_from)
         inputs = trials.tiled(layout.growth.first_rows())
         return self.prep.adapter.call(inputs, last_only=self.score.needs == "last", n_trials=len(trials))
 
@@ -167,17 +181,53 @@ class Evaluator:
                 continue
             if layout.n_stages == 0:
                 continue
-            key = (names, tuple(sorted(self.writes)), str(self.score.needs), self.stimuli.form())
-            if key not in self.prep.staged:
-                self.prep.staged[key] = self._disagreement(layout)
-            if not self.prep.staged[key]:
+            split = self._split(layout) if self.score.needs == "last" else None
+            if split is not None and not self._disagrees(split, names, quiet=True):
+                return split
+            disagreement = self._disagrees(layout, names)
+            if not disagreement:
                 return layout
-            reasons.append(self.prep.staged[key])
+            reasons.append(disagreement)
         why = "; ".join(dict.fromkeys(reasons)) or "the adapter names no stages for this model"
         logger.info("no computation is shared between coalitions, only batched: %s", why)
         return Layout(self._plain.growth, self._plain.first_stage, f"batching only: {why}")
 
+    def _disagrees(self, layout: Layout, names: Sequence[str], quiet: bool = False) -> str:
+        """How a layout differs from the plain loop, found once a model, sites and form of the stimuli."""
+        key = (tuple(names), len(layout.growth.stages), tuple(sorted(self.writes)), str(self.score.needs),
+               self.stimuli.form())  # fmt: skip
+        if key not in self.prep.staged:
+            self.prep.staged[key] = self._disagreement(layout, quiet)
+        return self.prep.staged[key]
+
+    def _split(self, layout: Layout) -> Layout | None:
+        """The same with the last block in two; None where it cannot be."""
+        wanted_from = self.prep.adapter.first_wanted(self.stimuli.inputs)
+        if not wanted_from:
+            return None
+        try:
+            with self._tracing() as (taps, run):
+                stages = split_last(layout.growth.stages, taps, run, wanted_from)
+        except Exception as error:  # noqa: BLE001 (a block this breaks is computed whole)
+            logger.info("the last block is computed at all positions: %s", error)
+            return None
+        return self._laid_out(stages)
+
     def _traced(self, guess: Sequence[tuple[str, Any]]) -> Layout:
+        with self._tracing() as (taps, run):
+            stages = find_stages(guess, taps, run)
+        return self._laid_out(stages)
+
+    def _laid_out(self, stages: Stages) -> Layout:
+        first = np.array([first_stages(parts, stages, self.prep, self.stimuli) for parts in self.players])
+        unrolled = getattr(self.prep.adapter, "recurrent", {}).values()
+        why = f"prefixes shared over {len(stages.stages)} stages"
+        why += ", the last at the positions wanted" if stages.last is not None else ""
+        return Layout(Growth(stages, self.prep.frame, list(unrolled)), first, why)
+
+    @contextmanager
+    def _tracing(self) -> Iterator[tuple[list[Tap], Callable[[int], None]]]:
+        """The sites' taps, and a function that runs so many trials; nothing is lesioned."""
         prep = self.prep
         taps = [prep.tap(site) for site in self.writes]
         tapping = prep.tapping()
@@ -193,12 +243,9 @@ class Evaluator:
                 prep.frame.forget()
 
         with torch.no_grad(), without_trace(prep.model), tapping:
-            stages = find_stages(guess, taps, run)
-        first = np.array([first_stages(parts, stages, prep, self.stimuli) for parts in self.players])
-        unrolled = getattr(prep.adapter, "recurrent", {}).values()
-        return Layout(Growth(stages, prep.frame, list(unrolled)), first, f"prefixes shared over {len(stages)} stages")
+            yield taps, run
 
-    def _disagreement(self, layout: Layout) -> str:
+    def _disagreement(self, layout: Layout, quiet: bool) -> str:
         """Compare with one forward a coalition; empty if they agree."""
         trials = self.stimuli[: min(CHECK_TRIALS, len(self.stimuli))]
         rng = np.random.default_rng(0)
@@ -219,7 +266,8 @@ class Evaluator:
             allowed = max(TOLERANCE, 3 * _distance(b, ref))  # batching alone may differ as much in half precision
             if _distance(a, ref) > allowed:
                 text = f"a batch that grows gave other outputs (relative difference {_distance(a, ref):.2g})"
-                warnings.warn(f"{text}; coalitions of this model are batched instead", stacklevel=2)
+                if not quiet:
+                    warnings.warn(f"{text}; coalitions of this model are batched instead", stacklevel=2)
                 return text
         return ""
 

@@ -20,7 +20,9 @@ from artiphys.adapters.stages import OUT, Forward, Place, Stages, rerouted
 from artiphys.lesions.tree import Tree
 from artiphys.rows import Rows
 from artiphys.stimuli import Stimuli
-from artiphys.taps import Frame, Key, mapped
+from artiphys.taps import Frame, Key, leaves, mapped
+
+MORE = 4  # times the nodes a call, where only a few positions of each are computed
 
 
 class Growth:
@@ -57,11 +59,15 @@ class Growth:
                 u.aligned = aligned
             self._prefix.clear()
 
-    def begin(self, tree: Tree, trials: Stimuli, n_at_once: int) -> None:
-        """A block of coalitions on some trials; stages are called on at most ``n_at_once`` nodes at a time."""
+    def begin(self, tree: Tree, trials: Stimuli, n_at_once: int, wanted_from: int = 0) -> None:
+        """A block of coalitions on some trials; stages are called on at most ``n_at_once`` nodes at a time.
+
+        ``wanted_from`` is the first position whose output is wanted, for a last stage in two.
+        """
         self.tree, self.trials, self.n_at_once = tree, trials, max(1, n_at_once)
         self.here, self.inside, self.calls = 0, False, dict.fromkeys({k for k, _ in self._index}, 0)
-        self.n_units = 0
+        self.n_units, self.wanted_from = 0.0, wanted_from
+        self._held: set[Place] = set()  # what is the same for any number of trials, at the wanted positions
         key = tuple(trials.ids.tolist()) if self.n_shared else ()
         self.known = self._prefix.setdefault(key, []) if self.n_shared else []
         self._announce(0)
@@ -75,18 +81,40 @@ class Growth:
         self.frame.now(Rows(self.trials, coalitions if nodes is None else coalitions[nodes]))
 
     def _rerouted(self, module: nn.Module, forward: Forward) -> Forward:
-        def grown(*args: Any, **kwargs: Any) -> Any:
+        def called(*args: Any, **kwargs: Any) -> Any:
             call = self.calls[id(module)]
             self.calls[id(module)] = call + 1
             stage = self._index[id(module), call]
             if stage != self.here:
                 raise RuntimeError(f"stage {self.stages.stages[stage].name} ran out of order")
-            outputs = self._computed(stage, forward, args, kwargs)
-            self.here = stage + 1
+            last = self.stages.last if stage == len(self.stages) - 2 else None
+            done = stage if last is None else stage + 1
+            outputs = (self._computed if last is None else self._in_two)(stage, forward, args, kwargs)
+            self.here = done + 1
             self._announce(self.here)
-            return mapped(outputs, lambda path, t: self._lifted(t, (stage, (OUT, *path)), stage, self.here))
+            grown = mapped(outputs, lambda path, t: self._lifted(t, (stage, (OUT, *path)), done, self.here))
+            return grown if last is None else last.widened(grown, last.length(args, kwargs))
 
-        return grown
+        return called
+
+    def _in_two(self, stage: int, forward: Forward, args: Any, kwargs: Any) -> Any:
+        """The last block: keys and values at all positions, then the rest at those that are wanted."""
+        last, calls = self.stages.last, dict(self.frame.calls)
+        length = last.length(args, kwargs)
+        known = self._computed(stage, lambda *a, **k: last.keys_values(forward, a, k), args, kwargs)
+        few = last.narrowed(args, kwargs, self.wanted_from)
+        self._held = {(stage + 1, (0, 0, i, *p)) for i, tree in enumerate((args, kwargs)) for p, t in leaves(tree)
+                      if self._is_fixed(t, (stage, (i, *p)))}  # fmt: skip
+        self.frame.calls = calls  # the same hooks fire again
+        self.frame.window = (self.wanted_from, length)
+        # One position is little work: more nodes a call.
+        n_at_once, self.n_at_once = self.n_at_once, self.n_at_once * min(MORE, length // (length - self.wanted_from))
+        try:
+            rest = lambda some, keys: last.rest(forward, *some, keys)
+            outputs = self._computed(stage + 1, rest, (few, known), {})
+        finally:
+            self.n_at_once, self.frame.window = n_at_once, None
+        return outputs
 
     def _computed(self, stage: int, forward: Forward, args: Any, kwargs: Any) -> Any:
         calls = dict(self.frame.calls)
@@ -95,7 +123,7 @@ class Growth:
             self.frame.calls = {**calls, **{hook: calls.get(hook, 0) + n for hook, n in seen.items()}}
             return mapped(outputs, _copied)
         n = self.tree.n_nodes(stage)
-        self.n_units += n
+        self.n_units += n * self.stages.costs[stage]
         parts = []
         # Equal parts: one node alone at the end would be a slow call.
         n_parts = -(-n // self.n_at_once)
@@ -126,8 +154,7 @@ class Growth:
 
     def _lifted(self, t: Tensor, place: Place, latest: int, stage: int, nodes: slice | None = None) -> Tensor:
         """A tensor of any earlier stage's rows, brought to (some of) the nodes of a stage."""
-        fixed = self.stages.fixed.get(place)
-        if t.ndim == 0 or (fixed is not None and len(fixed) == t.ndim and fixed[0] == t.shape[0]):
+        if self._is_fixed(t, place):
             return t
         axis, each = self.stages.per_trial.get(place, (0, 1))
         block = len(self.trials) * each
@@ -143,6 +170,11 @@ class Growth:
             return t.narrow(axis, nodes.start * block, (nodes.stop - nodes.start) * block)
         wanted = self.tree.ancestors(stage, source)
         return taken(t, wanted if nodes is None else wanted[nodes], block, axis)
+
+    def _is_fixed(self, t: Tensor, place: Place) -> bool:
+        fixed = self.stages.fixed.get(place)
+        same = fixed is not None and len(fixed) == t.ndim and fixed[0] == t.shape[0]
+        return t.ndim == 0 or same or place in self._held
 
     def _stage_of(self, n_nodes: int, latest: int) -> int | None:
         # Nodes only grow in number, so the latest stage with as many is as good as any.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,17 +54,18 @@ class Pace:
         """Nodes a call of a stage."""
         return max(1, self.rows // self.trials)
 
-    def block(self, sorted_cut: Array, first_stage: Array, n_stages: int) -> int:
+    def block(self, sorted_cut: Array, first_stage: Array, costs: Sequence[float]) -> int:
         """Coalitions of the next block: a few calls' worth where larger blocks share more."""
-        if self.fixed or n_stages < 2:
+        if self.fixed or len(costs) < 2:
             return self.n_at_once
         some = sorted_cut[: self.n_at_once * 64]
-        parting = Tree.of(some, first_stage, n_stages).parting
-        base = int(first_stage.min())
-        whole = int((n_stages - parting).sum()) + n_stages - base
+        parting = Tree.of(some, first_stage, len(costs)).parting
+        left = np.r_[np.cumsum(costs[::-1])[::-1], 0.0]  # from each stage to the end
+        base = left[int(first_stage.min())]
+        whole = left[parting].sum() + base
 
-        def units(size: int) -> int:  # the path down to the first coalition of each block is computed again
-            return whole + int((parting[size - 1 :: size] - base).sum())
+        def units(size: int) -> float:  # the path down to the first coalition of each block is computed again
+            return float(whole + (base - left[parting[size - 1 :: size]]).sum())
 
         sizes = [m * self.n_at_once for m in (1, 2, 4, 8, 16) if m * self.rows <= self.limit]
         best = min(units(s) for s in sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -43,8 +44,8 @@ class Tree:
 
     >>> cut = np.array([[False, False], [True, False], [True, True]])
     >>> tree = Tree.of(cut, np.array([0, 1]), 2)
-    >>> [tree.n_nodes(s) for s in range(3)], tree.units
-    ([2, 3, 3], 5)
+    >>> [tree.n_nodes(s) for s in range(3)], tree.cost([1, 0.5])
+    ([2, 3, 3], 3.5)
     """
 
     parting: Array
@@ -79,12 +80,6 @@ class Tree:
         """``(node,)`` which node of an earlier stage each node of a stage comes from."""
         return torch.searchsorted(self._starts[earlier], self._starts[stage], right=True) - 1
 
-    @property
-    def units(self) -> int:
-        """Stages to compute, over all nodes: what the loop needs ``n_leaves * n_stages`` of."""
-        return sum(self.n_nodes(s) for s in range(self.n_stages))
-
-
-def units_needed(cut: Array, first_stage: Array, n_stages: int) -> int:
-    """Stages to compute for sorted coalitions, if nothing is computed twice."""
-    return Tree.of(cut, first_stage, n_stages).units if n_stages else len(cut)
+    def cost(self, costs: Sequence[float]) -> float:
+        """What all nodes cost to compute, from what one node costs at each stage."""
+        return float(sum(self.n_nodes(s) * cost for s, cost in enumerate(costs)))

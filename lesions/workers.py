@@ -46,7 +46,7 @@ def run_elsewhere(game: Game, coalitions: Array, pace: Pace, keep: Keep) -> None
     pace.settled = True
     layout = evaluator.layout
     ordered = coalitions[evaluator.sort(coalitions)]
-    size = pace.block(~ordered, layout.first_stage, layout.n_stages)
+    size = pace.block(~ordered, layout.first_stage, layout.costs)
     chunks = iter([ordered[i : i + size] for i in range(0, len(ordered), size)])
     pending: dict[Future[Any], Array] = {}
     failure: tuple[str, Array] | None = None

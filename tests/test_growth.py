@@ -144,7 +144,7 @@ def test_tree_counts_every_prefix_once() -> None:
     for stage in range(4):
         prefixes = {tuple(row[first_stage <= stage]) for row in cut}
         assert tree.n_nodes(stage) == len(prefixes)
-    assert tree.units == sum(tree.n_nodes(s) for s in range(4))
+    assert tree.cost([1] * 4) == sum(tree.n_nodes(s) for s in range(4))
     assert tree.ancestors(4, 0).tolist() == sorted(tree.ancestors(4, 0).tolist())
 
 

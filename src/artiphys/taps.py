@@ -121,6 +121,7 @@ class Frame:
 
     n_rows: int | None = None
     offset: int | None = None  # tokens a cache holds already, when a transformer generates step by step
+    window: tuple[int, int] | None = None  # first position present, and of how many, while only the last are computed
     rows: Rows | None = None
     activity: dict[str, Tensor] = field(default_factory=dict)
     calls: dict[object, int] = field(default_factory=dict)  # how often each hook has seen its module so far
@@ -138,7 +139,7 @@ class Frame:
 
     def forget(self) -> None:
         """Nothing is known of the next forward."""
-        self.rows = self.n_rows = None
+        self.rows = self.n_rows = self.window = None
         self.activity, self.announced = {}, False
 
     def begin(self, n_rows: int | None, offset: int | None = None) -> None:
@@ -369,5 +370,7 @@ class Tapping:
             n_here = x.shape[1 + site.axes.index("time")]
             time = torch.arange(n_here) + (frame.offset or 0)
             n_time = n_here if frame.offset is None else None  # more is to come
+            if frame.window is not None and n_here == frame.window[1] - frame.window[0]:
+                time, n_time = time + frame.window[0], frame.window[1]
         at = At(site, ("trial", *site.axes), time, n_time, frame.rows, frame.activity)
         return x, at

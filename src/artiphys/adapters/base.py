@@ -40,6 +40,9 @@ class Adapter(Protocol):
         ``n_trials`` is after how many rows the trials come again, where a batch grows on its way.
         """
 
+    def first_wanted(self, inputs: Inputs) -> int | None:
+        """First position that ``last_only`` outputs of some trial need; None for a model without positions."""
+
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """Guesses at the modules that are the stages of a forward pass, the best first."""
 

@@ -45,15 +45,21 @@ class Stages:
         Sizes of the tensors among the arguments that hold the same for any number of trials.
     per_trial : dict
         Trial axis and rows a trial of those that hold trials another way than one row each.
+    costs : list of float
+        What each stage computes as a part of a whole one.
+    last : LastBlock, optional
+        How the last module runs in two stages (`artiphys.adapters.last_block`).
     """
 
     stages: list[Stage] = field(default_factory=list)
     of_site: dict[str, list[int]] = field(default_factory=dict)
     fixed: dict[Place, tuple[int, ...]] = field(default_factory=dict)
     per_trial: dict[Place, tuple[int, int]] = field(default_factory=dict)
+    costs: list[float] = field(default_factory=list)
+    last: Any = None
 
     def __len__(self) -> int:
-        return len(self.stages)
+        return len(self.stages) + (self.last is not None)
 
 
 class NotStagedError(Exception):
@@ -92,13 +98,13 @@ def find_stages(modules: Sequence[tuple[str, nn.Module]], taps: Sequence[Tap], r
     NotStagedError
         If one runs inside another, or what runs depends on the number of trials.
     """
-    two, three = _Trace({id(m): n for n, m in modules}), _Trace({})
+    two, three = Trace({id(m): n for n, m in modules}), Trace({})
     for trace, n in ((two, 2), (three, 3)):
         with rerouted([m for _, m in modules], trace.reroute), trace.watching(taps):
             run(n)
     if [s.module for s in two.stages] != [s.module for s in three.stages] or two.of_site != three.of_site:
         raise NotStagedError("what runs depends on the number of trials")
-    found = Stages(two.stages, two.of_site)
+    found = Stages(two.stages, two.of_site, costs=[1.0] * len(two.stages))
     for place, small in two.shapes.items():
         large = three.shapes.get(place)
         if large is None or len(large) != len(small):
@@ -113,7 +119,7 @@ def find_stages(modules: Sequence[tuple[str, nn.Module]], taps: Sequence[Tap], r
     return found
 
 
-class _Trace:
+class Trace:
     """What happens in one forward pass."""
 
     def __init__(self, names: Mapping[int, str]) -> None:
@@ -125,6 +131,8 @@ class _Trace:
         self.calls: dict[int, int] = {}
 
     def reroute(self, module: nn.Module, forward: Forward) -> Forward:
+        """A forward that notes the stage it is; for `rerouted`."""
+
         def traced(*args: Any, **kwargs: Any) -> Any:
             here = len(self.stages)
             if here != self.n_ended:

@@ -105,6 +105,10 @@ class TorchAdapter:
             return self.root(**inputs)
         return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)
 
+    def first_wanted(self, inputs: Inputs) -> int | None:
+        """None: it is not known which axis of a module's outputs counts positions."""
+        return None
+
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """Layers in series; the steps of a recurrent module where the taps are in its states."""
         found = []

@@ -138,6 +138,14 @@ class TransformerAdapter:
         values = getattr(outputs, "logits", outputs)
         return last_position(values, last, n_trials) if last_only and isinstance(values, Tensor) else values
 
+    def first_wanted(self, inputs: Inputs) -> int | None:
+        """The earliest of the trials' last real positions."""
+        tokens = inputs.get(self._main_input) if isinstance(inputs, Mapping) else inputs
+        if tokens is None or tokens.ndim < 2:
+            return None
+        mask = inputs.get("attention_mask") if isinstance(inputs, Mapping) else None
+        return tokens.shape[1] - 1 if mask is None else int(last_real(mask).min())
+
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """The blocks (of encoder and decoder)."""
         lists = [(name, getattr(self.bridge, name, None)) for name in ("encoder_blocks", "blocks", "decoder_blocks")]
