@@ -207,7 +207,7 @@ class Evaluator:
             return None
         try:
             with self._tracing() as (taps, run):
-                stages = split_last(layout.growth.stages, taps, run, wanted_from)
+                stages = split_last(layout.growth.stages, taps, run, wanted_from, self.prep.adapter.after_last())
         except Exception as error:  # noqa: BLE001 (a block this breaks is computed whole)
             logger.info("the last block is computed at all positions: %s", error)
             return None

@@ -52,7 +52,8 @@ class Growth:
         try:
             for u in self.unrolled:
                 u.aligned = self._aligned
-            with rerouted(modules, self._rerouted):
+            after = [] if self.stages.last is None else self.stages.last.after
+            with rerouted(modules, self._rerouted), rerouted(after, self._narrowed):
                 yield
         finally:
             for u, aligned in zip(self.unrolled, had):
@@ -66,7 +67,7 @@ class Growth:
         """
         self.tree, self.trials, self.n_at_once = tree, trials, max(1, n_at_once)
         self.here, self.inside, self.calls = 0, False, dict.fromkeys({k for k, _ in self._index}, 0)
-        self.n_units, self.wanted_from = 0.0, wanted_from
+        self.n_units, self.wanted_from, self.length = 0.0, wanted_from, 0
         self._held: set[Place] = set()  # what is the same for any number of trials, at the wanted positions
         key = tuple(trials.ids.tolist()) if self.n_shared else ()
         self.known = self._prefix.setdefault(key, []) if self.n_shared else []
@@ -93,14 +94,27 @@ class Growth:
             self.here = done + 1
             self._announce(self.here)
             grown = mapped(outputs, lambda path, t: self._lifted(t, (stage, (OUT, *path)), done, self.here))
-            return grown if last is None else last.widened(grown, last.length(args, kwargs))
+            return grown if last is None else last.widened(grown, self.length)
+
+        return called
+
+    def _narrowed(self, module: nn.Module, forward: Forward) -> Forward:
+        def called(x: Any, *args: Any, **kwargs: Any) -> Any:
+            if not isinstance(x, Tensor) or x.ndim < 3 or x.shape[1] != self.length:
+                return forward(x, *args, **kwargs)
+            self.frame.window = (self.wanted_from, self.length)
+            try:
+                few = forward(x[:, self.wanted_from :], *args, **kwargs)
+            finally:
+                self.frame.window = None
+            return self.stages.last.widened(few, self.length)
 
         return called
 
     def _in_two(self, stage: int, forward: Forward, args: Any, kwargs: Any) -> Any:
         """The last block: keys and values at all positions, then the rest at those that are wanted."""
         last, calls = self.stages.last, dict(self.frame.calls)
-        length = last.length(args, kwargs)
+        self.length = length = last.length(args, kwargs)
         known = self._computed(stage, lambda *a, **k: last.keys_values(forward, a, k), args, kwargs)
         few = last.narrowed(args, kwargs, self.wanted_from)
         self._held = {(stage + 1, (0, 0, i, *p)) for i, tree in enumerate((args, kwargs)) for p, t in leaves(tree)

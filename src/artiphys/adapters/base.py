@@ -43,6 +43,9 @@ class Adapter(Protocol):
     def first_wanted(self, inputs: Inputs) -> int | None:
         """First position that ``last_only`` outputs of some trial need; None for a model without positions."""
 
+    def after_last(self) -> list[nn.Module]:
+        """Modules that work on each position by itself after the last stage, such as a final norm."""
+
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """Guesses at the modules that are the stages of a forward pass, the best first."""
 

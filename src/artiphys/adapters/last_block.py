@@ -31,13 +31,20 @@ TIME_AXIS = {"hidden_states": 1, "attention_mask": 2, "position_embeddings": -2,
 class LastBlock:
     """How to call a block in two parts.
 
+    Parameters
+    ----------
+    block : Module
+    after : sequence of Module
+        What works on each position by itself after the block.
+
     Raises
     ------
     NotStagedError
         If the block takes no cache.
     """
 
-    def __init__(self, block: nn.Module) -> None:
+    def __init__(self, block: nn.Module, after: Sequence[nn.Module] = ()) -> None:
+        self.after = list(after)
         inner = getattr(block, "original_component", block)
         self.names = [n for n in inspect.signature(type(inner).forward).parameters if n != "self"]
         found = [n for n in CACHES if n in self.names]
@@ -108,7 +115,9 @@ class LastBlock:
         return mapped(outputs, widen)
 
 
-def split_last(stages: Stages, taps: Sequence[Tap], run: Callable[[int], Any], start: int) -> Stages:
+def split_last(
+    stages: Stages, taps: Sequence[Tap], run: Callable[[int], Any], start: int, after: Sequence[nn.Module] = ()
+) -> Stages:
     """The same stages with the last one in two, and what each costs as a part of a whole stage.
 
     Parameters
@@ -117,11 +126,13 @@ def split_last(stages: Stages, taps: Sequence[Tap], run: Callable[[int], Any], s
         As found by, and given to, `find_stages`.
     start : int
         First position that is wanted.
+    after : sequence of Module
+        What works on each position by itself after the last stage.
     """
     block = stages.stages[-1].module
     if sum(s.module is block for s in stages.stages) > 1:
         raise NotStagedError("the last block runs more than once")
-    last, trace, costs = LastBlock(block), Trace({}), [0, 0, 0]
+    last, trace, costs = LastBlock(block, after), Trace({}), [0, 0, 0]
 
     def watched(module: nn.Module, forward: Forward) -> Forward:
         def with_cache(*args: Any, **kwargs: Any) -> Any:

@@ -109,6 +109,10 @@ class TorchAdapter:
         """None: it is not known which axis of a module's outputs counts positions."""
         return None
 
+    def after_last(self) -> list[nn.Module]:
+        """None: nothing is known of a module's positions."""
+        return []
+
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """Layers in series; the steps of a recurrent module where the taps are in its states."""
         found = []

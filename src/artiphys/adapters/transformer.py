@@ -146,6 +146,11 @@ class TransformerAdapter:
         mask = inputs.get("attention_mask") if isinstance(inputs, Mapping) else None
         return tokens.shape[1] - 1 if mask is None else int(last_real(mask).min())
 
+    def after_last(self) -> list[nn.Module]:
+        """The norm before the readout."""
+        norm = getattr(self.bridge, "ln_final", None)
+        return [norm] if isinstance(norm, nn.Module) else []
+
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """The blocks (of encoder and decoder)."""
         lists = [(name, getattr(self.bridge, name, None)) for name in ("encoder_blocks", "blocks", "decoder_blocks")]
