@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference import looped, some, transformer
 from torch import Tensor, nn
 
 import artiphys as ap
@@ -14,45 +15,6 @@ from artiphys.errors import InputError
 from artiphys.lesions.tree import Tree, in_order
 
 Array = np.ndarray[Any, Any]
-
-
-def some(n: int, players: int, seed: int = 0) -> Array:
-    rng = np.random.default_rng(seed)
-    return np.unique(rng.random((n, players)) < 0.6, axis=0)
-
-
-def looped(game: ap.Game, coalitions: Array) -> Array:
-    """One forward a coalition through ap.lesioned, which knows nothing of stages."""
-    values = []
-    for row in coalitions:
-        lesions = [w.lesion for parts, intact in zip(game._writers, row) if not intact for w in parts]
-        with torch.no_grad():
-            if lesions:
-                with ap.lesioned(game.prep, *lesions):
-                    outputs = game.prep.run(game.stimuli, last_only=game.score.needs == "last").outputs
-            else:
-                outputs = game.prep.run(game.stimuli, last_only=game.score.needs == "last").outputs
-            values.append(float(game.score(outputs, game.stimuli).mean()))
-    return np.array(values)
-
-
-def transformer(name: str) -> Any:
-    import transformers as t
-
-    torch.manual_seed(0)
-    shape = {"num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 48}
-    words = {"vocab_size": 50, "max_position_embeddings": 32}
-    models = {
-        "gpt2": lambda: t.GPT2LMHeadModel(
-            t.GPT2Config(n_layer=3, n_head=4, n_embd=32, vocab_size=50, n_positions=32, bos_token_id=1, eos_token_id=1)
-        ),
-        "llama": lambda: t.LlamaForCausalLM(t.LlamaConfig(**shape, **words, num_key_value_heads=2)),
-        "mixtral": lambda: t.MixtralForCausalLM(
-            t.MixtralConfig(**shape, **words, num_local_experts=4, num_experts_per_tok=2, num_key_value_heads=2)
-        ),
-        "bert": lambda: t.BertForMaskedLM(t.BertConfig(**shape, **words)),
-    }
-    return models[name]().eval()
 
 
 def last_logit(outputs: Any, trials: ap.Stimuli) -> Tensor:

@@ -1,4 +1,4 @@
-"""The last block of a causal transformer in two: keys and values everywhere, the rest only where it is wanted.
+"""The last block of a transformer in two: keys and values everywhere, the rest only where it is wanted.
 
 A score at the last position needs of the last block one query a trial, but the keys and values of all
 positions. A cache like the one transformers generates with hands both over: the block is first run until it
