@@ -26,6 +26,7 @@ Array = np.ndarray[Any, Any]
 CUBIC = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third order / variance left over
 LINEAR = (0.1, 1.0, 10.0, 100.0, 1000.0)
 CHOSEN_ON = 300  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
+WIDE = 0.8  # functions a pair from which matrices of pairs are the smaller ones
 LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
 
 
@@ -119,7 +120,8 @@ def shrunken(design: Design, u: Array) -> tuple[tuple[Smoother, Smoother], float
     x, functional = sign(design.intact), Functional.of(design.index, design.n_players)
     free = len(x) >= 4 * (functional.n + len(set(design.stratum.tolist())))
     shrinkages = [_chosen(design, functional, x, u, np.arange(other, len(x), 2), free) for other in (1, 0)]
-    first, second = (_fitted(design, functional, x, s) for s in shrinkages)
+    first = _fitted(design, functional, x, shrinkages[0])
+    second = first if shrinkages[1].same(shrinkages[0]) else _fitted(design, functional, x, shrinkages[1])
     return (first, second), (shrinkages[0].cubic + shrinkages[1].cubic) / 2
 
 
@@ -131,6 +133,11 @@ class _Shrinkage:
     cubic: float
     relevance: Array
 
+    def same(self, other: _Shrinkage) -> bool:
+        """Whether it gives the same model."""
+        alike = self.cubic == 0 or np.array_equal(self.relevance, other.relevance)
+        return alike and (self.linear, self.cubic) == (other.linear, other.cubic)
+
 
 def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Array, free: bool) -> _Shrinkage:
     """The shrinkage with the least leave-one-out error on a part of the pairs, thinned over all strata."""
@@ -141,21 +148,54 @@ def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Ar
     scale = u[part].var(axis=0) + 1e-300
     even = np.ones(functional.n)
 
-    def error(shrinkage: _Shrinkage) -> float:
-        model = _fitted(some, functional, x[part], shrinkage)
-        left = model.residuals(u[part]) / np.maximum(model.diagonal(), 1e-12)[:, None]
-        return float((weight @ (left**2 / scale)).sum()) * (1 + 1e-9 * math.log1p(shrinkage.cubic))
+    def error(left: Array, diagonal: Array, ratio: float) -> float:
+        left = left / np.maximum(diagonal, 1e-12)[:, None]
+        return float((weight @ (left**2 / scale)).sum()) * (1 + 1e-9 * math.log1p(ratio))
 
-    linear = min((_Shrinkage(v, 0.0, even) for v in ((math.inf,) if free else LINEAR)), key=error)
-    tried = [linear]
+    def refitted(shrinkage: _Shrinkage) -> float:
+        model = _fitted(some, functional, x[part], shrinkage)
+        return error(model.residuals(u[part]), model.diagonal(), shrinkage.cubic)
+
+    unshrunken = (math.inf,) if free else LINEAR
+    tried = [(refitted(s), s) for s in (_Shrinkage(v, 0.0, even) for v in unshrunken)]
+    linear = min(tried, key=lambda t: t[0])[1]
     if functional.n > 2:
         model = _fitted(some, functional, x[part], linear)
         effect = np.abs(model.value_weights @ (u[part] / np.sqrt(scale))).max(axis=1)
         effect = effect / max(float(effect.mean()), 1e-300)
         # Interactions may be spread evenly, or lie between players that matter by themselves (heredity).
         for relevance in (even, effect + 0.1):
-            tried += [_Shrinkage(linear.linear, c, relevance) for c in CUBIC[1:]]
-    return min(tried, key=error)
+            cubics = [_Shrinkage(linear.linear, c, relevance) for c in CUBIC[1:]]
+            if free and math.comb(functional.n, 3) >= WIDE * len(part):
+                spectrum = _Spectrum.of(_drift(some, functional, x[part])[0], cubic_kernel(x[part], x[part], relevance))
+                tried += [(error(*spectrum.left(u[part], s.cubic), s.cubic), s) for s in cubics]
+            else:
+                tried += [(refitted(s), s) for s in cubics]
+    return min(tried, key=lambda t: t[0])[1]
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """A kernel beside an unshrunken part in its eigenvectors: what every ratio leaves over costs one decomposition."""
+
+    basis: Array
+    vectors: Array
+    variances: Array
+
+    @classmethod
+    def of(cls, drift: Array, kernel: Array) -> _Spectrum:
+        """Of features ``(pair, feature)`` and a kernel ``(pair, pair)``."""
+        basis, _, _ = _orthonormal(drift, drift[:1])
+        across = kernel @ basis
+        projected = kernel - basis @ across.T - across @ basis.T + basis @ (basis.T @ across) @ basis.T
+        variances, vectors = np.linalg.eigh(projected)
+        return cls(basis, vectors, np.maximum(variances, 0))
+
+    def left(self, u: Array, ratio: float) -> tuple[Array, Array]:
+        """Residuals of ``u``, and the diagonal of the matrix that gives them."""
+        kept = 1 / (1 + ratio * self.variances)
+        residuals = self.vectors @ (kept[:, None] * (self.vectors.T @ u)) - self.basis @ (self.basis.T @ u)
+        return residuals, self.vectors**2 @ kept - (self.basis**2).sum(axis=1)
 
 
 def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrinkage) -> Smoother:
@@ -170,7 +210,7 @@ def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrink
     if free and n_cubic > LANDMARKS and len(x) > LANDMARKS:
         shrunk.append(_landmarks(x, functional, shrinkage))
         n_cubic = LANDMARKS
-    elif n_cubic and n_cubic < 0.8 * len(x):
+    elif n_cubic and n_cubic < WIDE * len(x):
         monomials, monomial_values = cubic(x, functional, relevance)
         shrunk.append((monomials * math.sqrt(ratio), monomial_values * math.sqrt(ratio)))
     else:
