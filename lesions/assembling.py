@@ -12,6 +12,7 @@ from artiphys.lesions.estimate import Estimate, refusal
 from artiphys.lesions.over_stimuli import over_stimuli, trials
 from artiphys.lesions.played import Played, distinct
 from artiphys.lesions.result import Attribution, object_index
+from artiphys.threads import few_threads
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -20,8 +21,9 @@ Array = np.ndarray[Any, Any]
 def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution:
     """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
     values = game(found.coalitions)
-    estimate = found.weights @ (values - values[1])  # weights add up to 0: a constant game is exactly 0
-    per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
+    with few_threads():
+        estimate = found.weights @ (values - values[1])  # weights add up to 0: a constant game is exactly 0
+        per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
     make = labelled(game.player_names, _outputs(game, values))
     n_evaluations = distinct(found.coalitions)
     refused = refusal(found, estimate, n_evaluations)
@@ -49,17 +51,24 @@ def _outputs(game: Played, values: Array) -> Sequence[Hashable] | None:
 
 def labelled(players: Sequence[Hashable], outputs: Sequence[Hashable] | None) -> Callable[..., xr.DataArray]:
     """How arrays of values ``([player][, trial][, output])`` become labelled ones."""
-    names = object_index(players)
+    templates: dict[tuple[int, bool], xr.DataArray] = {}
 
     def make(data: Array, trials: Any = None) -> xr.DataArray:
-        dims: list[str] = []
-        coords: dict[str, Any] = {}
-        if data.ndim - (outputs is not None) > 0:
-            dims, coords = ["player"], {"player": names}
-        if trials is not None:
-            dims, coords = [*dims, "trial"], coords | {"trial": trials}
-        if outputs is not None:
-            dims, coords = [*dims, "output"], coords | {"output": object_index(outputs)}
-        return xr.DataArray(data, dims=dims, coords=coords)
+        key = data.ndim, trials is not None
+        if key not in templates:  # coordinates of objects take longer to make than small games to play
+            templates[key] = _template(data, players, trials, outputs)
+        return templates[key].copy(data=data)
 
     return make
+
+
+def _template(data: Array, players: Sequence[Hashable], trials: Any, outputs: Any) -> xr.DataArray:
+    dims: list[str] = []
+    coords: dict[str, Any] = {}
+    if data.ndim - (outputs is not None) > 0:
+        dims, coords = ["player"], {"player": object_index(players)}
+    if trials is not None:
+        dims, coords = [*dims, "trial"], coords | {"trial": trials}
+    if outputs is not None:
+        dims, coords = [*dims, "output"], coords | {"output": object_index(outputs)}
+    return xr.DataArray(data, dims=dims, coords=coords)

@@ -27,6 +27,7 @@ from artiphys.lesions.played import Played, distinct
 from artiphys.lesions.result import Attribution
 from artiphys.lesions.screening import screening
 from artiphys.lesions.smoothing import shrunken
+from artiphys.threads import few_threads
 
 Array = np.ndarray[Any, Any]
 CHEAPER = 0.8  # permutations are only tried where one of their coalitions costs less than this part of a drawn one
@@ -81,12 +82,12 @@ def _chosen(game: Played, request: Request) -> tuple[str, str, Request]:
         few = f"the budget is too small for a pilot and {LEAST_ORDERS} pairs of permutations"
         return "shrunken", f"{many}; {few}", request
     values = game(drawn)
-    models, _ = shrunken(design, centred(design, values))
+    along = game(walked)
+    with few_threads(design.n_pairs):
+        models, _ = shrunken(design, centred(design, values))
+        pilots = cross_fitted(design, values, *models), antithetic(orders.first(PILOT_ORDERS), along)
     variances = []
-    for found, cost in (
-        (cross_fitted(design, values, *models), each[0] * len(drawn)),
-        (antithetic(orders.first(PILOT_ORDERS), game(walked)), each[1] * len(walked)),
-    ):
+    for found, cost in zip(pilots, (each[0] * len(drawn), each[1] * len(walked))):
         variance = 0.0 if found.stderr is None else float(np.mean(found.stderr**2))
         variances.append(variance * cost)
     best = "shrunken" if variances[0] <= variances[1] else "permutation"

@@ -12,7 +12,7 @@ import numpy as np
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.assembling import attribution
 from artiphys.lesions.crossfit import centred, cross_fitted
-from artiphys.lesions.draws import Index, Pairs, n_pairs
+from artiphys.lesions.draws import Design, Index, Pairs, n_pairs
 from artiphys.lesions.estimate import Estimate
 from artiphys.lesions.exact import MAX_EXACT, enumerated
 from artiphys.lesions.permutation import Orders, antithetic, paths
@@ -21,6 +21,7 @@ from artiphys.lesions.result import Attribution
 from artiphys.lesions.smoothing import least_squares, shrunken
 from artiphys.lesions.stopping import until
 from artiphys.stats import check_confidence
+from artiphys.threads import few_threads
 
 Array = np.ndarray[Any, Any]
 Method = Literal["auto", "exact", "permutation", "regression", "shrunken", "screening"]
@@ -101,16 +102,21 @@ def regression(game: Played, request: Request, why: str) -> Attribution:
     pairs = Pairs(n, request.index, request.seed)
     started = clock.perf_counter()
 
+    def size(design: Design) -> int:
+        return n if order == 1 else design.n_pairs
+
     def sample(m: int) -> tuple[Estimate, Array]:
         design = pairs.design(m)
         values = game(design.coalitions)
-        model = least_squares(design, 3 if order == 3 else 1)
+        with few_threads(size(design)):
+            model = least_squares(design, 3 if order == 3 else 1)
         if not model.estimable:
             raise BudgetError(
                 f"the rank of the {design.n_pairs} pairs drawn is {model.rank:.0f}, too low for order {order} with {n} "
                 f"players; a budget of {2 + 3 * design.n_pairs} would do"
             )
-        return _with_values(cross_fitted(design, values, model), values)
+        with few_threads(size(design)):
+            return _with_values(cross_fitted(design, values, model), values)
 
     found, note = until(sample, least, most, *_how(request))
     text = (
@@ -134,9 +140,10 @@ def shrunken_regression(game: Played, request: Request, why: str) -> Attribution
     def sample(m: int) -> tuple[Estimate, Array]:
         design = pairs.design(m)
         values = game(design.coalitions)
-        models, ratio = shrunken(design, centred(design, values))
-        ratios.append(ratio)
-        return _with_values(cross_fitted(design, values, *models), values)
+        with few_threads(design.n_pairs):
+            models, ratio = shrunken(design, centred(design, values))
+            ratios.append(ratio)
+            return _with_values(cross_fitted(design, values, *models), values)
 
     found, note = until(sample, least, most, *_how(request))
     note += f"; interactions of third order {f'at variance ratio {ratios[-1]:g}' if ratios[-1] else 'did not help'}"
@@ -162,7 +169,8 @@ def permutation(game: Played, request: Request, why: str) -> Attribution:
     def sample(m: int) -> tuple[Estimate, Array]:
         drawn = orders.first(m)
         values = game(paths(drawn))
-        return _with_values(antithetic(drawn, values), values)
+        with few_threads():
+            return _with_values(antithetic(drawn, values), values)
 
     found, note = until(sample, LEAST_ORDERS, most, *_how(request))
     text = "Each permutation was used with its reverse, and marginal contributions were adjusted for position."

@@ -20,9 +20,9 @@ from torch import Tensor
 from artiphys.adapters.base import without_trace
 from artiphys.adapters.last_block import split_last
 from artiphys.adapters.stages import NotStagedError, Stages, find_stages
-from artiphys.errors import ArtiphysError
 from artiphys.lesions.acting import first_stages
 from artiphys.lesions.growth import Growth
+from artiphys.lesions.pace import out_of_memory
 from artiphys.lesions.together import rows_of_coalition, writes_of
 from artiphys.lesions.tree import Tree, in_order
 from artiphys.lesions.write import Writer
@@ -143,10 +143,10 @@ class Evaluator:
         if score.rowwise:
             try:
                 raw = score.raw(outputs, trials, n * len(trials))
-            except ArtiphysError:
-                if n == 1:
+            except Exception as error:
+                if n == 1 or out_of_memory(error):
                     raise
-                return self._one_by_one(outputs, n, trials)
+                return self._one_by_one(outputs, n, trials)  # to tell which coalition it is
             kept = raw.detach().to("cpu", torch.float64).numpy()
             kept = kept.reshape(n, len(trials), *kept.shape[1:])
             bad = np.flatnonzero(~np.isfinite(kept).reshape(n, -1).all(axis=1))
@@ -159,7 +159,9 @@ class Evaluator:
         for i in range(n):
             try:
                 kept.append(self.score(rows_of_coalition(outputs, i, n, len(trials)), trials).numpy())
-            except Exception as error:  # noqa: BLE001 (whatever a user's score raises belongs to this coalition)
+            except Exception as error:
+                if out_of_memory(error):
+                    raise
                 failed[i] = error
                 kept.append(None)
         shape = next((k.shape for k in kept if k is not None), (len(trials),))

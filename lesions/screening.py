@@ -20,6 +20,7 @@ from artiphys.lesions.exact import MAX_EXACT
 from artiphys.lesions.played import Played
 from artiphys.lesions.result import Attribution
 from artiphys.lesions.smoothing import shrunken
+from artiphys.threads import few_threads
 
 Array = np.ndarray[Any, Any]
 USUAL_TOP = 10
@@ -51,8 +52,9 @@ def screening(game: Played, request: Request, why: str) -> Attribution:
     first_pairs = min(max(LEAST_PAIRS, (budget - 2) // 4), spare, n_pairs(n) - 1)
     design = Pairs(n, "shapley", request.seed).design(first_pairs)
     values = game(design.coalitions)
-    models, _ = shrunken(design, centred(design, values))
-    first = cross_fitted(design, values, *models)
+    with few_threads(design.n_pairs):
+        models, _ = shrunken(design, centred(design, values))
+        first = cross_fitted(design, values, *models)
     screened = np.abs(first.weights @ values.reshape(len(values), -1)).max(axis=1)
     chosen = np.sort(np.argsort(-screened, kind="stable")[:k])
     samples = (budget - len(design.coalitions)) // (4 * k)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artiphys.lesions.blocks import block_values
+from artiphys.lesions.blocks import fitting_values
 from artiphys.lesions.campaign import Campaign
 from artiphys.lesions.identity import lesion_keys, lesion_words
 from artiphys.lesions.memo import Memo, keys_of
@@ -81,7 +81,7 @@ class Shelf:
                 while not pace.settled:
                     size = min(len(some), pace.n_at_once)
                     began, units = clock.perf_counter(), evaluator.n_units
-                    block_values(evaluator, some[:size], pace)
+                    fitting_values(evaluator, some[:size], pace)
                     work = (evaluator.n_units - units) * len(evaluator.stimuli) or float(size)
                     pace.note(size * pace.trials, work, clock.perf_counter() - began, (0, 0), 0)
             known = self.campaign.rows = pace.rows

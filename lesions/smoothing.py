@@ -25,7 +25,7 @@ from artiphys.lesions.polynomials import (
 Array = np.ndarray[Any, Any]
 CUBIC = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third order / variance left over
 LINEAR = (0.1, 1.0, 10.0, 100.0, 1000.0)
-CHOSEN_ON = 300  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
+CHOSEN_ON = 150  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
 WIDE = 0.8  # functions a pair from which matrices of pairs are the smaller ones
 LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artiphys.errors import ArtiphysError, InputError
-from artiphys.lesions.blocks import block_values
+from artiphys.errors import InputError
+from artiphys.lesions.blocks import fitting_values
 from artiphys.lesions.evaluation import Evaluator, described
 from artiphys.lesions.pace import Pace
 from artiphys.lesions.portable import packed, unpacked
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 Keep = Callable[[Array, Array], None]
+BLOCKS_A_WORKER = 6
 _here = threading.local()  # each thread of a worker has a network of its own: lesions act on the whole network
 
 
@@ -47,6 +48,8 @@ def run_elsewhere(game: Game, coalitions: Array, pace: Pace, keep: Keep) -> None
     layout = evaluator.layout
     ordered = coalitions[evaluator.sort(coalitions)]
     size = pace.block(~ordered, layout.first_stage, layout.costs)
+    # Several blocks a worker, so that none waits long for the last.
+    size = min(size, max(1, -(-len(ordered) // (BLOCKS_A_WORKER * _width(game.executor)))))
     chunks = iter([ordered[i : i + size] for i in range(0, len(ordered), size)])
     pending: dict[Future[Any], Array] = {}
     failure: tuple[str, Array] | None = None
@@ -87,11 +90,8 @@ def evaluate_block(
         games[digest] = unpacked(payload)
     evaluator: Evaluator = games[digest]
     pace = Pace(evaluator.stimuli, fixed, rows)
-    try:
-        with evaluator.running():
-            values = block_values(evaluator, chunk, pace)
-    except ArtiphysError as error:
-        return np.empty(0), dict.fromkeys(range(len(chunk)), f"{type(error).__name__}: {error}")
+    with evaluator.running():
+        values = fitting_values(evaluator, chunk, pace)
     return values.kept, {i: f"{type(e).__name__}: {e}" for i, e in values.failed.items()}
 
 

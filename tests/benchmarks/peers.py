@@ -10,10 +10,13 @@ without its dependencies: pip install --no-deps msapy==1.7.3
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import statistics
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,22 +50,69 @@ def timed(fn: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
-def msapy_values(net: nn.Sequential, x: torch.Tensor, y: Array, n: int, seed: int, lazy: bool) -> Array:
-    """The same game played by msapy, 1000 permutations; its seed 0 is ignored, so seeds start at 1."""
+def msapy_values(net: nn.Sequential, x: torch.Tensor, y: Array, n: int, seed: int, lazy: bool) -> tuple[Array, int]:
+    """The same game played by msapy, 1000 permutations, and how often it called; seeds start at 1, as it ignores 0."""
     from msapy import msa
 
-    target = torch.as_tensor(y)
+    target, calls = torch.as_tensor(y), 0
 
     def score(complements: tuple[int, ...]) -> float:
+        nonlocal calls
+        calls += 1
         hidden = net[:2](x)
         hidden[:, list(complements)] = 0
         return float(net[2:](hidden).log_softmax(-1).gather(-1, target[:, None]).mean())
 
-    table, *_ = msa.interface(
-        elements=list(range(n)), n_permutations=1000, objective_function=score, n_parallel_games=1,
-        rng=np.random.default_rng(seed + 1), lazy=lazy,
-    )  # fmt: skip
-    return np.asarray(table.mean(axis=0).reindex(range(n)) if hasattr(table, "reindex") else table.shapley_values)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        table: Any = msa.interface(
+            elements=list(range(n)), n_permutations=1000, objective_function=score, n_parallel_games=1,
+            rng=np.random.default_rng(seed + 1), lazy=lazy,
+        )  # fmt: skip
+    return np.asarray(table.shapley_values), calls
+
+
+@dataclass
+class Arm:
+    """One method at one budget: what each repeat took and missed by."""
+
+    run: Callable[[int], tuple[Array, int]]
+    seconds: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+
+    def once(self, seed: int, truth: Array) -> None:
+        seconds, (values, calls) = timed(lambda: self.run(seed))
+        self.seconds.append(seconds)
+        self.errors.append(float(np.abs(values - truth).mean()))
+        self.calls.append(calls)
+
+    @property
+    def medians(self) -> tuple[float, float, float]:
+        """Seconds, error, evaluations."""
+        return statistics.median(self.seconds), statistics.median(self.errors), statistics.median(self.calls)
+
+
+def arms(game: Callable[[], ap.Game], net: nn.Sequential, x: torch.Tensor, y: Array, n: int) -> dict[str, Arm]:
+    """artiphys at several budgets, and its peers."""
+
+    def ours(budget: int, **options: Any) -> Callable[[int], tuple[Array, int]]:
+        def run(seed: int) -> tuple[Array, int]:
+            found = ap.shapley(game(), budget=budget, seed=seed, progress=False, **options)
+            return found.values.to_numpy(), found.n_evaluations
+
+        return run
+
+    found = {}
+    for budget in (400, 600, 750, 900, 1200, 1600, 2000, 3000):
+        found[f"artiphys auto {budget}"] = Arm(ours(budget))
+    for budget in (1000, 1400, 1800, 2400, 3000):
+        found[f"artiphys regression, order 1 {budget}"] = Arm(ours(budget, method="regression", order=1))
+    found["msapy (its default)"] = Arm(lambda seed: msapy_values(net, x, y, n, seed, lazy=True))
+    found["msapy lazy=False"] = Arm(lambda seed: msapy_values(net, x, y, n, seed, lazy=False))
+    budgets = (1000, 2000, 4000, 8000, 16_000) if n == 16 else (4000, 16_000)
+    for budget in budgets:
+        found[f"shapiq paired KernelSHAP {budget}"] = Arm(lambda seed, b=budget: kernel_shap(game(), n, seed, b))  # type: ignore[misc]
+    return found
 
 
 def main() -> None:
@@ -81,35 +131,47 @@ def main() -> None:
             def game() -> ap.Game:
                 return ap.Game(prep, stimuli, score, players, kind="zero", progress=False)  # noqa: B023
 
-            whole = ap.shapley(game()) if n <= 16 else ap.shapley(game(), budget=60_000, progress=False)
+            large = game()
+            whole = ap.shapley(large) if n <= 16 else ap.shapley(large, budget=40_000, progress=False)
             truth = whole.values.to_numpy()
-            print(f"\n{'64-32-32-10' if deep else '64-32-10'}, {n} units; reference {whole.method}, "
-                  f"{whole.n_evaluations / whole.seconds:.0f} coalitions/s")  # fmt: skip
-            rows: dict[str, list[tuple[float, float, int]]] = {}
-            for r in range(repeats):
-                for budget in (400, 800, 1600, 3200):
-                    seconds, phi = timed(lambda: ap.shapley(game(), budget=budget, seed=r, progress=False))  # noqa: B023
-                    error = float(np.abs(phi.values.to_numpy() - truth).mean())
-                    rows.setdefault(f"artiphys {phi.method} {budget}", []).append((seconds, error, phi.n_evaluations))
-                for lazy in (True, False):
-                    seconds, values = timed(lambda: msapy_values(net, x, y, n, r, lazy))  # noqa: B023
-                    error = float(np.abs(values - truth).mean())
-                    rows.setdefault(f"msapy lazy={lazy}", []).append((seconds, error, 1000 * n))
-                seconds, values = timed(lambda: kernel_shap(game(), n, r))  # noqa: B023
-                rows.setdefault("shapiq paired KernelSHAP on our game", []).append(
-                    (seconds, float(np.abs(values - truth).mean()), 16_000)
-                )
-            for name, runs in rows.items():
-                s, e, k = (statistics.median(column) for column in zip(*runs))
-                print(f"  {name:40s} {s * 1e3:8.1f} ms   error {e:.5f}   {k:6.0f} evaluations   {k / s:8.0f}/s")
+            rate = large.n_evaluations / large.seconds
+            print(f"\n{'64-32-32-10' if deep else '64-32-10'}, {n} units; reference {whole.method}, error up to "
+                  f"{float(whole.stderr.max()):.5f}, {rate:.0f} coalitions/s", flush=True)  # fmt: skip
+            table = arms(game, net, x, y, n)
+            for seed in range(repeats):
+                for arm in table.values():
+                    arm.once(seed, truth)
+            report(table, rate)
 
 
-def kernel_shap(game: ap.Game, n: int, seed: int) -> Array:
+def report(table: dict[str, Arm], rate: float) -> None:
+    """The table, and the least time and evaluations that artiphys needs for each peer's error."""
+    for name, arm in table.items():
+        seconds, error, calls = arm.medians
+        spread = f"{min(arm.seconds) * 1e3:.0f}-{max(arm.seconds) * 1e3:.0f}"
+        print(f"  {name:36s} {seconds * 1e3:8.1f} ms ({spread})   error {error:.5f}   {calls:6.0f} evaluations   "
+              f"{calls / seconds:8.0f}/s", flush=True)  # fmt: skip
+    ours = {k: a.medians for k, a in table.items() if k.startswith("artiphys")}
+    for name, arm in table.items():
+        if name in ours:
+            continue
+        seconds, error, calls = arm.medians
+        enough = {k: m for k, m in ours.items() if m[1] <= error}
+        if not enough:
+            print(f"  {name}: artiphys does not reach its error in this table")
+            continue
+        fastest, fewest = min(enough, key=lambda k: enough[k][0]), min(enough, key=lambda k: enough[k][2])
+        print(f"  its error: {name}: {seconds / enough[fastest][0]:.1f} times less wall time ({fastest}), "
+              f"{calls / enough[fewest][2]:.1f} times fewer evaluations ({fewest}), "
+              f"{rate / (calls / seconds):.1f} times the coalitions a second")  # fmt: skip
+
+
+def kernel_shap(game: ap.Game, n: int, seed: int, budget: int) -> tuple[Array, int]:
     """Paired KernelSHAP of shapiq on the very same game."""
     from shapiq.approximator import KernelSHAP
 
-    found = KernelSHAP(n=n, pairing_trick=True, random_state=seed).approximate(budget=min(16_000, 2**n), game=game)
-    return np.array([found[(i,)] for i in range(n)])
+    found = KernelSHAP(n=n, pairing_trick=True, random_state=seed).approximate(budget=budget, game=game)
+    return np.array([found[(i,)] for i in range(n)]), budget
 
 
 if __name__ == "__main__":
