@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -355,7 +357,7 @@ def test_draws_follow_the_seed_and_nothing_else(which: int) -> None:
     assert np.array_equal(first.values, known.values) and known.n_evaluations == first.n_evaluations
 
 
-def deep(batch_size: int) -> ap.Game:
+def deep(batch_size: int, **options: Any) -> ap.Game:
     torch.manual_seed(0)
     layers = [m for _ in range(4) for m in (nn.Linear(4, 4), nn.Tanh())]
     x = torch.randn(20, 4, generator=torch.Generator().manual_seed(1))
@@ -363,7 +365,7 @@ def deep(batch_size: int) -> ap.Game:
     players = prep.players(["1", "3", "5"], group_by=None)
     stimuli = ap.Stimuli(x, {"label": torch.arange(20) % 3})
     score = ap.scores.log_prob("label")
-    return ap.Game(prep, stimuli, score, players, kind="zero", batch_size=batch_size, progress=False)
+    return ap.Game(prep, stimuli, score, players, kind="zero", batch_size=batch_size, progress=False, **options)
 
 
 def test_batches_change_no_draw() -> None:
@@ -391,6 +393,23 @@ class Walked(CallableGame):
     def cost(self, coalitions: Array) -> float:
         chained = len(coalitions) % (self.n_players - 1) == 2  # whole paths, two at a time
         return float(len(coalitions)) * (self.part if chained else 1)
+
+
+def test_stopping_does_not_depend_on_how_coalitions_are_evaluated(tmp_path: Path) -> None:
+    """The same looks and the same end in other batches, on workers, and where a killed run is taken up again."""
+
+    def stopped(batch_size: int | None = None, **options: Any) -> ap.Attribution:
+        game = deep(batch_size or 4096, **options)
+        return ap.shapley(game, method="regression", order=1, tolerance=0.012, seed=3, progress=False)
+
+    first = stopped()
+    assert "stopped at" in first.why and not first.exact
+    deep(64, cache=tmp_path)(coalitions(12)[::7])  # part of a campaign
+    with ThreadPoolExecutor(2) as pool:
+        others = [stopped(24), stopped(executor=pool), stopped(cache=tmp_path), stopped(cache=tmp_path)]
+    for other in others:
+        assert (other.why, other.n_evaluations) == (first.why, first.n_evaluations)
+        assert other.values.to_numpy() == pytest.approx(first.values.to_numpy(), rel=1e-5, abs=1e-7)
 
 
 def test_auto_says_what_it_chose_and_keeps_the_budget() -> None:

@@ -121,6 +121,11 @@ def test_second_tutorial_runs() -> None:
     runpy.run_path(str(ROOT / "tutorials/02_same_lines_on_a_language_model.py"))
 
 
+@pytest.mark.slow
+def test_third_tutorial_runs() -> None:
+    runpy.run_path(str(ROOT / "tutorials/03_many_coalitions.py"))
+
+
 def test_other_players_than_the_toys_own_are_not_held_against_its_truth(tmp_path: Path) -> None:
     for options in (["--players", "input"], ["--budget", "4"]):
         done = CliRunner().invoke(app, ["examine", "xor_redundant", *options, "--out", str(tmp_path)])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import InputError
+from artiphys.lesions.pace import Pace
 from artiphys.lesions.tree import Tree, in_order
 
 Array = np.ndarray[Any, Any]
@@ -169,6 +170,44 @@ def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(evaluator, "_outputs", short)
     assert game(some(8, 3)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_batch_that_would_fill_the_memory_is_not_tried() -> None:
+    """Ten times the memory left would be needed for four times the rows: the sweep goes no further up."""
+    pace = Pace(ap.Stimuli(torch.zeros(10, 4)), None)
+    rows = pace.rows
+    for seconds in (1.0, 1.0, 1.0, 1.0):
+        pace.note(pace.rows, 1.0 * pace.rows, seconds, (0, 10 * pace.rows), room=10 * rows)
+    assert pace.settled and pace.rows <= rows
+    free = Pace(ap.Stimuli(torch.zeros(10, 4)), None)
+    for _ in range(12):
+        free.note(free.rows, float(free.rows), 1.0, (0, 0), room=10 * rows)
+    assert free.rows > rows
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_as_exact_as_batching_is(dtype: torch.dtype) -> None:
+    prep = ap.wrap(transformer("llama").to(dtype))
+    tokens = torch.randint(0, 50, (3, 6), generator=torch.Generator().manual_seed(0))
+    stimuli = ap.Stimuli(tokens, {"target": [3, 4, 5]})
+    game = ap.Game(prep, stimuli, ap.scores.log_prob("target"), prep.players("blocks.*.attn.hook_z"), kind="mean")
+    coalitions = some(24, 12)
+    unit = float(torch.finfo(dtype).eps)
+    assert game(coalitions) == pytest.approx(looped(game, coalitions), rel=8 * unit)
+    assert game.plan(coalitions, measure=False).sharing.startswith("prefixes shared")
+
+
+def test_an_approximator_of_shapiq_plays_on_a_transformer() -> None:
+    from shapiq.approximator import KernelSHAP
+
+    prep = ap.wrap(transformer("gpt2"))
+    tokens = torch.randint(0, 50, (3, 6), generator=torch.Generator().manual_seed(0))
+    stimuli = ap.Stimuli(tokens, {"target": [3, 4, 5]})
+    players = list(prep.players("blocks.*.attn.hook_z"))[:6]
+    game = ap.Game(prep, stimuli, ap.scores.log_prob("target"), players, kind="zero")
+    found = KernelSHAP(n=6, random_state=0).approximate(budget=64, game=game)
+    exact = ap.shapley(game).values.to_numpy()
+    assert [found[(i,)] for i in range(6)] == pytest.approx(exact, abs=1e-5)
 
 
 def test_closed_loops_play_too() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -23,5 +25,15 @@ def test_convergence_shows_every_budget_and_costs_no_more_than_the_largest() -> 
     assert [t.get_text() for t in ax.get_legend().get_texts()] == list(results[-1].top(3).index)  # type: ignore[union-attr]
     assert sum(len(np.asarray(line.get_xdata())) == 3 for line in ax.get_lines()) >= 3
     assert "log-probability [nats]" in ax.get_ylabel()
+    exact = ap.shapley(game, method="exact")
+    lines = [line for line in plot_convergence(results, k=3, exact=exact).get_lines() if line.get_linestyle() == "--"]
+    assert (
+        sorted(float(line.get_ydata()[0]) for line in lines)
+        == pytest.approx(  # type: ignore[index]
+            sorted(float(exact.values[int(i)]) for i in np.argsort(-np.abs(results[-1].values.to_numpy()))[:3])
+        )
+    )
+    refused = dataclasses.replace(results[0], refused="too few")
+    assert plot_convergence([refused, *results[1:]], k=3).get_lines()
     with pytest.raises(InputError, match="at least two"):
         plot_convergence(results[:1])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference import looped, some
 
 import artiphys as ap
 from artiphys.errors import InputError, MissingExtraError
@@ -71,6 +72,20 @@ def test_smollm2_heads_of_the_indirect_object_task(smollm2: Any) -> None:
     assert phi.gap == pytest.approx(0, abs=1e-5) and (phi.stderr_stimuli > 0).all()
     low, high = phi.interval()
     assert float(low[0]) > 0 and float(high[2]) < 0
+
+
+@pytest.mark.specimens
+@pytest.mark.slow
+def test_smollm2_coalitions_share_prefixes_and_equal_the_loop(smollm2: Any) -> None:
+    prep, trials = ap.wrap(smollm2), smollm2.stimuli[:4]
+    heads = [(20, 1), (23, 3), (28, 0), (29, 1), (29, 0)]
+    players = [p for la, h in heads for p in prep.players(f"blocks.{la}.attn.hook_z", units=[h])]
+    game = ap.Game(prep, trials, smollm2.score, players, kind="mean")
+    coalitions = some(12, len(heads))
+    assert game(coalitions) == pytest.approx(looped(game, coalitions), rel=1e-5, abs=1e-5)
+    plan = game.plan(np.logical_not(coalitions), measure=False)
+    assert plan.sharing == "prefixes shared over 30 stages, the last at the positions wanted"
+    assert plan.ceiling > 3  # everything below block 20 runs once
 
 
 @pytest.mark.specimens

@@ -18,6 +18,7 @@ from torch import nn
 
 import artiphys as ap
 from artiphys.errors import InputError
+from artiphys.lesions.evaluation import Evaluator
 
 EVERY = np.asarray((np.arange(64)[:, None] >> np.arange(6)) & 1 == 1)
 
@@ -68,6 +69,54 @@ def test_a_failing_score_is_named_from_a_worker_too() -> None:
     game = play(ThreadPoolExecutor(1))
     with ap.lesioned(game.prep, ap.Lesion("0", units=[0], kind="zero")), pytest.raises(InputError, match="lesioned"):
         game(EVERY)
+
+
+class Picky(nn.Module):
+    """Fails, in the network itself, where its second input is silent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.hidden, self.out = nn.Linear(5, 6), nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.hidden(x)
+        if bool((y[:, 1] == 0).any()):
+            raise ZeroDivisionError("no second input")
+        return torch.as_tensor(self.out(y))
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_an_error_of_the_network_names_its_coalition_and_loses_nothing(threads: int) -> None:
+    x = torch.randn(12, 5, generator=torch.Generator().manual_seed(1))
+    prep = ap.wrap(Picky().eval(), x)
+    pool = ThreadPoolExecutor(threads) if threads else None
+    score = ap.scores.log_prob(np.arange(12) % 3)
+    game = ap.Game(prep, x, score, prep.players("hidden"), kind="zero", executor=pool, batch_size=48, progress=False)
+    coalitions = EVERY[EVERY[:, 0]]  # 0 is always intact
+    with pytest.raises(InputError, match=r"coalition with .*hidden\.1.* lesioned: ZeroDivisionError: no second input"):
+        game(coalitions)
+    kept = game.n_evaluations
+    assert kept > 0
+    game(coalitions[coalitions[:, 1]])
+    assert game.n_evaluations == 16
+
+
+def test_workers_make_smaller_batches_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = play()(EVERY)
+    plain = Evaluator._outputs
+
+    def short(self: Evaluator, coalitions: Any, trials: ap.Stimuli, n: int) -> Any:
+        if len(coalitions) * len(trials) > 16:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return plain(self, coalitions, trials, n)
+
+    with ThreadPoolExecutor(1) as pool:
+        game = play(pool)
+        _ = game._evaluator.layout  # type: ignore[union-attr]
+        monkeypatch.setattr(Evaluator, "_outputs", short)
+        # The worker's own check of the stages runs out of memory too; it then batches without them.
+        assert game(EVERY) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def plot_contributions(
         (single, 0.14, ORANGE, "s", "single lesion"),
         (shapley, -0.14, BLUE, "o", "Shapley value"),
     ):
-        low, high = result.interval(confidence, over)
+        low, high = _ends(result, confidence, over)
         values = result.values.to_numpy()[order]
         error = np.vstack([values - low.to_numpy()[order], high.to_numpy()[order] - values])
         ax.errorbar(values, rows + shift, xerr=np.abs(error), fmt=mark, color=colour, capsize=3, label=label, ms=6)
@@ -80,10 +80,24 @@ def plot_contributions(
     return ax
 
 
+def _ends(result: Attribution, confidence: float, over: Any) -> tuple[Any, Any]:
+    """Both ends of the intervals; NaN, so that no bar is drawn, where they are refused."""
+    if result.refused and over != "stimuli":
+        return result.values * np.nan, result.values * np.nan
+    return result.interval(confidence, over)
+
+
 def plot_convergence(
-    attributions: Sequence[Attribution], *, ax: Axes | None = None, k: int = 5, confidence: float = 0.95
+    attributions: Sequence[Attribution],
+    *,
+    exact: Attribution | None = None,
+    ax: Axes | None = None,
+    k: int = 5,
+    confidence: float = 0.95,
 ) -> Axes:
     """Estimates of the ``k`` largest players against evaluations, with intervals over coalitions.
+
+    ``exact`` adds a dashed line at the exact value of each; a point without bars is one whose interval was refused.
 
     Takes results of growing budgets on one game: draws of one seed contain the smaller ones, and values are
     remembered, so that ``[ap.shapley(game, budget=b) for b in (400, 800, 1600)]`` costs what the last does.
@@ -99,12 +113,14 @@ def plot_convergence(
     x = np.array([r.n_evaluations for r in results], dtype=float)
     for i, player in enumerate(order):
         colour, mark = CYCLE[i % len(CYCLE)], MARKS[i % len(MARKS)]
-        ends = [r.interval(confidence, "coalitions") for r in results]
+        ends = [_ends(r, confidence, "coalitions") for r in results]
         y = np.array([float(r.values[player]) for r in results])
         low, high = (np.array([float(e[side][player]) for e in ends]) for side in (0, 1))
         dodge = x * 1.03 ** (i - (len(order) - 1) / 2)
         error = np.abs(np.vstack([y - low, high - y]))
         ax.errorbar(dodge, y, yerr=error, color=colour, marker=mark, capsize=3, ms=5, label=short(names[player]))
+        if exact is not None:
+            ax.axhline(float(exact.values[player]), color=colour, lw=1, ls="--", zorder=0)
     ax.set_xscale("log")
     ax.set_xticks(x, [f"{int(v):,}" for v in x])
     ax.minorticks_off()

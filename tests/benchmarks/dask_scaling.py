@@ -15,9 +15,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"  # inherited by the workers
-
 import numpy as np
 import torch
 
@@ -36,6 +33,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--coalitions", type=int, default=400)
     arguments = parser.parse_args()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"  # inherited by the workers
     torch.set_num_threads(1)
     prep = ap.wrap(model())
     generator = torch.Generator().manual_seed(1)
@@ -43,7 +42,9 @@ def main() -> None:
     stimuli = ap.Stimuli(tokens, {"target": tokens[:, 0].numpy()})
     coalitions = paired(32, arguments.coalitions // 2, np.random.default_rng(0))
     # All positions, so that a coalition costs more than its first layers.
-    score = ap.scores.Score(lambda outputs, trials: outputs.mean(dim=(1, 2)), "mean logit", key="mean-logit", rowwise=True)
+    score = ap.scores.Score(
+        lambda outputs, trials: outputs.mean(dim=(1, 2)), "mean logit", key="mean-logit", rowwise=True
+    )
 
     def run(executor: Any) -> np.ndarray[Any, Any]:
         players = prep.players("blocks.*.attn.hook_z")
@@ -66,7 +67,8 @@ def main() -> None:
             client.shutdown()
     one, two = statistics.median(seconds[1]), statistics.median(seconds[2])
     ratios = [a / b / 2 for a, b in zip(seconds[1], seconds[2])]
-    print(f"{len(coalitions)} coalitions: one worker {one:.2f} s ({one / len(coalitions) * 1e3:.0f} ms a coalition), two "
+    each = one / len(coalitions) * 1e3
+    print(f"{len(coalitions)} coalitions: one worker {one:.2f} s ({each:.0f} ms a coalition), two "
           f"{two:.2f} s; efficiency {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")  # fmt: skip
 
 
