@@ -252,7 +252,7 @@ def test_intervals_over_stimuli_cover_the_value_on_fresh_trials() -> None:
     net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)).eval()
 
     def draw(n: int, seed: int) -> torch.Tensor:
-        return torch.randn(n, 4, generator=torch.Generator().manual_seed(seed))  # type: ignore[no-untyped-call]
+        return torch.randn(n, 4, generator=torch.Generator().manual_seed(seed))
 
     prep = ap.wrap(net, draw(12, 0))
     score = ap.scores.Score(lambda y, trials: y[:, 0] * y[:, 1], "product", rowwise=True)
