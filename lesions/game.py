@@ -19,9 +19,8 @@ from artiphys.lesions.members import GameKind, PlayerLike, members
 from artiphys.lesions.memo import Memo, keys_of
 from artiphys.lesions.overlap import check_overlap
 from artiphys.lesions.pace import Pace
-from artiphys.lesions.plan import Plan
+from artiphys.lesions.plan import Plan, planned, units_of
 from artiphys.lesions.shelf import Shelf
-from artiphys.lesions.tree import Tree
 from artiphys.lesions.workers import run_elsewhere
 from artiphys.players import Players
 from artiphys.preparation import Preparation
@@ -179,7 +178,7 @@ class Game:
     def cost(self, coalitions: Any) -> float:
         """Planned cost of coalitions in forward passes of one coalition each, sharing counted."""
         wanted = np.unique(self._checked(coalitions), axis=0)
-        units, n_whole = self._units(wanted)
+        units, n_whole = units_of(self._evaluator, wanted)
         return units / n_whole
 
     def plan(self, coalitions: Any, *, measure: bool = True) -> Plan:
@@ -197,31 +196,9 @@ class Game:
         todo = wanted[list(new.values())]
         if measure and self._rate is None:
             self._measure()
-        units, n_whole = self._units(todo) if len(todo) else (0.0, 1)
         width = max(1, len(self.score.outputs)) * max(1, len(self.stimuli))
-        layout = None if self._evaluator is None else self._evaluator.layout
-        n_forwards = len(todo)
-        if layout is not None and len(todo):
-            pace = self._pace()
-            cut = ~todo[self._evaluator.sort(todo)]  # type: ignore[union-attr]
-            size = pace.block(cut, layout.first_stage, layout.costs)
-            n_forwards = -(-len(todo) // size) * -(-len(self.stimuli) // pace.trials)
-        return Plan(
-            n_coalitions=len(todo),
-            n_forwards=n_forwards,
-            layer_units=units,
-            loop_units=float(len(todo) * n_whole),
-            seconds=float("nan") if self._rate is None else units * self._rate,
-            n_bytes=len(todo) * width * 8,
-            sharing="one run of the behaviour a coalition" if layout is None else layout.why,
-        )
-
-    def _units(self, coalitions: Array) -> tuple[float, int]:
-        layout = None if self._evaluator is None else self._evaluator.layout
-        if layout is None or not layout.n_stages:
-            return float(len(coalitions)), 1
-        cut = ~coalitions[self._evaluator.sort(coalitions)]  # type: ignore[union-attr]
-        return Tree.of(cut, layout.first_stage, layout.n_stages).cost(layout.costs), layout.n_whole
+        pace = None if self._evaluator is None else self._pace()
+        return planned(self._evaluator, pace, todo, width, self._rate)
 
     def _measure(self) -> None:
         """Seconds a layer-unit, from what was evaluated so far, or from the intact network."""

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from artiphys.lesions.evaluation import Evaluator
+from artiphys.lesions.pace import Pace
+from artiphys.lesions.tree import Tree
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -46,3 +55,43 @@ class Plan:
             f"layer-units ({self.ceiling:.2f} times fewer than a loop), about {self.seconds:.3g} s, "
             f"{self.n_bytes / 1e6:.3g} MB of values; {self.sharing}"
         )
+
+
+def planned(evaluator: Evaluator | None, pace: Pace | None, todo: Array, width: int, rate: float | None) -> Plan:
+    """What different coalitions (bool ``(n, player)``) will cost.
+
+    Parameters
+    ----------
+    evaluator, pace
+        None where the score runs the network itself.
+    width : int
+        Numbers kept of a coalition.
+    rate : float, optional
+        Seconds a layer-unit.
+    """
+    units, n_whole = units_of(evaluator, todo)
+    n_forwards, sharing = len(todo), "one run of the behaviour a coalition"
+    if evaluator is not None:
+        sharing = evaluator.layout.why
+        if len(todo) and pace is not None:
+            cut = ~todo[evaluator.sort(todo)]
+            size = pace.block(cut, evaluator.layout.first_stage, evaluator.layout.costs)
+            n_forwards = -(-len(todo) // size) * -(-len(evaluator.stimuli) // pace.trials)
+    return Plan(
+        n_coalitions=len(todo),
+        n_forwards=n_forwards,
+        layer_units=units,
+        loop_units=float(len(todo) * n_whole),
+        seconds=float("nan") if rate is None else units * rate,
+        n_bytes=len(todo) * width * 8,
+        sharing=sharing,
+    )
+
+
+def units_of(evaluator: Evaluator | None, coalitions: Array) -> tuple[float, int]:
+    """Layer-units that coalitions need, and those of one coalition by itself."""
+    layout = None if evaluator is None else evaluator.layout
+    if evaluator is None or layout is None or not layout.n_stages or not len(coalitions):
+        return float(len(coalitions)), 1
+    cut = ~coalitions[evaluator.sort(coalitions)]
+    return Tree.of(cut, layout.first_stage, layout.n_stages).cost(layout.costs), layout.n_whole

@@ -1,6 +1,6 @@
 """Two Dask workers against one: the time to evaluate the same coalitions, one torch thread a worker in both.
 
-    python tests/benchmarks/dask_scaling.py [--repeats 3] [--coalitions 400]
+    python tests/benchmarks/dask_scaling.py [--repeats 3] [--coalitions 160]
 
 Coalitions cost 50 ms or more each (a GPT-2-like network on 48 prompts). Efficiency is the time of one worker
 divided by twice that of two; both clusters are warm, and their runs alternate.
@@ -31,7 +31,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--coalitions", type=int, default=400)
+    parser.add_argument("--coalitions", type=int, default=160)
     arguments = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # inherited by the workers
@@ -51,7 +51,7 @@ def main() -> None:
         game = ap.Game(prep, stimuli, score, players, kind="zero", executor=executor, progress=False)
         return np.asarray(game(coalitions))
 
-    clients = [Client(LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=None)) for n in (1, 2)]
+    clients = [Client(LocalCluster(n_workers=n, threads_per_worker=1, dashboard_address=":0")) for n in (1, 2)]
     seconds: dict[int, list[float]] = {1: [], 2: []}
     try:
         expected = run(None)
