@@ -29,6 +29,7 @@ from artiphys.scores import ClosedLoop, Score, closed_loop
 from artiphys.stimuli import Inputs, Stimuli
 
 Array = np.ndarray[Any, Any]
+QUICK, SAMPLE = 0.05, 256  # seconds of one coalition below which a plan times so many
 
 
 class Game:
@@ -188,27 +189,42 @@ class Game:
         ----------
         coalitions : bool ``(n, player)``
         measure : bool
-            Time one forward pass (the intact network, whose value is kept) to tell seconds.
+            Time the intact network, and some of the coalitions where that is quick, to tell seconds; values are kept.
         """
         wanted = self._checked(coalitions)
         memo = self._memo
         new = {k: i for i, k in enumerate(keys_of(wanted)) if k not in memo}
         todo = wanted[list(new.values())]
         if measure and self._rate is None:
-            self._measure()
+            todo = todo[self._measure(todo) :]
         width = max(1, len(self.score.outputs)) * max(1, len(self.stimuli))
         pace = None if self._evaluator is None else self._pace()
         return planned(self._evaluator, pace, todo, width, self._rate)
 
-    def _measure(self) -> None:
-        """Seconds a layer-unit, from what was evaluated so far, or from the intact network."""
+    def _measure(self, todo: Array) -> int:
+        """Find seconds a layer-unit, from what was evaluated so far or now; how many of ``todo`` that took."""
         if self._evaluator is not None:
             _ = self._evaluator.layout  # found before the clock of the first evaluation runs
-        if not self.n_evaluations:
-            self.per_trial(np.full((1, self.n_players), True))
+        if self.n_evaluations:
+            self._rate = self.seconds / self._spent
+            return 0
+        self.per_trial(np.full((1, self.n_players), True))
         if self.n_evaluations:  # else the campaign knew it, and nothing was measured
-            units = 0.0 if self._evaluator is None else self._evaluator.n_units
-            self._rate = self.seconds / (units or self.n_evaluations)
+            self._rate = self.seconds / self._spent
+        if self.seconds > QUICK or len(todo) < 4 * SAMPLE:
+            return 0
+        # One coalition of a small network tells the time of a call rather than of a coalition.
+        seconds, spent, before = self.seconds, self._spent, self.n_evaluations
+        self.per_trial(todo[:SAMPLE])
+        if self.n_evaluations - before == SAMPLE:
+            self._rate = (self.seconds - seconds) / (self._spent - spent)
+        return SAMPLE
+
+    @property
+    def _spent(self) -> float:
+        """Layer-units computed so far (runs, where the score runs the network itself)."""
+        units = 0.0 if self._evaluator is None else self._evaluator.n_units
+        return units or float(self.n_evaluations)
 
     @property
     def context(self) -> dict[str, str]:

@@ -61,10 +61,10 @@ assert inside >= 12
 
 # %% Sampling stops by itself when every interval is narrow enough, and a campaign on disk is not paid for twice.
 first = game(cache=folder / "campaign.zarr")
-precise = ap.shapley(first, tolerance=0.02, progress=False)
+precise = ap.shapley(first, method="shrunken", tolerance=0.02, progress=False)
 print(precise.why)
 second = game(cache=folder / "campaign.zarr")
-again = ap.shapley(second, tolerance=0.02, progress=False)
+again = ap.shapley(second, method="shrunken", tolerance=0.02, progress=False)
 assert second.n_evaluations == 0 and np.array_equal(again.values, precise.values)
 
 # %% How the estimates converge. More evaluations narrow the intervals around the exact values.
