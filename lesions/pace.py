@@ -17,6 +17,7 @@ Array = np.ndarray[Any, Any]
 MAX_ROWS = 1 << 17
 BETTER = 1.05  # a larger batch must be faster by this much to be worth its memory
 MEMORY_SHARE = 0.4
+BLOCKS, QUICK = 3, 0.02  # blocks to measure a size on, and seconds a block beyond which fewer do
 
 
 class Pace:
@@ -41,6 +42,7 @@ class Pace:
         self.settled = self.fixed or known is not None
         self.limit = MAX_ROWS
         self._rates: dict[int, float] = {}
+        self._tried: dict[int, tuple[int, float]] = {}  # blocks and seconds, by rows
         self._warm = False
 
     @property
@@ -85,7 +87,11 @@ class Pace:
             self._warm = True  # the first pass of a process pays for what all others find ready
             return
         self._rates[self.rows] = max(self._rates.get(self.rows, 0.0), work / max(seconds, 1e-9))
-        self._next(seconds)
+        blocks, spent = self._tried.get(self.rows, (0, 0.0))
+        self._tried[self.rows] = blocks, spent = blocks + 1, spent + seconds
+        # Quick blocks are measured a few times: one that was held up by something else must not decide.
+        if blocks >= BLOCKS or spent > BLOCKS * QUICK:
+            self._next(seconds)
 
     def _next(self, seconds: float) -> None:
         best = max(self._rates, key=lambda r: self._rates[r])

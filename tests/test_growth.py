@@ -119,7 +119,14 @@ def test_plan_tells_before_anything_is_spent() -> None:
     plan = game.plan(every, measure=False)
     assert plan.n_coalitions == 4096 and plan.layer_units == 2**4 + 2**8 + 2**12 and plan.loop_units == 3 * 4096
     assert plan.n_bytes == 4096 * 3 * 8 and np.isnan(plan.seconds) and game.n_evaluations == 0
-    assert game.plan(every).seconds > 0 and game.n_evaluations == 1
+    few = game.plan(every[:100])
+    assert few.seconds > 0 and few.n_coalitions == 100 and game.n_evaluations == 1  # the intact network
+    assert game.plan(every[:100]).n_coalitions == 100
+    fresh = ap.Game(prep, tokens, last_logit, prep.players("blocks.*.attn.hook_z"), kind="zero")
+    rest = fresh.plan(every)  # a small network: some of the coalitions are timed, and kept
+    assert rest.seconds > 0 and rest.n_coalitions == 4096 - 256 and fresh.n_evaluations == 257
+    values = fresh(every[:256])
+    assert fresh.n_evaluations == 257 and values == pytest.approx(game(every[:256]), rel=1e-5)
     assert game.cost(every) == pytest.approx(plan.layer_units / 3)
     some_values = game(every[:40])
     spent = game.n_evaluations
@@ -176,8 +183,8 @@ def test_a_batch_that_would_fill_the_memory_is_not_tried() -> None:
     """Ten times the memory left would be needed for four times the rows: the sweep goes no further up."""
     pace = Pace(ap.Stimuli(torch.zeros(10, 4)), None)
     rows = pace.rows
-    for seconds in (1.0, 1.0, 1.0, 1.0):
-        pace.note(pace.rows, 1.0 * pace.rows, seconds, (0, 10 * pace.rows), room=10 * rows)
+    for _ in range(4):
+        pace.note(pace.rows, 1.0 * pace.rows, 1.0, (0, 10 * pace.rows), room=10 * rows)
     assert pace.settled and pace.rows <= rows
     free = Pace(ap.Stimuli(torch.zeros(10, 4)), None)
     for _ in range(12):

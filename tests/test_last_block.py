@@ -51,6 +51,13 @@ def test_any_site_of_the_last_block(site: str, kind: Any) -> None:
     assert agrees(game, len(some_players))
 
 
+def test_experts_of_a_mixture() -> None:
+    prep = ap.wrap(transformer("mixtral"))
+    players = prep.players("blocks.*.mlp.hook_expert_weights")
+    game = ap.Game(prep, prompts(), ap.scores.log_prob("target"), players, kind="zero")
+    assert agrees(game, len(players))
+
+
 @pytest.mark.parametrize("time", [5, -1, (0, 1), slice(2, None), slice(0, 3), "when"], ids=str)
 def test_windows_of_time(time: Any) -> None:
     prep = ap.wrap(transformer("gpt2"))
