@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 from artiphys.errors import InputError
 from artiphys.lesions.played import Played
@@ -61,7 +62,12 @@ class CallableGame:
 
     def _evaluate(self, rows: Array, keys: list[bytes]) -> None:
         started = clock.perf_counter()
-        values = np.asarray(self.fn(rows), dtype=float)
+        given = self.fn(rows)
+        given = given.detach().cpu() if isinstance(given, torch.Tensor) else given
+        kind = np.asarray(given).dtype
+        if kind.kind not in "biuf":
+            raise InputError(f"the game gave values of type {kind}; wanted real numbers")
+        values = np.asarray(given, dtype=float)
         self.seconds += clock.perf_counter() - started
         if values.ndim not in (1, 2) or len(values) != len(rows) or (values.ndim == 2 and values.shape[1] < 1):
             raise InputError(f"the game gave shape {values.shape} for {len(rows)} coalitions; wanted one value each")

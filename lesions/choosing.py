@@ -47,7 +47,7 @@ def answer(game: Played, method: str, request: Request) -> Attribution:
     n = game.n_players
     if method == "exact" and not covered(n, request):
         reason = f"the budget is {request.budget}" if n <= MAX_EXACT else f"at most {MAX_EXACT} players are enumerated"
-        raise BudgetError(f"exact values of {n} players take {2.0**n:.3g} evaluations; {reason}")
+        raise BudgetError(f"exact values of {n} players take {2**n if n <= 64 else f'2^{n}'} evaluations; {reason}")
     if method == "exact" or (method == "auto" and covered(n, request)):
         return exact(game, request, f"all {2**n} coalitions of {n} players fit the budget")
     why = "asked for"

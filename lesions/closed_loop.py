@@ -34,6 +34,7 @@ def run_closed_loop(
         If the behaviour fails or gives no finite number; the coalition is named, what was done is kept.
     """
     writes = writes_of(players)
+    n_episodes = None
     for coalition in coalitions:
         tapping = prep.tapping()
         for site, write in writes.items():
@@ -51,4 +52,10 @@ def run_closed_loop(
                 f"coalition {described(coalition, names)}: {score.name!r} gave {given!r}; wanted a finite number, or "
                 "one an episode"
             )
+        if n_episodes not in (None, len(values)):
+            raise InputError(
+                f"coalition {described(coalition, names)}: {score.name!r} gave {len(values)} episodes, and "
+                f"{n_episodes} before; run as many for every coalition"
+            )
+        n_episodes = len(values)
         keep(coalition[None], values[None])

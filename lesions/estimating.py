@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import time as clock
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -52,9 +53,15 @@ class Request:
     def checked(self, n: int) -> Request:
         """This request, if it makes sense for ``n`` players."""
         check_confidence(self.confidence)
+        whole = {"budget": self.budget, "seed": self.seed, "top_k": self.top_k, "order": self.order}
+        for name, given in whole.items():
+            if given is not None and (isinstance(given, bool) or not isinstance(given, (int, np.integer))):
+                raise InputError(f"{name} came as {given!r}; wanted a whole number")
+        if self.seed < 0:
+            raise InputError(f"seed came as {self.seed}; wanted 0 or more")
         if self.budget is not None and self.budget < 2:
             raise BudgetError(f"budget came as {self.budget}; even intact and fully lesioned are 2 evaluations")
-        if self.tolerance is not None and not self.tolerance > 0:
+        if self.tolerance is not None and not (isinstance(self.tolerance, numbers.Real) and self.tolerance > 0):
             raise InputError(
                 f"tolerance came as {self.tolerance!r}; wanted a positive number in units of the score"
             )  # fmt: skip

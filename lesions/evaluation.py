@@ -22,7 +22,7 @@ from artiphys.adapters.last_block import split_last
 from artiphys.adapters.stages import NotStagedError, Stages, find_stages
 from artiphys.lesions.acting import first_stages
 from artiphys.lesions.growth import Growth
-from artiphys.lesions.pace import out_of_memory
+from artiphys.lesions.pace import Pace, out_of_memory
 from artiphys.lesions.together import rows_of_coalition, writes_of
 from artiphys.lesions.tree import Tree, in_order
 from artiphys.lesions.write import Writer
@@ -37,6 +37,8 @@ Array = np.ndarray[Any, Any]
 TOLERANCE = 1e-5  # relative: what float32 sums in another order may differ by
 CHECKED = 8  # coalitions compared with the plain loop before a model's batches may grow
 CHECK_TRIALS = 16
+MIXED = 1e-4  # relative: beyond it, and beyond rounding in the network's precision, a batch mixes its trials
+WORTH = 0.9  # cost of the last block in two, by the whole block, beyond which it stays whole
 
 
 @dataclass
@@ -92,6 +94,42 @@ class Evaluator:
         self.n_units = 0.0  # stages computed so far, in copies of all trials
         self._layout: Layout | None = None
         self._plain = Layout(Growth(Stages(), prep.frame), np.zeros(len(players), dtype=int), "")
+
+    def paced(self, rows: int | None, known: int | None) -> Pace:
+        """Sizes of blocks; one coalition on all trials where the network mixes the trials of a batch."""
+        if not self.mixes:
+            return Pace(self.stimuli, rows, known)
+        return Pace(self.stimuli, len(self.stimuli), whole=True)
+
+    @property
+    def mixes(self) -> str:
+        """Why coalitions may not share a batch: a trial's output depends on the others in it. Empty if it does not."""
+        key = ("mixes", tuple(sorted(self.writes)), str(self.score.needs), self.stimuli.form())
+        if key not in self.prep.staged:
+            self.prep.staged[key] = self._mixing()
+        return self.prep.staged[key]
+
+    def _mixing(self) -> str:
+        trials = self.stimuli[: min(CHECK_TRIALS, len(self.stimuli))]
+        both = np.repeat([[True], [False]], len(self.players), axis=1)
+        with self.running(self._plain):
+            together = _flat(self._outputs(both, trials, 2))
+            apart = [_flat(self._outputs(c[None], trials, 1)) for c in both]
+        for batched, parts in zip(together, zip(*apart)):
+            single = torch.cat(parts)
+            if batched.shape != single.shape:
+                return "its outputs have no trial axis"
+            if (apart_by := _distance(batched, single)) > self._mixed_beyond:
+                text = f"the network mixes the trials of a batch (relative difference {apart_by:.2g})"
+                warnings.warn(f"{text}, so that each coalition is a forward pass of its own", stacklevel=2)
+                return text
+        return ""
+
+    @property
+    def _mixed_beyond(self) -> float:
+        """Relative difference between batches that rounding does not explain."""
+        types = [p.dtype for p in self.prep.model.parameters() if p.is_floating_point()]
+        return max(MIXED, 32 * max((torch.finfo(t).eps for t in types), default=0.0))
 
     @property
     def layout(self) -> Layout:
@@ -168,6 +206,9 @@ class Evaluator:
         return Values(np.stack([np.full(shape, np.nan) if k is None else k for k in kept]), failed)
 
     def _found(self) -> Layout:
+        if self.mixes:
+            why = f"one coalition a forward pass: {self.mixes}"
+            return Layout(self._plain.growth, self._plain.first_stage, why)
         taps = [self.prep.tap(site) for site in self.writes]
         guesses = self.prep.adapter.stage_candidates(taps)
         reasons = []
@@ -213,7 +254,8 @@ class Evaluator:
         except Exception as error:  # noqa: BLE001 (a block this breaks is computed whole)
             logger.info("the last block is computed at all positions: %s", error)
             return None
-        return self._laid_out(stages)
+        # Of a short prompt most positions are wanted anyway.
+        return self._laid_out(stages) if sum(stages.costs[-2:]) < WORTH else None
 
     def _traced(self, guess: Sequence[tuple[str, Any]]) -> Layout:
         with self._tracing() as (taps, run):

@@ -27,6 +27,7 @@ from artiphys.preparation import Preparation
 from artiphys.recording import Recording
 from artiphys.scores import ClosedLoop, Score, closed_loop
 from artiphys.stimuli import Inputs, Stimuli
+from artiphys.taps import leaves
 
 Array = np.ndarray[Any, Any]
 QUICK, SAMPLE = 0.05, 256  # seconds of one coalition below which a plan times so many
@@ -103,11 +104,16 @@ class Game:
     ) -> None:
         self.prep, self.kind, self.progress, self.seed = prep, kind, progress, seed
         self.batch_size, self.executor = batch_size, executor
-        if batch_size is not None and int(batch_size) < 1:
-            raise InputError(f"batch_size came as {batch_size}; wanted at least 1")
+        if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
+            raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
         if stimuli is None and executor is not None:
             raise InputError("a closed loop runs here, one coalition after another; leave executor= out")
         self.score: Any
+        if stimuli is None and isinstance(score, Score):
+            raise InputError(
+                f"score {score.name!r} reads outputs, so the game needs stimuli; without them the score is a function "
+                "of the preparation that runs the network itself (ap.scores.closed_loop)"
+            )
         if stimuli is None:
             self.score = score if isinstance(score, ClosedLoop) else closed_loop(score)  # type: ignore[arg-type]
         elif isinstance(score, ClosedLoop):
@@ -115,6 +121,7 @@ class Game:
         else:
             self.score = Score.of(score)
         self._stimuli = None if stimuli is None else Stimuli.of(stimuli)
+        prep.require_wrapped()
         prep.look(None if self._stimuli is None else self._stimuli.inputs)
         prep.require_steady()
         options = {"time": time, "over": over, "sd": sd, "gain": gain, "value": value, "seed": seed}
@@ -123,7 +130,7 @@ class Game:
         self._writers = [writers(prep, lesions) for lesions in parts]
         check_overlap(self.player_names, self._writers)
         self.n_evaluations, self.seconds = 0, 0.0
-        self._model = prep.fingerprint()
+        self._model, self._versions = prep.fingerprint(), self._edits()
         self._memos: dict[tuple[str, ...], Memo] = {}
         self._evaluator = None if self._stimuli is None else Evaluator(prep, self._stimuli, self.score, self._writers)
         self._rate: float | None = None  # seconds a layer-unit
@@ -146,8 +153,7 @@ class Game:
     def per_trial(self, coalitions: Any) -> Array:
         """What is kept of each trial (or episode) under each coalition: ``(n, trial)`` or ``(n, trial, output)``."""
         wanted = self._checked(coalitions)
-        if self.prep.fingerprint() != self._model:
-            raise LesionError("the model's weights have changed since this game was made; make a new game")
+        self._check_unchanged()
         keys = keys_of(wanted)
         memo = self._memo
         missing = {k: i for i, k in enumerate(keys) if k not in memo}
@@ -156,6 +162,18 @@ class Game:
         elif self._shelf is not None:
             self._shelf.flush()  # what could not be written before
         return memo.take(keys) if keys else np.empty((0, len(self.stimuli)))
+
+    def _check_unchanged(self) -> None:
+        self.prep.require_wrapped()
+        self.prep.require_steady()
+        if self.prep.fingerprint() != self._model:
+            raise LesionError("the model's weights have changed since this game was made; make a new game")
+        if self._versions != self._edits():
+            raise LesionError("the stimuli were changed in place since this game was made; make a new game")
+
+    def _edits(self) -> list[int]:
+        """How often each input tensor was edited in place, as torch counts it."""
+        return [] if self._stimuli is None else [t._version for _, t in leaves(self._stimuli.inputs)]
 
     @property
     def _memo(self) -> Memo:
@@ -269,7 +287,8 @@ class Game:
     def _pace(self) -> Pace:
         assert self._stimuli is not None
         known = self.prep.tuned.get((self._stimuli.form(), len(self._stimuli)))
-        return Pace(self._stimuli, self.batch_size, known)
+        assert self._evaluator is not None
+        return self._evaluator.paced(self.batch_size, known)
 
     def _evaluate(self, coalitions: Array, memo: Memo) -> None:
         began = clock.perf_counter()

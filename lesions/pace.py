@@ -33,10 +33,12 @@ class Pace:
         Fixed rows a forward pass; nothing is then measured, and a block is one such batch.
     known : int, optional
         Rows found earlier for the same model and stimuli.
+    whole : bool
+        All trials must stand in one batch, so that nothing can be halved.
     """
 
-    def __init__(self, stimuli: Stimuli, rows: int | None, known: int | None = None) -> None:
-        self.n_trials = len(stimuli)
+    def __init__(self, stimuli: Stimuli, rows: int | None, known: int | None = None, whole: bool = False) -> None:
+        self.n_trials, self.whole = len(stimuli), whole
         self.fixed = rows is not None
         self.rows = rows or known or first_guess(stimuli)
         self.settled = self.fixed or known is not None
@@ -109,7 +111,7 @@ class Pace:
 
     def halve(self) -> bool:
         """After running out of memory: half the rows; False if there is nothing to halve."""
-        if self.rows <= 1:
+        if self.rows <= 1 or self.whole:
             return False
         self.rows = self.limit = max(1, min(self.rows, self.n_trials * self.n_at_once) // 2)
         self.settled = True

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.errors import BudgetError, StatisticsError
+from artiphys.errors import BudgetError, InputError, StatisticsError
 from artiphys.lesions.estimate import t_interval_each
 from artiphys.stats import check_confidence
 
@@ -156,6 +156,8 @@ class Attribution:
 
     def top(self, k: int = 10) -> pd.DataFrame:
         """The ``k`` players (and outputs) of largest absolute value."""
+        if k < 1:
+            raise InputError(f"top got {k}; wanted at least 1")
         table = self.to_dataframe()
         return table.iloc[np.argsort(-table["value"].abs().to_numpy(), kind="stable")[:k]]
 

@@ -37,7 +37,8 @@ def shapley(
         A callable takes a bool matrix ``(n, player)``, True = intact, and gives ``(n,)`` values or
         ``(n, output)`` of them; it needs ``n_players``.
     budget : int, optional
-        Most coalitions to evaluate. Default: all where exact, else 512 or 32 a player.
+        Most coalitions to evaluate. Default: all where exact, else 512 or 32 a player; for
+        "permutation" 64 pairs of orders (128 a player), for "screening" twice what it needs at least.
     tolerance : float, optional
         Stop sampling once every interval's half-width over coalitions is below this, in units of the
         score; for every output.

@@ -60,7 +60,11 @@ def run_elsewhere(game: Game, coalitions: Array, pace: Pace, keep: Keep) -> None
                 chunk = next(chunks, None)
                 if chunk is None:
                     break
-                pending[submit(evaluate_block, sent, digest, chunk, pace.rows, game.batch_size)] = chunk
+                try:
+                    future = submit(evaluate_block, sent, digest, chunk, pace.rows, game.batch_size)
+                except RuntimeError as error:
+                    raise InputError(f"the executor takes no work ({error}); pass one that is running") from error
+                pending[future] = chunk
             if not pending:
                 break
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -89,7 +93,7 @@ def evaluate_block(
         games.clear()  # one network a worker is enough
         games[digest] = unpacked(payload)
     evaluator: Evaluator = games[digest]
-    pace = Pace(evaluator.stimuli, fixed, rows)
+    pace = evaluator.paced(fixed, rows)
     with evaluator.running():
         values = fitting_values(evaluator, chunk, pace)
     return values.kept, {i: f"{type(e).__name__}: {e}" for i, e in values.failed.items()}

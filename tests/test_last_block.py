@@ -70,7 +70,7 @@ def test_windows_of_time(time: Any) -> None:
 @pytest.mark.parametrize("kind", ["zero", "noise"])
 def test_prompts_of_several_lengths(side: Any, kind: Any) -> None:
     prep = ap.wrap(transformer("llama"))
-    rows = [[5, 6, 7, 8, 9, 2], [9, 10, 11], [3, 4, 5, 1]]
+    rows = [[5, 6, 7, 8, 9, 2], [9, 10, 11, 3], [3, 4, 5, 1, 7]]
     ids, mask = torch.zeros(3, 6, dtype=torch.long), torch.zeros(3, 6, dtype=torch.long)
     for i, row in enumerate(rows):
         place = slice(0, len(row)) if side == "right" else slice(6 - len(row), 6)

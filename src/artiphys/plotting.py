@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artiphys.errors import InputError
+from artiphys.errors import BudgetError, InputError, StatisticsError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,8 @@ def plot_contributions(
     over: Any = "both",
 ) -> Axes:
     """Each player's single-lesion effect beside its Shapley value, with intervals on both."""
-    order = np.argsort(-np.abs(shapley.values.to_numpy()), kind="stable")
+    order = np.argsort(-np.abs(_one_output(shapley)), kind="stable")
+    names = [shapley.values["player"].values[i] for i in order]
     ax = _axes(ax, 6.4, 1.6 + 0.42 * len(order))
     rows = np.arange(len(order))[::-1]
     for result, shift, colour, mark, label in (
@@ -65,11 +66,12 @@ def plot_contributions(
         (shapley, -0.14, BLUE, "o", "Shapley value"),
     ):
         low, high = _ends(result, confidence, over)
-        values = result.values.to_numpy()[order]
-        error = np.vstack([values - low.to_numpy()[order], high.to_numpy()[order] - values])
+        place = _places(result, names)
+        values = _one_output(result)[place]
+        error = np.vstack([values - low.to_numpy()[place], high.to_numpy()[place] - values])
         ax.errorbar(values, rows + shift, xerr=np.abs(error), fmt=mark, color=colour, capsize=3, label=label, ms=6)
     ax.axvline(0, color=GREY, lw=1, zorder=0)
-    ax.set_yticks(rows, [short(shapley.values["player"].values[i]) for i in order])
+    ax.set_yticks(rows, [short(name) for name in names])
     ax.set_ylim(-0.6, len(order) - 0.4)
     unit = f" [{shapley.unit}]" if shapley.unit else ""
     ax.set_xlabel(f"contribution to {shapley.score}{unit}")
@@ -81,10 +83,27 @@ def plot_contributions(
 
 
 def _ends(result: Attribution, confidence: float, over: Any) -> tuple[Any, Any]:
-    """Both ends of the intervals; NaN, so that no bar is drawn, where they are refused."""
-    if result.refused and over != "stimuli":
+    """Both ends of the intervals; NaN, so that no bar is drawn, where there are none."""
+    try:
+        return result.interval(confidence, over)
+    except (BudgetError, StatisticsError):
         return result.values * np.nan, result.values * np.nan
-    return result.interval(confidence, over)
+
+
+def _one_output(result: Attribution) -> np.ndarray[Any, Any]:
+    """Values ``(player,)``."""
+    if result.values.ndim != 1:
+        raise InputError("this result has several outputs, and a picture shows one; make a game with one score")
+    return np.asarray(result.values.to_numpy())
+
+
+def _places(result: Attribution, names: Sequence[Any]) -> list[int]:
+    """Where players stand in a result; by name, as two results may list them in another order."""
+    place = {name: i for i, name in enumerate(result.values["player"].values)}
+    if set(place) != set(names):
+        odd = sorted(map(str, set(place) ^ set(names)))
+        raise InputError(f"the results have other players: {', '.join(odd[:3])} only in one of them")
+    return [place[name] for name in names]
 
 
 def plot_convergence(
@@ -102,6 +121,10 @@ def plot_convergence(
     Takes results of growing budgets on one game: draws of one seed contain the smaller ones, and values are
     remembered, so that ``[ap.shapley(game, budget=b) for b in (400, 800, 1600)]`` costs what the last does.
     """
+    if not isinstance(attributions, Sequence):
+        raise InputError(f"a {type(attributions).__name__} came; wanted a list of results of growing budgets")
+    if k < 1:
+        raise InputError(f"k came as {k}; wanted at least 1 player")
     if len(attributions) < 2:
         raise InputError(f"{len(attributions)} results came; a convergence needs at least two budgets")
     results = sorted(attributions, key=lambda r: r.n_evaluations)
@@ -120,7 +143,9 @@ def plot_convergence(
         error = np.abs(np.vstack([y - low, high - y]))
         ax.errorbar(dodge, y, yerr=error, color=colour, marker=mark, capsize=3, ms=5, label=short(names[player]))
         if exact is not None:
-            ax.axhline(float(exact.values[player]), color=colour, lw=1, ls="--", zorder=0)
+            ax.axhline(
+                float(_one_output(exact)[_places(exact, list(names))[player]]), color=colour, lw=1, ls="--", zorder=0
+            )
     ax.set_xscale("log")
     ax.set_xticks(x, [f"{int(v):,}" for v in x])
     ax.minorticks_off()
@@ -143,7 +168,10 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
         )
     cells = np.array([[int(p[1]), int(p[2])] for p in places if p])
     grid = np.full(cells.max(axis=0) + 1, np.nan)
-    grid[cells[:, 0], cells[:, 1]] = attribution.values.to_numpy()
+    grid[cells[:, 0], cells[:, 1]] = _one_output(attribution)
+    unknown = [name for name in mark if name not in set(map(str, attribution.values["player"].values))]
+    if unknown:
+        raise InputError(f"mark names no player of the result: {unknown[:3]}")
     ax = _axes(ax, 9.0, 3.8)
     limit = float(np.nanmax(np.abs(grid))) or 1.0
     image = ax.imshow(grid.T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower")

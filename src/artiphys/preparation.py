@@ -154,8 +154,7 @@ class Preparation:
         SiteError, InputError
         """
         stimuli = Stimuli.of(inputs)
-        if self.unwrapped:
-            raise ArtiphysError("this preparation was unwrapped; wrap the model again to go on")
+        self.require_wrapped()
         if read or write or stop_at:
             self.look(stimuli.inputs)
         if when not in ("after", "before"):
@@ -226,6 +225,11 @@ class Preparation:
         """
         chosen = self.sites.select([sites] if isinstance(sites, str) else list(sites))
         return players_of(chosen, units=units, axis=axis, group_by=group_by)
+
+    def require_wrapped(self) -> None:
+        """`ArtiphysError` once the model was given back: its sites are then no longer there."""
+        if self.unwrapped:
+            raise ArtiphysError("this preparation was unwrapped; wrap the model again to go on")
 
     def require_steady(self) -> None:
         """`InputError` if the network is in train mode with parts whose output is then left to chance or batch.
