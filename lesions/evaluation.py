@@ -7,7 +7,6 @@ part (`artiphys.lesions.growth`); a model without stages starts with a copy for 
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from artiphys.adapters.base import without_trace
 from artiphys.adapters.last_block import split_last
 from artiphys.adapters.stages import NotStagedError, Stages, find_stages
 from artiphys.lesions.acting import first_stages
+from artiphys.lesions.comparing import disagreement, mixing
 from artiphys.lesions.growth import Growth
 from artiphys.lesions.pace import Pace, out_of_memory
 from artiphys.lesions.together import rows_of_coalition, writes_of
@@ -30,14 +29,10 @@ from artiphys.preparation import Preparation
 from artiphys.rows import Rows
 from artiphys.scores import Score
 from artiphys.stimuli import Stimuli
-from artiphys.taps import Tap, leaves
+from artiphys.taps import Tap
 
 logger = logging.getLogger("artiphys")
 Array = np.ndarray[Any, Any]
-TOLERANCE = 1e-5  # relative: what float32 sums in another order may differ by
-CHECKED = 8  # coalitions compared with the plain loop before a model's batches may grow
-CHECK_TRIALS = 16
-MIXED = 1e-4  # relative: beyond it, and beyond rounding in the network's precision, a batch mixes its trials
 WORTH = 0.9  # cost of the last block in two, by the whole block, beyond which it stays whole
 
 
@@ -93,7 +88,7 @@ class Evaluator:
         self.players, self.writes = players, writes_of(players)
         self.n_units = 0.0  # stages computed so far, in copies of all trials
         self._layout: Layout | None = None
-        self._plain = Layout(Growth(Stages(), prep.frame), np.zeros(len(players), dtype=int), "")
+        self.plain = Layout(Growth(Stages(), prep.frame), np.zeros(len(players), dtype=int), "")
 
     def paced(self, rows: int | None, known: int | None) -> Pace:
         """Sizes of blocks; one coalition on all trials where the network mixes the trials of a batch."""
@@ -106,30 +101,8 @@ class Evaluator:
         """Why coalitions may not share a batch: a trial's output depends on the others in it. Empty if it does not."""
         key = ("mixes", tuple(sorted(self.writes)), str(self.score.needs), self.stimuli.form())
         if key not in self.prep.staged:
-            self.prep.staged[key] = self._mixing()
+            self.prep.staged[key] = mixing(self)
         return self.prep.staged[key]
-
-    def _mixing(self) -> str:
-        trials = self.stimuli[: min(CHECK_TRIALS, len(self.stimuli))]
-        both = np.repeat([[True], [False]], len(self.players), axis=1)
-        with self.running(self._plain):
-            together = _flat(self._outputs(both, trials, 2))
-            apart = [_flat(self._outputs(c[None], trials, 1)) for c in both]
-        for batched, parts in zip(together, zip(*apart)):
-            single = torch.cat(parts)
-            if batched.shape != single.shape:
-                return "its outputs have no trial axis"
-            if (apart_by := _distance(batched, single)) > self._mixed_beyond:
-                text = f"the network mixes the trials of a batch (relative difference {apart_by:.2g})"
-                warnings.warn(f"{text}, so that each coalition is a forward pass of its own", stacklevel=2)
-                return text
-        return ""
-
-    @property
-    def _mixed_beyond(self) -> float:
-        """Relative difference between batches that rounding does not explain."""
-        types = [p.dtype for p in self.prep.model.parameters() if p.is_floating_point()]
-        return max(MIXED, 32 * max((torch.finfo(t).eps for t in types), default=0.0))
 
     @property
     def layout(self) -> Layout:
@@ -154,7 +127,7 @@ class Evaluator:
 
     def block(self, coalitions: Array, trials: Stimuli, n_at_once: int) -> Values:
         """Score coalitions (bool ``(n, player)``, True = intact, sorted as in `sort`) on some of the trials."""
-        outputs = self._outputs(coalitions, trials, n_at_once)
+        outputs = self.outputs(coalitions, trials, n_at_once)
         self.n_units += self._running.growth.n_units * len(trials) / len(self.stimuli)
         return self._scored(outputs, len(coalitions), trials)
 
@@ -162,7 +135,8 @@ class Evaluator:
         """Order in which coalitions that share most stand together."""
         return in_order(~coalitions, self.layout.first_stage)
 
-    def _outputs(self, coalitions: Array, trials: Stimuli, n_at_once: int) -> Any:
+    def outputs(self, coalitions: Array, trials: Stimuli, n_at_once: int) -> Any:
+        """The network's outputs for sorted coalitions on some of the trials, inside `running`."""
         layout, frame = self._running, self.prep.frame
         cut = ~coalitions
         tree = Tree.of(cut, layout.first_stage, layout.n_stages)
@@ -208,7 +182,7 @@ class Evaluator:
     def _found(self) -> Layout:
         if self.mixes:
             why = f"one coalition a forward pass: {self.mixes}"
-            return Layout(self._plain.growth, self._plain.first_stage, why)
+            return Layout(self.plain.growth, self.plain.first_stage, why)
         taps = [self.prep.tap(site) for site in self.writes]
         guesses = self.prep.adapter.stage_candidates(taps)
         reasons = []
@@ -233,14 +207,14 @@ class Evaluator:
             reasons.append(disagreement)
         why = "; ".join(dict.fromkeys(reasons)) or "the adapter names no stages for this model"
         logger.info("no computation is shared between coalitions, only batched: %s", why)
-        return Layout(self._plain.growth, self._plain.first_stage, f"batching only: {why}")
+        return Layout(self.plain.growth, self.plain.first_stage, f"batching only: {why}")
 
     def _disagrees(self, layout: Layout, names: Sequence[str], quiet: bool = False) -> str:
         """How a layout differs from the plain loop, found once a model, sites and form of the stimuli."""
         key = (tuple(names), len(layout.growth.stages), tuple(sorted(self.writes)), str(self.score.needs),
                self.stimuli.form())  # fmt: skip
         if key not in self.prep.staged:
-            self.prep.staged[key] = self._disagreement(layout, quiet)
+            self.prep.staged[key] = disagreement(self, layout, quiet)
         return self.prep.staged[key]
 
     def _split(self, layout: Layout) -> Layout | None:
@@ -288,46 +262,6 @@ class Evaluator:
 
         with torch.no_grad(), without_trace(prep.model), tapping:
             yield taps, run
-
-    def _disagreement(self, layout: Layout, quiet: bool) -> str:
-        """Compare with one forward a coalition; empty if they agree."""
-        trials = self.stimuli[: min(CHECK_TRIALS, len(self.stimuli))]
-        rng = np.random.default_rng(0)
-        some = np.unique(rng.random((CHECKED, len(self.players))) < rng.random((CHECKED, 1)), axis=0)
-        some = some[in_order(~some, layout.first_stage)]
-        try:
-            with self.running(layout):
-                grown = _flat(self._outputs(some, trials, 3))
-        except Exception as error:  # noqa: BLE001 (a model this breaks is evaluated without it)
-            return f"the batch cannot grow between stages ({type(error).__name__}: {str(error)[:120]})"
-        with self.running(self._plain):
-            batched = _flat(self._outputs(some, trials, len(some)))
-            single = [_flat(self._outputs(c[None], trials, 1)) for c in some]
-        looped = [torch.cat(parts) for parts in zip(*single)]
-        if [t.shape for t in grown] != [t.shape for t in looped]:
-            return "the outputs of a batch that grows have another shape"
-        for a, b, ref in zip(grown, batched, looped):
-            allowed = max(TOLERANCE, 3 * _distance(b, ref))  # batching alone may differ as much in half precision
-            if _distance(a, ref) > allowed:
-                text = f"a batch that grows gave other outputs (relative difference {_distance(a, ref):.2g})"
-                if not quiet:
-                    warnings.warn(f"{text}; coalitions of this model are batched instead", stacklevel=2)
-                return text
-        return ""
-
-
-def _flat(outputs: Any) -> list[Tensor]:
-    return [t.detach().to(torch.float64).cpu() for _, t in leaves(outputs) if t.ndim > 0]
-
-
-def _distance(a: Tensor, b: Tensor) -> float:
-    if not b.numel():
-        return 0.0
-    if not torch.equal(torch.isfinite(a), torch.isfinite(b)):
-        return float("inf")
-    a, b = a.nan_to_num(), b.nan_to_num()
-    scale = float(b.abs().max())
-    return float((a - b).abs().max()) / scale if scale else float((a - b).abs().max())
 
 
 def described(coalition: Array, names: Sequence[Any]) -> str:

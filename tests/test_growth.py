@@ -167,7 +167,7 @@ def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch)
     expected = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero")(some(8, 3))
     game = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero", batch_size=64)
     evaluator: Any = game._evaluator
-    plain = evaluator._outputs
+    plain = evaluator.outputs
     assert evaluator.layout is not None
 
     def short(coalitions: Array, trials: ap.Stimuli, n: int) -> Any:
@@ -175,7 +175,7 @@ def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch)
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return plain(coalitions, trials, n)
 
-    monkeypatch.setattr(evaluator, "_outputs", short)
+    monkeypatch.setattr(evaluator, "outputs", short)
     assert game(some(8, 3)) == pytest.approx(expected, abs=1e-6)
 
 

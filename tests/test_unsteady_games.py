@@ -51,6 +51,13 @@ def test_a_network_that_mixes_trials_is_run_a_coalition_at_a_time(mixer: nn.Modu
         assert there(EVERY) == pytest.approx(values, rel=1e-5, abs=1e-7)
 
 
+def test_copies_of_one_trial_may_not_mix_either() -> None:
+    game = play(net(Centred()), X[:1])
+    with pytest.warns(UserWarning, match="mixes"):
+        values = game(EVERY)
+    assert values == pytest.approx(looped(game, EVERY), rel=1e-5, abs=1e-7)
+
+
 def test_an_unwrapped_preparation_plays_no_more() -> None:
     prep = ap.wrap(transformer("llama"))
     tokens = ap.Stimuli(torch.arange(12).reshape(2, 6), {"target": [3, 4]})

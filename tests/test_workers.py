@@ -104,7 +104,7 @@ def test_an_error_of_the_network_names_its_coalition_and_loses_nothing(threads: 
 
 def test_workers_make_smaller_batches_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = play()(EVERY)
-    plain = Evaluator._outputs
+    plain = Evaluator.outputs
 
     def short(self: Evaluator, coalitions: Any, trials: ap.Stimuli, n: int) -> Any:
         if len(coalitions) * len(trials) > 16:
@@ -114,7 +114,7 @@ def test_workers_make_smaller_batches_where_memory_runs_out(monkeypatch: pytest.
     with ThreadPoolExecutor(1) as pool:
         game = play(pool)
         _ = game._evaluator.layout  # type: ignore[union-attr]
-        monkeypatch.setattr(Evaluator, "_outputs", short)
+        monkeypatch.setattr(Evaluator, "outputs", short)
         # The worker's own check of the stages runs out of memory too; it then batches without them.
         assert game(EVERY) == pytest.approx(expected, rel=1e-5)
 
