@@ -43,7 +43,10 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
         raise LesionError("ap.lesioned got no lesions; give at least one")
     for lesion in lesions:
         if not isinstance(lesion, Lesion):
-            raise LesionError(f"ap.lesioned got a {type(lesion).__name__}; wanted lesions made by ap.Lesion")
+            raise LesionError(
+                f"ap.lesioned got a {type(lesion).__name__}; wanted lesions made by ap.Lesion"
+                + ("; unpack it: ap.lesioned(prep, *lesions)" if isinstance(lesion, (list, tuple)) else "")
+            )
     tapping = prep.tapping()
     for writer in writers(prep, lesions):
         tapping.write(prep.tap(writer.site.name), writer)
