@@ -65,9 +65,9 @@ def fitting_values(evaluator: Evaluator, chunk: Array, pace: Pace) -> Values:
         return values
     _make_room(device_of(evaluator.prep.model))
     if not pace.halve():
-        raise MemoryLimitError(
-            "one coalition on one trial does not fit the memory; use shorter trials or a smaller model"
-        )
+        what = "all trials does not fit the memory, and a network that mixes trials needs them in one batch; use fewer"
+        one = "one trial does not fit the memory; use shorter"
+        raise MemoryLimitError(f"one coalition on {what if pace.whole else one} trials or a smaller model")
     half = max(1, len(chunk) // 2)
     return _joined([fitting_values(evaluator, part, pace) for part in (chunk[:half], chunk[half:]) if len(part)])
 

@@ -238,7 +238,7 @@ class Evaluator:
 
     def _laid_out(self, stages: Stages) -> Layout:
         first = np.array([first_stages(parts, stages, self.prep, self.stimuli) for parts in self.players])
-        unrolled = getattr(self.prep.adapter, "recurrent", {}).values()
+        unrolled = self.prep.adapter.recurrent.values()
         why = f"prefixes shared over {len(stages.stages)} stages"
         why += ", the last at the positions wanted" if stages.last is not None else ""
         return Layout(Growth(stages, self.prep.frame, list(unrolled)), first, why)

@@ -3,7 +3,7 @@
 Each stage's forward is rerouted while a block runs. Its arguments are lifted to the rows of its own
 nodes, it is called on a few nodes at a time, and at its end the batch grows to the nodes of the next
 stage. Nothing of the model's forward is copied, so it works for any model whose stages run in series; a
-model for which it does not is found out by comparing with the plain loop (`artiphys.lesions.evaluation`).
+model for which it does not is found out by comparing with the plain loop (`artiphys.lesions.comparing`).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Growth:
         ``wanted_from`` is the first position whose output is wanted, for a last stage in two.
         """
         self.tree, self.trials, self.n_at_once = tree, trials, max(1, n_at_once)
-        self.here, self.inside, self.calls = 0, False, dict.fromkeys({k for k, _ in self._index}, 0)
+        self.here, self.calls = 0, dict.fromkeys({k for k, _ in self._index}, 0)
         self.n_units, self.wanted_from, self.length = 0.0, wanted_from, 0
         self._held: set[Place] = set()  # what is the same for any number of trials, at the wanted positions
         key = tuple(trials.ids.tolist()) if self.n_shared else ()

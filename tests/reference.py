@@ -6,10 +6,27 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 import artiphys as ap
 
 Array = np.ndarray[Any, Any]
+
+
+def net(n: int = 6, seed: int = 0) -> tuple[ap.Preparation, ap.Stimuli]:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(5, n), nn.ReLU(), nn.Linear(n, 3)).eval()
+    x = torch.randn(20, 5, generator=torch.Generator().manual_seed(1))
+    return ap.wrap(model, x), ap.Stimuli(x, {"label": torch.arange(20) % 3})
+
+
+def game(n: int = 6, kind: Any = "zero", **options: Any) -> ap.Game:
+    prep, stimuli = net(n)
+    return ap.Game(prep, stimuli, ap.scores.log_prob("label"), prep.players("1"), kind=kind, **options)
+
+
+def coalitions(n: int) -> np.ndarray[Any, Any]:
+    return np.asarray((np.arange(2**n)[:, None] >> np.arange(n)) & 1 == 1)
 
 
 def some(n: int, players: int, seed: int = 0) -> Array:

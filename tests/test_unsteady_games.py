@@ -13,7 +13,7 @@ from reference import looped, some, transformer
 from torch import Tensor, nn
 
 import artiphys as ap
-from artiphys.errors import ArtiphysError, BudgetError, InputError, LesionError
+from artiphys.errors import ArtiphysError, BudgetError, InputError, LesionError, MemoryLimitError
 from artiphys.plotting import plot_contributions, plot_convergence, plot_head_map
 
 X = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
@@ -49,6 +49,23 @@ def test_a_network_that_mixes_trials_is_run_a_coalition_at_a_time(mixer: nn.Modu
         warnings.simplefilter("ignore")
         there = play(net(mixer), batch_size=batch_size, executor=pool)
         assert there(EVERY) == pytest.approx(values, rel=1e-5, abs=1e-7)
+
+
+def test_memory_that_holds_no_whole_batch_of_mixed_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = play(net(Centred()))
+    evaluator: Any = game._evaluator
+    with pytest.warns(UserWarning, match="mixes"):
+        assert evaluator.mixes
+    plain = evaluator.outputs
+
+    def short(coalitions: Any, trials: ap.Stimuli, n: int) -> Any:
+        if len(trials) > 10:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return plain(coalitions, trials, n)
+
+    monkeypatch.setattr(evaluator, "outputs", short)
+    with pytest.raises(MemoryLimitError, match="needs them in one batch"):
+        game(EVERY)  # half the trials would fit, and give other values
 
 
 def test_copies_of_one_trial_may_not_mix_either() -> None:

@@ -10,7 +10,6 @@ running both, one after the other, medians of several.
 from __future__ import annotations
 
 import argparse
-import copy
 import statistics
 import sys
 from pathlib import Path
@@ -22,17 +21,7 @@ import torch
 import artiphys as ap
 
 sys.path.insert(0, str(Path(__file__).parent))
-from transformer_coalitions import (
-    HEADS,
-    PROMPTS,
-    TOKENS,
-    WORDS,
-    Loop,
-    all_positions,
-    everything,
-    model,
-    timed,
-)
+from transformer_coalitions import Loop, all_positions, everything, rig, timed
 
 Array = np.ndarray[Any, Any]
 LEVELS = (16, 64)  # antithetic pairs whose error is to be reached
@@ -62,17 +51,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     torch.set_num_threads(2)
-    net = model()
-    bare = copy.deepcopy(net)
-    prep = ap.wrap(net)
-    generator = torch.Generator().manual_seed(1)
-    tokens = torch.randint(0, WORDS, (PROMPTS, TOKENS), generator=generator)
-    targets = torch.randint(0, WORDS, (PROMPTS, TOKENS), generator=generator)
-    stimuli = ap.Stimuli(tokens, {"target": targets[:, -1].numpy()})
+    bare, prep, tokens, targets, stimuli = rig()
     twelve = [(layer, h) for layer in range(4) for h in (0, 3, 5)]
     players = prep.players("blocks.*.attn.hook_z")
     chosen: Any = [players[f"blocks.{layer}.attn.hook_z.{h}"] for layer, h in twelve]
-    assert HEADS > 5
     print("score | error in % of the largest value | antithetic loop | artiphys | times less wall time (min-max)")
     for last in (False, True):
         loop = Loop(bare, tokens, targets, twelve, last)

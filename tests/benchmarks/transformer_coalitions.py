@@ -33,6 +33,16 @@ def model() -> GPT2LMHeadModel:
     return GPT2LMHeadModel(config).eval()
 
 
+def rig() -> tuple[Any, ap.Preparation, torch.Tensor, torch.Tensor, ap.Stimuli]:
+    """The bare network, the same on the rig, tokens, targets, and stimuli whose column is the last target."""
+    net = model()
+    bare = copy.deepcopy(net)
+    generator = torch.Generator().manual_seed(1)
+    tokens = torch.randint(0, WORDS, (PROMPTS, TOKENS), generator=generator)
+    targets = torch.randint(0, WORDS, (PROMPTS, TOKENS), generator=generator)
+    return bare, ap.wrap(net), tokens, targets, ap.Stimuli(tokens, {"target": targets[:, -1].numpy()})
+
+
 class Loop:
     """One forward pass a coalition, by plain hooks on the bare model."""
 
@@ -113,13 +123,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     torch.set_num_threads(2)
-    net = model()
-    bare = copy.deepcopy(net)
-    prep = ap.wrap(net)
-    generator = torch.Generator().manual_seed(1)
-    tokens = torch.randint(0, WORDS, (PROMPTS, TOKENS), generator=generator)
-    targets = torch.randint(0, WORDS, (PROMPTS, TOKENS), generator=generator)
-    stimuli = ap.Stimuli(tokens, {"target": targets[:, -1].numpy()})
+    bare, prep, tokens, targets, stimuli = rig()
     rng = np.random.default_rng(0)
     every = [(layer, h) for layer in range(LAYERS) for h in range(HEADS)]
     twelve = [(layer, h) for layer in range(LAYERS) for h in (0, 3, 5)]

@@ -31,6 +31,10 @@ class Adapter(Protocol):
     root: nn.Module
     version: str
 
+    @property
+    def recurrent(self) -> Mapping[str, Any]:
+        """Recurrent modules that can run step by step, by name (`artiphys.adapters.recurrent.Unrolled`)."""
+
     def example(self) -> Inputs | None:
         """Inputs of two or more trials the model surely takes, or None if only its user knows."""
 

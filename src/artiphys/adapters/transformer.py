@@ -53,6 +53,7 @@ class TransformerAdapter:
 
     def __init__(self, model: Any, tokenizer: Any = None, example: Inputs | None = None) -> None:
         self._given, self._example = model, example
+        self.recurrent: dict[str, Any] = {}
         self._before: list[tuple[nn.Module, dict[str, Any]]] = []
         if is_bridge(model):
             self.bridge = model
