@@ -133,7 +133,8 @@ def test_a_head_map_marks_only_players() -> None:
     tokens = ap.Stimuli(torch.arange(12).reshape(2, 6), {"target": [3, 4]})
     players = prep.players("blocks.*.attn.hook_z")
     phi = ap.single_lesions(ap.Game(prep, tokens, ap.scores.log_prob("target"), players, kind="zero"))
-    assert plot_head_map(phi, mark=["blocks.1.attn.hook_z.2"]).patches
+    ax = plot_head_map(phi, mark=["blocks.1.attn.hook_z.2"])
+    assert ax.patches and all(float(tick).is_integer() for tick in ax.get_xticks())
     with pytest.raises(InputError, match="no player"):
         plot_head_map(phi, mark=["zz"])
 

@@ -188,6 +188,7 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
     ax.set_xlabel("layer")
     ax.set_ylabel("head")
     ax.set_yticks(range(grid.shape[1]))
+    ax.locator_params(axis="x", integer=True)  # there is no layer 0.5
     unit = f" [{attribution.unit}]" if attribution.unit else ""
     ax.figure.colorbar(image, ax=ax, label=f"cost of lesion{unit}\n(blue: lesion helps)")
     return ax
