@@ -1,7 +1,8 @@
-"""Activity as every probe takes it: a DataArray, or a plain array ``(trial, ..., unit)``."""
+"""Activity as every probe takes it: a Recording, a DataArray, or a plain array ``(trial, ..., unit)``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,16 +11,22 @@ import xarray as xr
 from artiphys.errors import InputError, unknown
 
 Array = np.ndarray[Any, Any]
+BLOCK_BYTES = 2**28  # of float64 activity held at once, so that a recording may be larger than memory
 
 
 def as_activity(activity: Any) -> xr.DataArray:
-    """A float DataArray with ``trial`` first.
+    """A DataArray with ``trial`` first; one that lies on disk stays there, see `loaded`.
 
     Raises
     ------
     InputError
-        If it is no numeric array, has no unit axis, or holds NaN that no padding explains.
+        If it is no numeric array or has no unit axis.
     """
+    if isinstance(activity, Mapping):
+        names = ", ".join(repr(str(n)) for n in list(activity)[:3])
+        raise InputError(
+            f"a recording of the sites {names} came; this analysis takes one site: recording[{names[:40]}]"
+        )
     if not isinstance(activity, xr.DataArray):
         values = np.asarray(activity.detach().cpu() if hasattr(activity, "detach") else activity)
         if values.dtype.kind not in "biuf":
@@ -33,17 +40,98 @@ def as_activity(activity: Any) -> xr.DataArray:
         activity = xr.DataArray(values, dims=("trial", *middle, "unit"))
     if not activity.dims or activity.dims[0] != "trial" or activity.ndim < 2:
         raise InputError(f"activity has dims {activity.dims}; wanted 'trial' first, then units")
+    if activity.dtype.kind not in "biuf":
+        raise InputError(f"activity holds {activity.dtype}; wanted numbers (trial, ..., unit)")
     if 0 in activity.shape:
         raise InputError(f"activity is empty: its shape is {activity.shape}")
-    data = activity.astype(np.float64) if activity.dtype != np.float64 else activity
-    bad = ~np.isfinite(data)
-    if "valid" in data.coords:
-        bad = bad & data["valid"]
-    if bool(bad.any()):
-        n = int(bad.any(dim=[d for d in bad.dims if d != "trial"]).sum())
-        raise InputError(f"activity is NaN or infinite on {n} of {data.sizes['trial']} trials; leave these out first")
-    checked: xr.DataArray = data
-    return checked
+    return activity
+
+
+def as_sites(activity: Any) -> dict[str | None, xr.DataArray]:
+    """Activity by site: all sites of a Recording (or mapping), else the one array under None.
+
+    Raises
+    ------
+    InputError
+        If there is no site, or the sites have different trials.
+    """
+    if not isinstance(activity, Mapping):
+        return {None: as_activity(activity)}
+    sites: dict[str | None, xr.DataArray] = {str(name): as_activity(activity[name]) for name in activity}
+    counts = {a.sizes["trial"] for a in sites.values()}
+    if len(counts) != 1:
+        raise InputError(f"the sites have {sorted(counts)} trials; wanted one or more sites of the same trials")
+    return sites
+
+
+def loaded(part: xr.DataArray) -> Array:
+    """Float64 values of a part of the activity, read from disk if they lie there.
+
+    Raises
+    ------
+    InputError
+        If they hold NaN that no padding explains.
+    """
+    values = np.asarray(part.to_numpy(), dtype=np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        if "valid" in part.coords:
+            bad = (xr.DataArray(bad, dims=part.dims) & part["valid"]).transpose(*part.dims).to_numpy()
+        n = int(bad.reshape(len(bad), -1).any(axis=1).sum())
+        if n:
+            raise InputError(f"activity is NaN or infinite on {n} of {len(bad)} trials; leave these out first")
+    return values
+
+
+def times_of(data: xr.DataArray) -> Array | None:
+    """Labels of the time axis; None where there is none.
+
+    Raises
+    ------
+    InputError
+        If trials have different lengths.
+    """
+    if "time" not in data.dims:
+        return None
+    if "valid" in data.coords and not bool(data["valid"].all()):
+        raise InputError(
+            "trials have different lengths, so some times are missing on some trials; decode times that all have: "
+            "activity.where(activity.valid.all('trial'), drop=True)"
+        )
+    return np.asarray(data["time"].to_numpy() if "time" in data.coords else np.arange(data.sizes["time"]))
+
+
+def by_time(data: xr.DataArray) -> Array:
+    """Loaded activity ``(time, trial, feature)``, one time where there is no time axis."""
+    values = loaded(data)
+    if "time" not in data.dims:
+        return values.reshape(1, len(values), -1)
+    moved = np.moveaxis(values, data.dims.index("time"), 0)
+    return np.ascontiguousarray(moved.reshape(*moved.shape[:2], -1))
+
+
+def unit_blocks(data: xr.DataArray, n_bytes: int = BLOCK_BYTES) -> Iterator[tuple[slice, Array]]:
+    """Activity in blocks ``(trial, unit)`` of all trials, every other axis flattened, none above ``n_bytes``.
+
+    Yields the place of each block among all units, and its values.
+    """
+    rest = [str(d) for d in data.dims[1:]]
+    per_unit = 8 * data.sizes["trial"]
+    yield from _blocks(data, rest, 0, max(1, n_bytes // per_unit))
+
+
+def _blocks(data: xr.DataArray, dims: list[str], start: int, most: int) -> Iterator[tuple[slice, Array]]:
+    size = int(np.prod(data.shape[1:]))
+    if size <= most or not dims:
+        values = loaded(data)
+        yield slice(start, start + size), values.reshape(len(values), -1)
+        return
+    inner = int(np.prod([data.sizes[d] for d in dims[1:]]))
+    step = max(1, most // inner)
+    for first in range(0, data.sizes[dims[0]], step):
+        part = data.isel({dims[0]: slice(first, first + step)})
+        left = dims[1:] if inner > most else []
+        yield from _blocks(part, left, start + first * inner, most)
 
 
 def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:

@@ -14,7 +14,7 @@ from artiphys import errors, scores, specimens, toys
 from artiphys.adapters import wrap
 from artiphys.lesions import Attribution, Game, Lesion, attribution, banzhaf, lesioned, shapley, single_lesions
 from artiphys.preparation import Preparation
-from artiphys.probes import Decoding, Tuning, decode, tuning_curves
+from artiphys.probes import Decoding, Searchlight, Tuning, decode, searchlight, tuning_curves
 from artiphys.recording import Recording, record
 from artiphys.site import Site
 from artiphys.stimuli import Stimuli
@@ -27,6 +27,7 @@ __all__ = [
     "Lesion",
     "Preparation",
     "Recording",
+    "Searchlight",
     "Site",
     "Stimuli",
     "Tuning",
@@ -38,6 +39,7 @@ __all__ = [
     "lesioned",
     "record",
     "scores",
+    "searchlight",
     "shapley",
     "single_lesions",
     "specimens",

@@ -79,15 +79,48 @@ def standard_error(values: Array, axis: int = -1) -> Array:
     return np.asarray(values.std(axis=axis, ddof=1) / math.sqrt(n))
 
 
-def nadeau_bengio(scores: Array, n_test: float, n_train: float) -> float:
-    """Corrected standard error of a cross-validated score: folds share training trials.
+def nadeau_bengio(scores: Array, n_test: float, n_train: float) -> Array:
+    """Corrected standard error of cross-validated scores ``(..., fold)``: folds share training trials.
 
     References
     ----------
     Nadeau & Bengio 2003, Inference for the Generalization Error.
     """
-    k = len(scores)
-    return float(np.std(scores, ddof=1) * math.sqrt(1 / k + n_test / n_train)) if k > 1 else math.nan
+    k = scores.shape[-1]
+    if k < 2:
+        return np.full(scores.shape[:-1], np.nan)
+    return np.asarray(np.std(scores, axis=-1, ddof=1) * math.sqrt(1 / k + n_test / n_train))
+
+
+def max_statistic_p_value(observed: Array, null: Array) -> Array:
+    """p-values of many places, corrected for their number (family-wise error, in the strong sense).
+
+    Every place is standardised by its own permutations, the observed labelling among them so that all labellings
+    are treated alike; then each place is held against the largest of every permutation. A place with a wide null
+    thus costs the others no power.
+
+    Parameters
+    ----------
+    observed : ``(...)``
+    null : ``(permutation, ...)``
+        The same relabelling at all places, in each permutation.
+
+    References
+    ----------
+    Westfall & Young 1993, Resampling-based multiple testing; Nichols & Holmes 2002, Nonparametric permutation tests
+    for functional neuroimaging.
+
+    >>> max_statistic_p_value(np.array([5.0, 0.0]), np.array([[1.0, -1], [-1, 1], [0, 0]])).tolist()
+    [0.25, 0.75]
+    """
+    observed, null = np.asarray(observed, dtype=float), np.asarray(null, dtype=float)
+    every = np.concatenate([observed[None], null])
+    mean, sd = every.mean(axis=0), every.std(axis=0)
+    flat = sd <= 1e-12 * (1 + np.abs(mean))
+    z = np.where(flat, 0.0, (every - mean) / np.where(flat, 1.0, sd))
+    largest = z[1:].reshape(len(null), -1).max(axis=1)
+    p = (np.sum(largest.reshape(-1, *[1] * observed.ndim) >= _slackened(z[0]), axis=0) + 1) / (len(null) + 1)
+    return np.asarray(p)
 
 
 def false_discovery(p: Array) -> Array:

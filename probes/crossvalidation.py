@@ -1,0 +1,94 @@
+"""Cross-validation of many places and label sets at once: the engine of decode() and searchlight()."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artiphys.probes.confounds import Confounds
+from artiphys.probes.crossing import Crossing
+from artiphys.probes.linear import Linear
+from artiphys.probes.readers import Estimators, Reader
+from artiphys.probes.task import Task
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """All that is the same at every place.
+
+    Attributes
+    ----------
+    targets : ``(label set, trial)``
+        The labels, their permutations and control labels: all are read over the same folds.
+    """
+
+    task: Task
+    reader: Reader
+    crossing: Crossing
+    confounds: Confounds
+    targets: Array
+
+    def bytes_a_place(self, n_trials: int, n_features: int) -> int:
+        """What reading one place needs, so that places can be read together within bounded memory."""
+        columns = len(self.targets) * max(1, self.task.n_classes)
+        small = min(n_trials, n_features)
+        inner = 16 * small * (small + n_features)  # decompositions that folds share
+        return 8 * (4 * n_trials * n_features + inner + 7 * columns * (small + n_trials))
+
+    def scores(self, x: Tensor, bar: Any) -> tuple[Array, Array]:
+        """Scores ``(place, variant, label set, fold)`` of activity ``(place, trial, feature)``.
+
+        And the guesses of the labels themselves ``(place, trial)``. ``bar`` is a progress bar of folds.
+        """
+        folds = self.task.folds
+        scores = np.empty((len(x), self.crossing.n_variants(len(x)), len(self.targets), len(folds)))
+        guesses = np.full((len(x), x.shape[1]), np.nan)
+        for f, (test, cleaned, fitted) in enumerate(self._fits(x)):
+            for variant, guess, rows in self.crossing.guesses(fitted, cleaned, test):
+                scores[:, variant, :, f] = self.task.scores(self.targets[:, rows], guess)
+                if self.crossing.none:
+                    guesses[:, rows] = guess[:, 0]
+            bar.update()
+        return scores, guesses
+
+    def _fits(self, x: Tensor) -> Iterator[tuple[Array, Tensor, list[Any]]]:
+        """For each fold: its test part, the activity without confounds, and a fit of each training variant."""
+        folds = self.task.folds
+        tests = [test for _, test in folds]
+        variants = [self.crossing.trains(train) for train, _ in folds]
+        if not self.confounds.any:
+            made = self.reader.fits(x, self.targets, [t for v in variants for t in v], tests)
+            for (_, test), v in zip(folds, variants):
+                yield test, x, [next(made) for _ in v]
+            return
+        for (train, test), v in zip(folds, variants):
+            cleaned = self.confounds.removed(x, train)
+            yield test, cleaned, list(self.reader.fits(cleaned, self.targets, v, tests))
+
+    def whole(self, x: Tensor) -> tuple[Any, Tensor | None]:
+        """The reader fitted on all trials, for its weights and for other recordings, and its patterns."""
+        trials = np.arange(x.shape[1])
+        x = self.confounds.removed(x, trials)
+        fitted = next(iter(self.reader.fits(x, self.targets[:1], [trials], [test for _, test in self.task.folds])))
+        linear = fitted.linear(self.task.n_classes) if isinstance(fitted, Estimators) else fitted
+        return fitted, haufe(x, linear) if isinstance(linear, Linear) else None
+
+
+def haufe(x: Tensor, fitted: Linear) -> Tensor:
+    """Activation patterns ``(place, feature, column)``: the covariance of activity with what is read out.
+
+    Weights say how a reader combines units, also to cancel noise; patterns say where the signal is (Haufe et al.
+    2014, On the interpretation of weight vectors of linear models in multivariate neuroimaging).
+    """
+    weights = fitted.weights[:, :, 0]
+    centred = x - x.mean(dim=1, keepdim=True)
+    read = centred @ weights
+    made: Tensor = centred.mT @ read @ torch.linalg.pinv(read.mT @ read, rtol=1e-10, hermitian=True)
+    return made

@@ -1,0 +1,80 @@
+"""What linear readouts share: coding of classes, scaling, and the fitted weights of many places and label sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Fitted linear readouts of every place and target.
+
+    Attributes
+    ----------
+    weights : ``(place, feature, target, column)``
+        For activity in its own units. One column for two classes or a number, else one a class.
+    intercept : ``(place, target, column)``
+    n_classes : int
+        0 for numbers.
+    alpha : ``(place, target)`` or None
+        Penalty chosen.
+    """
+
+    weights: Tensor
+    intercept: Tensor
+    n_classes: int
+    alpha: Tensor | None = None
+
+    def decide(self, x: Tensor) -> Tensor:
+        """Decision values ``(place, trial, target, column)`` of activity ``(place, trial, feature)``."""
+        made: Tensor = (x @ self.weights.flatten(2)).unflatten(2, self.weights.shape[2:]) + self.intercept[:, None]
+        return made
+
+    def predict(self, x: Tensor) -> Array:
+        """Classes or numbers ``(place, target, trial)``."""
+        values = self.decide(x)
+        if self.n_classes == 0:
+            guess = values[..., 0]
+        elif self.n_classes == 2:
+            guess = (values[..., 0] > 0).long()
+        else:
+            guess = values.argmax(dim=-1)
+        return np.asarray(guess.mT.cpu().numpy())
+
+    def midway(self, x: Tensor, y: Tensor) -> Linear:
+        """The same with the threshold midway between the means of the two classes, coded +-1 in ``y``."""
+        values = self.decide(x)[..., 0]  # (place, trial, target)
+        high, low = (y > 0).to(x.dtype), (y < 0).to(x.dtype)
+        middle = ((values * high).sum(dim=1) / high.sum(dim=0) + (values * low).sum(dim=1) / low.sum(dim=0)) / 2
+        return replace(self, intercept=self.intercept - middle[..., None])
+
+
+def standard(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over trials of ``(place, trial, feature)``; 1 for constant features."""
+    mean = x.mean(dim=1)
+    sd = x.std(dim=1, correction=0)
+    # A feature that only rounding makes vary is constant; dividing by its sd would blow rounding up.
+    tiny = 10 * torch.finfo(x.dtype).eps * x.shape[1] ** 0.5 * mean.abs()
+    return mean, torch.where((sd <= tiny) | (sd == 0), 1.0, sd)
+
+
+def coded(targets: Array, n_classes: int) -> Tensor:
+    """Numbers as they are, two classes as +-1, more as +-1 a class: ``(trial, target, column)``."""
+    y = torch.as_tensor(np.ascontiguousarray(targets.T))
+    if n_classes == 0:
+        return y.double()[..., None]
+    if n_classes == 2:
+        return (2.0 * y - 1.0).double()[..., None]
+    return 2.0 * (y[..., None] == torch.arange(n_classes)).double() - 1.0
+
+
+def onehot(targets: Array, n_classes: int) -> Tensor:
+    """``(target, trial, class)``, 1 at each trial's class."""
+    return (torch.as_tensor(targets)[..., None] == torch.arange(n_classes)).double()
