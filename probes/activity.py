@@ -44,7 +44,8 @@ def as_activity(activity: Any) -> xr.DataArray:
         raise InputError(f"activity holds {activity.dtype}; wanted numbers (trial, ..., unit)")
     if 0 in activity.shape:
         raise InputError(f"activity is empty: its shape is {activity.shape}")
-    return activity
+    checked: xr.DataArray = activity
+    return checked
 
 
 def as_sites(activity: Any) -> dict[str | None, xr.DataArray]:

@@ -66,7 +66,7 @@ class Confounds:
     @property
     def any(self) -> bool:
         """Whether there are any."""
-        return self.values.shape[1] > 0
+        return bool(self.values.shape[1])
 
     def removed(self, x: Tensor, train: Array) -> Tensor:
         """Activity ``(..., trial, feature)`` without what regression on trials ``train`` predicts of it."""
@@ -78,4 +78,5 @@ class Confounds:
             warnings.warn("confounds are constant or depend on each other; their span is removed", stacklevel=5)
         seen = x[..., train, :]
         slope = torch.linalg.pinv(c[train]) @ (seen - seen.mean(dim=-2, keepdim=True))
-        return x - c @ slope / self.reliability
+        left: Tensor = x - c @ slope / self.reliability
+        return left

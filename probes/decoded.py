@@ -259,7 +259,7 @@ def assembled(
 def _placed(parts: Mapping[str | None, Readout], crossing: Crossing) -> tuple[Array, Any]:
     """Scores ``([site,] [time,] [crossed axes,] label set, fold)`` and a function that labels such arrays."""
     times = [r.times for r in parts.values()]
-    if any((t is None) != (times[0] is None) or (t is not None and not np.array_equal(t, times[0])) for t in times):
+    if len({None if t is None else tuple(t.tolist()) for t in times}) != 1:
         raise InputError("the sites have different time axes; decode those of one time axis in one call")
     scores = np.stack([r.scores for r in parts.values()])  # (site, time, variant, label set, fold)
     dims, coords = ["site", "time"], {"site": [str(s) for s in parts], "time": times[0]}

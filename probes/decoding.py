@@ -106,10 +106,10 @@ def decode(
     if control is not None:
         targets += control_labels(per_trial(control, first, "control"), task, int(n_controls), seed)
     work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first), np.stack(targets))
-    parts = {}
-    for name, data in sites.items():
-        with tqdm(desc=f"decoding {name or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
-            parts[name] = _at_site(work, data, bar)
+    parts: dict[str | None, Readout] = {}
+    for site, data in sites.items():
+        with tqdm(desc=f"decoding {site or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
+            parts[site] = _at_site(work, data, bar)
     return assembled(task, parts, crossing, scheme, (int(n_permutations), seed), reader.name)
 
 

@@ -34,7 +34,7 @@ class Linear:
 
     def decide(self, x: Tensor) -> Tensor:
         """Decision values ``(place, trial, target, column)`` of activity ``(place, trial, feature)``."""
-        made: Tensor = (x @ self.weights.flatten(2)).unflatten(2, self.weights.shape[2:]) + self.intercept[:, None]
+        made: Tensor = torch.unflatten(x @ self.weights.flatten(2), 2, self.weights.shape[2:]) + self.intercept[:, None]
         return made
 
     def predict(self, x: Tensor) -> Array:

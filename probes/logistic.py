@@ -77,7 +77,7 @@ class Logistic:
         flat = member.flatten(1)
         scaled = weight.repeat_interleave(classes, dim=1)
         for _ in range(MAX_STEPS):
-            odds = (z @ ahead).unflatten(2, (targets, classes)).softmax(dim=3).flatten(2)
+            odds = torch.unflatten(z @ ahead, 2, (targets, classes)).softmax(dim=3).flatten(2)
             slope = z.mT @ (scaled * (odds - flat)) + penalty[:, None] * ahead
             if float(slope.abs().max()) < PRECISION * n:
                 break
@@ -90,4 +90,4 @@ class Logistic:
             w, momentum = new, next_momentum
         else:
             warnings.warn("logistic readouts did not converge; scale activity or lower C", stacklevel=6)
-        return ahead.unflatten(2, (targets, classes))
+        return torch.unflatten(ahead, 2, (targets, classes))

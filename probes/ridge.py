@@ -81,14 +81,17 @@ class Ridge:
                 continue
             guess = shared.predicted(kept, held, grid)  # (place, held, column, alpha)
             left = (y[held].flatten(1)[None, :, :, None] - guess) ** 2
-            errors.append(left.mean(dim=1).unflatten(1, y.shape[1:]).mean(dim=2))  # (place, target, alpha)
+            errors.append(torch.unflatten(left.mean(dim=1), 1, y.shape[1:]).mean(dim=2))  # (place, target, alpha)
         return grid[torch.stack(errors).mean(dim=0).argmin(dim=-1)]
 
     def _readout(self, shared: _Shared, y: Tensor, train: Array, alpha: Tensor) -> Linear:
         columns = alpha.repeat_interleave(y.shape[2], dim=1)  # (place, target x column)
         weights, intercept = shared.weights(train, columns)
         made = Linear(
-            weights.unflatten(2, y.shape[1:]), intercept.unflatten(1, y.shape[1:]), self.n_classes, alpha=alpha
+            torch.unflatten(weights, 2, y.shape[1:]),
+            torch.unflatten(intercept, 1, y.shape[1:]),
+            self.n_classes,
+            alpha=alpha,
         )
         return made.midway(shared.x[:, train], y[train, :, 0]) if self.midway and self.n_classes == 2 else made
 
@@ -155,7 +158,7 @@ class _Decomposed:
     def predicted(self, z: Tensor, grid: Tensor) -> Tensor:
         held = ((z - self.mean[:, None]) / self.sd[:, None]) @ self.basis  # (place, test, component)
         shrunk = self.turned[..., None] / (self.values[:, :, None, None] + grid)  # (place, component, column, alpha)
-        guess = (held @ shrunk.flatten(2)).unflatten(2, shrunk.shape[2:])
+        guess: Tensor = torch.unflatten(held @ shrunk.flatten(2), 2, shrunk.shape[2:])
         return guess + self.level[:, None]
 
     def weights(self, alpha: Tensor) -> tuple[Tensor, Tensor]:

@@ -62,9 +62,10 @@ def test_no_file_over_400_lines() -> None:
 
 def test_public_names() -> None:
     assert set(ap.__all__) == {
-        "Attribution", "Decoding", "Game", "Lesion", "Preparation", "Recording", "Searchlight", "Site", "Stimuli", "Tuning",
-        "attribution", "banzhaf", "decode", "errors", "lesioned", "record", "scores", "searchlight", "shapley",
-        "single_lesions", "specimens", "toys", "tuning_curves", "wrap", "__version__",
+        "Attribution", "CellTypes", "Decoding", "Detection", "Game", "Lesion", "Preparation", "Recording",
+        "Searchlight", "Site", "Stimuli", "Tuning", "attribution", "banzhaf", "cell_types", "decode", "detectability",
+        "errors", "lesioned", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
+        "tuning_curves", "wrap", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)
     assert "matplotlib.pyplot" not in (ROOT / "src/artiphys/plotting.py").read_text()

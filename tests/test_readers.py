@@ -71,7 +71,7 @@ def test_numbers_are_regressed_as_scikit_learn_does(units: int) -> None:
     folds = list(KFold(5, shuffle=True, random_state=0).split(x))
     theirs = nested(Ridge(), "ridge", "neg_mean_squared_error", x, y, folds)
     ours = ap.decode(x, y, n_permutations=30)
-    np.testing.assert_allclose(ours.predictions, theirs, rtol=1e-8)
+    np.testing.assert_allclose(np.asarray(ours.predictions), theirs, rtol=1e-8)
     assert ours.metric == "R squared" and ours.chance == 0 and float(ours.p_value) < 0.05  # type: ignore[arg-type]
 
 
@@ -153,7 +153,7 @@ def test_many_places_and_label_sets_at_once_change_nothing() -> None:
         for t in (0, 5):
             alone = ap.decode(x[:, t], y, estimator, n_permutations=20)
             np.testing.assert_array_equal(whole.folds[:, t], alone.folds)
-            np.testing.assert_array_equal(whole.null[:, t], alone.null)  # type: ignore[index,arg-type]
+            np.testing.assert_array_equal(whole.null[:, t], alone.null)  # type: ignore[index]
 
 
 def test_rank_deficient_discriminant_warns() -> None:

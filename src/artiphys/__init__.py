@@ -14,7 +14,18 @@ from artiphys import errors, scores, specimens, toys
 from artiphys.adapters import wrap
 from artiphys.lesions import Attribution, Game, Lesion, attribution, banzhaf, lesioned, shapley, single_lesions
 from artiphys.preparation import Preparation
-from artiphys.probes import Decoding, Searchlight, Tuning, decode, searchlight, tuning_curves
+from artiphys.probes import (
+    CellTypes,
+    Decoding,
+    Detection,
+    Searchlight,
+    Tuning,
+    cell_types,
+    decode,
+    detectability,
+    searchlight,
+    tuning_curves,
+)
 from artiphys.recording import Recording, record
 from artiphys.site import Site
 from artiphys.stimuli import Stimuli
@@ -22,7 +33,9 @@ from artiphys.version import __version__
 
 __all__ = [
     "Attribution",
+    "CellTypes",
     "Decoding",
+    "Detection",
     "Game",
     "Lesion",
     "Preparation",
@@ -34,7 +47,9 @@ __all__ = [
     "__version__",
     "attribution",
     "banzhaf",
+    "cell_types",
     "decode",
+    "detectability",
     "errors",
     "lesioned",
     "record",

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from artiphys.lesions.result import Attribution
-    from artiphys.probes.decoding import Decoding
-    from artiphys.probes.tuning import Tuning
+    from artiphys.probes.decoded import Decoding
+    from artiphys.probes.tuned import Tuning
 
 # Okabe & Ito's palette: told apart by readers with any common colour vision.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"

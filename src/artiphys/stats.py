@@ -56,12 +56,10 @@ def pooled_p_value(observed: Array, null: Array) -> Array:
     return np.asarray((above + 1) / (len(ordered) + 1))
 
 
-def t_interval(mean: Array, stderr: Array, df: float, confidence: float) -> tuple[Array, Array]:
-    """Two-sided interval from a mean, its standard error and the degrees of freedom."""
+def t_interval(mean: Array, stderr: Array, df: Array | float, confidence: float) -> tuple[Array, Array]:
+    """Two-sided interval from a mean, its standard error and the degrees of freedom (inf for normal)."""
     check_confidence(confidence)
-    factor = (
-        scipy_stats.t.ppf(0.5 + confidence / 2, df) if math.isfinite(df) else scipy_stats.norm.ppf(0.5 + confidence / 2)
-    )
+    factor = scipy_stats.t.ppf(0.5 + confidence / 2, df)
     return mean - factor * stderr, mean + factor * stderr
 
 

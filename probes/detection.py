@@ -1,0 +1,297 @@
+"""detectability(): how well each unit, and all of them together, tell two conditions apart."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import expit, logit
+from scipy.stats import norm
+from tqdm.auto import tqdm
+
+from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.activity import per_trial
+from artiphys.probes.placements import auc, auc_chunks
+from artiphys.probes.population import Population, population
+from artiphys.probes.signal_detection import SignalDetection, signal_detection
+from artiphys.probes.task import groups_of
+from artiphys.probes.tuning import POOL_FROM, POOL_SIZE
+from artiphys.probes.units import Units
+from artiphys.stats import Permutations, check_confidence, false_discovery, p_value, pooled_p_value
+from artiphys.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Detectability of a signal in every unit.
+
+    Attributes
+    ----------
+    d_prime : DataArray ``(..., unit)``
+        Difference of means (signal minus noise) by the pooled standard deviation.
+    d_a : DataArray
+        The same by the root mean square of the two standard deviations, for unequal variances.
+    auc : DataArray
+        Area under the ROC curve, .5 without a difference; with ``within`` the choice probability.
+    p_value : DataArray or None
+        Two-sided, from permutations of AUC - .5 over its standard error, which holds with unequal variances
+        (Neubert & Brunner 2007, A studentized permutation test for the non-parametric Behrens-Fisher problem).
+    signal, noise : str
+        Names of the two conditions.
+    """
+
+    d_prime: xr.DataArray
+    d_a: xr.DataArray
+    auc: xr.DataArray
+    p_value: xr.DataArray | None
+    stderr: xr.Dataset
+    signal: str
+    noise: str
+    n_signal: int
+    n_noise: int
+    within: int
+    n_permutations: int
+    scheme: str
+    seed: int
+    version: str
+    labels: Array = field(repr=False, compare=False)
+    units: Units = field(repr=False, compare=False)
+
+    def interval(self, what: str = "auc", confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
+        """Lower and upper ends for each unit of "auc" (on the logit scale), "d_prime" or "d_a"."""
+        if what not in ("auc", "d_prime", "d_a"):
+            raise InputError(unknown("measure", what, ["auc", "d_prime", "d_a"]))
+        check_confidence(confidence)
+        z = norm.ppf(0.5 + confidence / 2)
+        value, error = getattr(self, what), self.stderr[what]
+        if what != "auc":
+            return value - z * error, value + z * error
+        # Perfect separation leaves no variance, but is not certain: half a pair is counted as misplaced.
+        least = 0.5 / (self.n_signal * self.n_noise)
+        inside = value.clip(least, 1 - least)
+        smallest = np.sqrt(inside * (1 - inside) / min(self.n_signal, self.n_noise) / 2)
+        error = error.where(value == inside, smallest)
+        middle, half = logit(inside), z * error / (inside * (1 - inside))
+        return value.copy(data=expit(middle - half)), value.copy(data=expit(middle + half))
+
+    @property
+    def p_fdr(self) -> xr.DataArray:
+        """p-values adjusted for the number of units (Benjamini & Hochberg 1995)."""
+        if self.p_value is None:
+            raise StatisticsError("there are no p-values; call detectability with n_permutations=200 or more")
+        return self.p_value.copy(data=false_discovery(self.p_value.to_numpy()))
+
+    def population(self, *, shuffled: bool = False) -> Population:
+        """Discriminability by all units together, bias-corrected; with ``shuffled`` as if their noise were independent.
+
+        Raises
+        ------
+        StatisticsError
+            If there are too few trials for the number of units.
+        """
+        if self.within > 1:
+            raise StatisticsError("population d' is not defined within strata; call detectability without within")
+        blocks = np.concatenate([x for _, x in self.units.blocks()], axis=1)
+        return population(blocks, self.labels, shuffled=shuffled)
+
+    def at(self, threshold: Any) -> SignalDetection:
+        """Hits and false alarms of an observer that reports a signal where activity is above ``threshold``.
+
+        A number, or one a unit; rates, d', criterion and likelihood ratio of each unit.
+        """
+        level = np.broadcast_to(np.asarray(threshold, dtype=float), self.auc.shape).ravel()
+        counts = np.concatenate(
+            [[(x[self.labels == k] > level[where]).sum(axis=0) for k in (1, 0)] for where, x in self.units.blocks()],
+            axis=1,
+        )
+        hits, alarms = (a.reshape(self.auc.shape) for a in counts)
+        return signal_detection(hits, self.n_signal - hits, alarms, self.n_noise - alarms)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row a unit."""
+        low, high = self.interval()
+        columns = {"d_prime": self.d_prime, "d_a": self.d_a, "auc": self.auc, "auc_low": low, "auc_high": high}
+        table = pd.DataFrame({name: a.to_numpy().ravel() for name, a in columns.items()})
+        if "site" in self.auc.coords:
+            table.insert(0, "site", self.auc["site"].to_numpy())
+            table.insert(1, "index", self.auc["index"].to_numpy())
+        if self.p_value is not None:
+            table = table.assign(p=self.p_value.to_numpy().ravel(), p_fdr=self.p_fdr.to_numpy().ravel())
+        return table
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
+        within = f", within each of {self.within} stimuli (choice probability)" if self.within > 1 else ""
+        test = ""
+        if self.n_permutations:
+            test = (
+                f" p-values are two-sided, from {self.n_permutations} permutations of the labels ({self.scheme}) "
+                "of the studentised AUC."
+            )
+        return (
+            f"Detectability compares {self.n_signal} trials of {self.signal!r} with {self.n_noise} of "
+            f"{self.noise!r}{within}: d', and the area under the ROC curve with DeLong's variance on the logit scale."
+            f"{test} (artiphys {self.version})"
+        )
+
+
+def detectability(
+    activity: Any,
+    labels: Any,
+    *,
+    signal: Any = None,
+    within: Any = None,
+    groups: Any = None,
+    n_permutations: int = 200,
+    seed: int = 0,
+    progress: bool = True,
+) -> Detection:
+    """d', AUC and their intervals of every unit, for two conditions.
+
+    Parameters
+    ----------
+    activity : Recording, DataArray ``(trial, ..., unit)`` or array
+    labels : array ``(trial,)`` or str
+        Two conditions; or the two choices, with ``within`` the stimulus, for choice probability.
+    signal : optional
+        Which condition is the signal; the later in order by default (1 of 0 and 1).
+    within : array ``(trial,)`` or str, optional
+        Compare trials of the same value only, and permute within it. Pooling over stimuli would turn every unit
+        tuned to the stimulus into one that seems to predict the choice.
+    groups : array or str, optional
+        Trials of one group share a source; the permutation keeps them together.
+
+    Raises
+    ------
+    InputError, StatisticsError
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 2], [1, 2], [2, 1], [1, 2], [2, 3], [3, 1]])
+    >>> detectability(x, [0, 0, 0, 1, 1, 1], n_permutations=0).auc.values.round(2).tolist()
+    [0.78, 0.61]
+    """
+    units = Units.of(activity)
+    y, noise_name, signal_name = _two(per_trial(labels, units.first, "labels"), signal)
+    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    if within is not None and groups is not None:
+        raise StatisticsError("within and groups came together; permutations can keep one of them. Give one")
+    strata = _strata(y, None if within is None else per_trial(within, units.first, "within"))
+    member = None if within is not None else groups_of(groups, units.first)
+    used = np.sort(np.concatenate(strata))
+    rows = []
+    with tqdm(total=units.n_units, desc="detection", unit="unit", delay=2, disable=not progress, leave=False) as bar:
+        for _, x in units.blocks():
+            if np.isnan(x).any():
+                raise InputError("activity is padded; choose times that all trials have")
+            area, var = auc(x, y[None], strata)
+            rows.append((*_d_prime(x, y, strata), area[0], np.sqrt(var[0])))
+            bar.update(x.shape[1])
+    d, d_error, d_a, d_a_error, area, area_error = (np.concatenate(r) for r in zip(*rows))
+    p, scheme = None, ""
+    if n_permutations:
+        stratum = np.zeros(len(y), dtype=int)
+        for i, s in enumerate(strata):
+            stratum[s] = i
+        plan = Permutations.of(y[used], stratum[used] if len(strata) > 1 else None if member is None else member[used])
+        p_values, pooled = _tested(units, studentised(area, area_error), plan, (used, strata), (n_permutations, seed))
+        p, scheme = units.label(p_values), plan.scheme + pooled
+    stderr = {"d_prime": units.label(d_error), "d_a": units.label(d_a_error), "auc": units.label(area_error)}
+    return Detection(
+        units.label(d), units.label(d_a), units.label(area), p, xr.Dataset(stderr), signal_name, noise_name,
+        int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), int(n_permutations), scheme, seed,
+        __version__, y, units,
+    )  # fmt: skip
+
+
+def studentised(area: Array, error: Array) -> Array:
+    """AUC - .5 over its standard error, absolute; infinite where separation is perfect."""
+    away = np.abs(area - 0.5)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(error > 1e-12, away / error, np.where(away > 1e-12, np.inf, 0.0)))
+
+
+def _two(labels: Array, signal: Any) -> tuple[Array, str, str]:
+    names, y = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
+    if len(names) != 2:
+        raise InputError(f"labels hold {len(names)} values; wanted two, such as signal and noise")
+    if signal is not None:
+        if signal not in names.tolist():
+            raise InputError(unknown("condition", signal, [str(n) for n in names]))
+        y = (names[y] == signal).astype(int)
+        names = names if names[1] == signal else names[::-1]
+    if np.bincount(y, minlength=2).min() < 2:
+        raise StatisticsError(f"a condition has a single trial; wanted at least two of {names[0]!r} and {names[1]!r}")
+    return y.astype(np.int64), str(names[0]), str(names[1])
+
+
+def _strata(y: Array, within: Array | None) -> list[Array]:
+    if within is None:
+        return [np.arange(len(y))]
+    every = [np.flatnonzero(within == v) for v in np.unique(within)]
+    good = [rows for rows in every if np.bincount(y[rows], minlength=2).min() >= 2]
+    if not good:
+        raise StatisticsError("no stimulus has two trials of each choice, so none can be compared within a stimulus")
+    if len(good) < len(every):
+        warnings.warn(
+            f"{len(every) - len(good)} of {len(every)} stimuli have fewer than two trials of a choice and are left out",
+            stacklevel=3,
+        )
+    return good
+
+
+def _d_prime(x: Array, y: Array, strata: list[Array]) -> tuple[Array, Array, Array, Array]:
+    """d', its standard error, d_a and its standard error, averaged over strata as AUC is."""
+    total = 0.0
+    made = np.zeros((3, x.shape[1]))  # difference, and the variances of signal and noise
+    for rows in strata:
+        one, none = x[rows][y[rows] == 1], x[rows][y[rows] == 0]
+        weight = len(one) * len(none) / len(rows)
+        apart = one.mean(axis=0) - none.mean(axis=0)
+        made += weight * np.stack([apart, one.var(axis=0, ddof=1), none.var(axis=0, ddof=1)])
+        total += weight
+    difference, var1, var0 = made / total
+    used = np.concatenate(strata)
+    n1, n0, k = int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata)
+    df1, df0 = n1 - k, n0 - k
+    pooled = (df1 * var1 + df0 * var0) / (df1 + df0)
+    mixed = (var1 + var0) / 2
+    spread = var1 / n1 + var0 / n0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        d, d_a = difference / np.sqrt(pooled), difference / np.sqrt(mixed)
+        of_pooled = (2 * df1 * var1**2 + 2 * df0 * var0**2) / (df1 + df0) ** 2
+        of_mixed = (2 * var1**2 / df1 + 2 * var0**2 / df0) / 4
+        error = np.sqrt(spread / pooled + d**2 * of_pooled / (4 * pooled**2))
+        error_a = np.sqrt(spread / mixed + d_a**2 * of_mixed / (4 * mixed**2))
+    still = (pooled == 0) & (difference == 0)  # constant units
+    return np.where(still, 0.0, d), error, np.where(still, 0.0, d_a), error_a
+
+
+def _tested(
+    units: Units, observed: Array, plan: Permutations, where: tuple[Array, list[Array]], how: tuple[int, int]
+) -> tuple[Array, str]:
+    (used, strata), (n, seed) = where, how
+    drawn = np.zeros((n, units.n_trials), dtype=np.int64)
+    drawn[:, used] = np.stack(list(plan.draw(n, seed)))
+    pool = units.n_units >= POOL_FROM
+    chosen = np.ones(units.n_units, dtype=bool)
+    if pool and units.n_units * n > POOL_SIZE:
+        chosen = np.zeros(units.n_units, dtype=bool)
+        chosen[np.random.default_rng(0).choice(units.n_units, max(POOL_FROM, POOL_SIZE // n), replace=False)] = True
+    null = [
+        studentised(area, np.sqrt(var))
+        for place, x in units.blocks()
+        if chosen[place].any()
+        for _, area, var in auc_chunks(x[:, chosen[place]], drawn, strata)
+    ]
+    every = np.concatenate(null, axis=1)
+    if not pool:
+        return p_value(observed, every), ""
+    return pooled_p_value(observed, every), f"; null pooled over {every.shape[1]} units"

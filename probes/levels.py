@@ -1,0 +1,91 @@
+"""Levels of a stimulus: which values it takes, and which of them each trial shows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from artiphys.errors import InputError
+
+Array = np.ndarray[Any, Any]
+MAX_LEVELS = 20  # a number with more values than this is binned
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One stimulus dimension.
+
+    Attributes
+    ----------
+    name : str
+    labels : ``(level,)``
+    of_trial : ``(trial,)``
+        Index of each trial's level.
+    kind : "categorical", "linear" or "circular"
+    period : float
+    """
+
+    name: str
+    labels: Array
+    of_trial: Array
+    kind: str
+    period: float
+
+    @classmethod
+    def of(cls, name: str, values: Array, circular: bool, period: float, bins: int | None) -> Levels:
+        """From one value a trial.
+
+        Raises
+        ------
+        InputError
+        """
+        numeric = values.dtype.kind in "iuf"
+        if circular and not numeric:
+            raise InputError("a circular stimulus must be numbers (angles)")
+        if circular and not (math.isfinite(period) and period > 0):
+            raise InputError(f"period came as {period}; wanted a positive number, in the units of the stimulus")
+        if not numeric:
+            labels, level = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+            kind = "categorical"
+        else:
+            kind = "circular" if circular else "linear"
+            if circular:
+                _check_unit(values, period)
+            labels, level = _numbers(values.astype(float), circular, period, bins)
+        if len(labels) < 2:
+            raise InputError(f"the {name} has the single value {labels[0]!r}; tuning needs at least two")
+        return cls(name, labels, level, kind, period)
+
+
+def _numbers(values: Array, circular: bool, period: float, bins: int | None) -> tuple[Array, Array]:
+    if circular:
+        values = values % period
+    labels, level = np.unique(values, return_inverse=True)
+    if bins is None and len(labels) <= MAX_LEVELS:
+        return labels, level
+    n = 8 if bins is None else bins
+    if n < 2:
+        raise InputError(f"bins came as {n}; wanted at least 2")
+    edges = np.linspace(0, period, n + 1) if circular else np.unique(np.quantile(values, np.linspace(0, 1, n + 1)))
+    level = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    used, level = np.unique(level, return_inverse=True)
+    return ((edges[:-1] + edges[1:]) / 2)[used], level
+
+
+def _check_unit(values: Array, period: float) -> None:
+    span = float(values.max() - values.min())
+    if period <= 2 * math.pi + 1e-6 and span > 4 * math.pi:
+        warnings.warn(
+            f"the circular stimulus spans {span:g}, many times its period of {period:g}; if it is in degrees, pass "
+            "period=360 (directions) or period=180 (orientations)",
+            stacklevel=4,
+        )
+    if period in (180, 360) and 1 < span <= 2 * math.pi + 1e-6 and (values != values.round()).any():
+        warnings.warn(
+            f"the circular stimulus spans {span:.3g} of a period of {period:g}; if it is in radians, pass period=2*pi",
+            stacklevel=4,
+        )

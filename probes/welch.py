@@ -1,0 +1,102 @@
+"""Differences between levels of a stimulus, of many units and many relabellings at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+Array = np.ndarray[Any, Any]
+CHUNK_BYTES = 2**24  # of sums held at once: small enough for a processor's cache to help
+
+
+def moments(flat: Array, level: Array, n: int) -> tuple[Array, Array, Array]:
+    """Mean, variance and count ``(level, unit)``; padding (NaN) is left out."""
+    member = np.zeros((n, len(level)))
+    member[level, np.arange(len(level))] = 1
+    moved, known, centre = _centred(flat)
+    count = member @ known if known is not None else np.repeat(member.sum(axis=1)[:, None], flat.shape[1], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (member @ moved) / count
+        var = np.maximum(member @ moved**2 - count * mean**2, 0.0) / (count - 1)
+    var[var < 1e-24 * (1 + mean**2)] = 0.0
+    return mean + centre, var, count
+
+
+def _centred(flat: Array) -> tuple[Array, Array | None, Array]:
+    """Activity centred over trials (a variance from raw squares loses all digits where the mean is large)."""
+    known = ~np.isnan(flat)
+    if known.all():
+        centre = flat.mean(axis=0)
+        return flat - centre, None, centre
+    centre = np.nan_to_num(np.nansum(flat, axis=0) / np.maximum(known.sum(axis=0), 1))
+    return np.where(known, flat - centre, 0.0), known.astype(float), centre
+
+
+def welch(mean: Array, var: Array, count: Array) -> Array:
+    """Welch's F ``(unit,)``: studentised, so that unequal n and variance do not make false positives.
+
+    Reference: Welch 1951, On the comparison of several mean values.
+    """
+    made = _welch(*(torch.from_numpy(np.ascontiguousarray(a))[None] for a in (mean, var, count)))
+    return np.asarray(made[0].numpy())
+
+
+def permuted_welch(flat: Array, levels: Array, n: int) -> Iterator[tuple[slice, Array]]:
+    """Welch's F for many labellings, chunk by chunk of units: ``(labelling, unit)``.
+
+    Parameters
+    ----------
+    flat : ``(trial, unit)``
+    levels : ``(labelling, trial)``
+    n : int
+        Number of levels.
+    """
+    member = torch.nn.functional.one_hot(torch.as_tensor(levels), n).double()  # (labelling, trial, level)
+    member = member.transpose(1, 2).reshape(-1, levels.shape[1]).contiguous()
+    step = max(1, CHUNK_BYTES // (8 * len(member)))
+    moved, known, _ = _centred(flat)
+    scale = np.sqrt(np.mean(moved**2, axis=0))  # F has no unit; so that tiny activity is not taken for constant
+    moved = moved / np.where(scale > 0, scale, 1.0)
+    for start in range(0, flat.shape[1], step):
+        x = torch.from_numpy(moved[:, start : start + step])
+        place = slice(start, start + x.shape[1])
+        shape = (len(levels), n, x.shape[1])
+        if known is None:
+            count = member.sum(dim=1).reshape(len(levels), n, 1)
+        else:
+            count = (member @ torch.from_numpy(known[:, place])).reshape(shape)
+        mean = (member @ x).reshape(shape) / count
+        var = ((member @ x.square()).reshape(shape) - count * mean.square()).clamp_min(0.0) / (count - 1)
+        var = torch.where(var < 1e-13, 0.0, var)
+        yield place, _welch(mean, var, count).numpy()
+
+
+def _welch(mean: torch.Tensor, var: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+    """Of ``(labelling, level, unit)``."""
+    k = mean.shape[1]
+    weight = count / var
+    total = weight.sum(dim=1, keepdim=True)
+    centre = (weight * mean).sum(dim=1, keepdim=True) / total
+    spread = (weight * (mean - centre).square()).sum(dim=1) / (k - 1)
+    f = spread
+    if k > 2:
+        tail = ((1 - weight / total).square() / (count - 1)).sum(dim=1)
+        f = spread / (1 + 2 * (k - 2) / (k**2 - 1) * tail)
+    silent = (var == 0).any(dim=1)  # noiseless: any difference is infinite, none is 0
+    if not bool(silent.any()):
+        return f
+    differs = mean.amax(dim=1) - mean.amin(dim=1) > 1e-12 * (1 + mean.abs().amax(dim=1))
+    return torch.where(silent, torch.where(differs, torch.inf, 0.0), f)
+
+
+def eta_squared(mean: Array, var: Array, count: Array) -> Array:
+    """Share of the variance over trials that lies between levels ``(unit,)``."""
+    grand = np.nansum(count * mean, axis=0) / count.sum(axis=0)
+    between = np.nansum(count * (mean - grand) ** 2, axis=0)
+    within = np.nansum(np.where(count > 1, var * (count - 1), 0.0), axis=0)
+    total = between + within
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(total > 1e-20 * (1 + grand**2), between / total, 0.0)
