@@ -55,6 +55,7 @@ class CellTypes:
     null: Array
     n_null: int
     seed: int
+    standardised: bool
     version: str = __version__
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -63,8 +64,9 @@ class CellTypes:
 
     def methods_text(self) -> str:
         """A paragraph fit for a methods section."""
+        scaled = " of unit variance" if self.standardised else ""
         return (
-            f"{len(self.features)} units were clustered by k-means on {self.features.shape[1]} standardised features "
+            f"{len(self.features)} units were clustered by k-means on {self.features.shape[1]} features{scaled} "
             f"for k = {self.criteria.index.min()} to {self.criteria.index.max()}. The cluster index was held against "
             f"{self.n_null} draws from a single Gaussian of the data's covariance (Liu et al. 2008), the largest "
             f"deviation over k giving p = {self.p_value:.3g}: {self.verdict} (artiphys {self.version})"
@@ -78,6 +80,7 @@ def cell_types(
     alpha: float = 0.05,
     n_null: int = 100,
     seed: int = 0,
+    standardise: bool = False,
     progress: bool = True,
 ) -> CellTypes:
     """Cluster units, and say whether a continuum would look the same.
@@ -96,6 +99,9 @@ def cell_types(
         p below which types are believed.
     n_null : int
         Draws from the null.
+    standardise : bool
+        Give every feature unit variance first. Needed where features have different units; where they share one it
+        hides types, since what sets types apart is then as wide as what does not.
 
     Raises
     ------
@@ -117,7 +123,14 @@ def cell_types(
         raise StatisticsError(f"n_null came as {n_null}; wanted 19 or more, for a p of .05")
     if n <= 2 * p:
         raise StatisticsError(f"{n} units with {p} features cannot tell a covariance; use fewer features")
-    x = ((table - table.mean()) / table.std(ddof=0)).to_numpy()
+    spread = table.std(ddof=0).to_numpy()
+    if not standardise and spread.max() > 30 * spread.min():
+        warnings.warn(
+            f"features differ {spread.max() / spread.min():.0f}-fold in spread, and the widest decides what is near; if "
+            "they have different units, pass standardise=True",
+            stacklevel=2,
+        )
+    x = (table - table.mean()).to_numpy() / (spread if standardise else spread.max())
     caution = _piled(table)
     rng = np.random.default_rng(seed)
     ks = range(2, max_types + 1)
@@ -146,7 +159,7 @@ def cell_types(
             f"no types, a continuum: {best} clusters have a silhouette of {criteria['silhouette'][best]:.2f}, and a "
             f"single cloud of the same covariance shows {criteria['silhouette_null'][best]:.2f} (p {p_value:.2g})."
         )
-    return CellTypes(k, labels, criteria, p_value, verdict, caution, table, null, n_null, seed)
+    return CellTypes(k, labels, criteria, p_value, verdict, caution, table, null, n_null, seed, standardise)
 
 
 def _table(features: Any) -> pd.DataFrame:

@@ -137,7 +137,7 @@ class Decoding:
             raise StatisticsError("no control tasks were run; call decode with control=<stimulus types>")
         return self.score - self.control.mean("control")
 
-    def information(self, method: str = "panzeri-treves") -> Information:
+    def information(self, method: str = "jackknife") -> Information:
         """Information that the decoded classes carry about the true ones [bits], a lower bound.
 
         See `artiphys.probes.information`.

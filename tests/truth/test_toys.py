@@ -61,6 +61,8 @@ def read(toy: Toy, truth: Truth) -> dict[str, float]:
         elif truth.analysis == "d_prime":
             a, b = x[toy.labels == 1], x[toy.labels == 0]
             got[name] = float((a.mean() - b.mean()) / math.sqrt((a.var() + b.var()) / 2))
+        elif truth.analysis == "auc":
+            got[name] = float(ap.detectability(x[:, None], toy.labels, n_permutations=0).auc[0])
         elif truth.analysis == "information":
             got[name] = information(x, toy.labels)
         else:
@@ -89,7 +91,9 @@ def test_every_toy_states_truths_with_their_kind(name: str) -> None:
     toy = TOYS[name]
     assert {t.analysis for t in toy.truth} >= {"single_lesions", "shapley"}
     for t in toy.truth:
-        assert (t.kind is None) == (t.analysis in ("accuracy", "information", "d_prime", "selectivity", "activity"))
+        assert (t.kind is None) == (
+            t.analysis in ("accuracy", "information", "d_prime", "selectivity", "activity", "auc")
+        )
     assert toy.lesson
 
 

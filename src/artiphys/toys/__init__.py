@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from artiphys.errors import InputError, unknown
-from artiphys.toys import decoys, dynamics, induction, logic
+from artiphys.toys import codes, decoys, dynamics, induction, logic
 from artiphys.toys.toy import Toy, Truth
 
 _MAKERS: dict[str, Callable[..., Toy]] = {
@@ -19,6 +19,8 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "gate": decoys.gate,
     "epiphenomenal": decoys.epiphenomenal,
     "suppressor": decoys.suppressor,
+    "variance_code": codes.variance_code,
+    "bystander": codes.bystander,
     "integrator": dynamics.integrator,
     "induction_head": induction.induction_head,
 }
