@@ -126,8 +126,8 @@ def cell_types(
     spread = table.std(ddof=0).to_numpy()
     if not standardise and spread.max() > 30 * spread.min():
         warnings.warn(
-            f"features differ {spread.max() / spread.min():.0f}-fold in spread, and the widest decides what is near; if "
-            "they have different units, pass standardise=True",
+            f"features differ {spread.max() / spread.min():.0f}-fold in spread, and the widest decides what is near; "
+            "if they have different units, pass standardise=True",
             stacklevel=2,
         )
     x = (table - table.mean()).to_numpy() / (spread if standardise else spread.max())

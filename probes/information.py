@@ -69,8 +69,9 @@ def information(counts: Any, method: str = "jackknife", *, seed: int = 0) -> Inf
     ----------
     counts : DataArray or array ``(..., true, predicted)``
     method : "jackknife", "panzeri-treves", "plugin" or "shuffle"
-        The jackknife leaves out each trial in turn; of the corrections it leaves the least bias. "shuffle" subtracts the mean of tables with shuffled columns: right where there is no information, too much
-        where there is some.
+        The jackknife leaves out each trial in turn; of the corrections it leaves the least bias. "shuffle"
+        subtracts the mean of tables with shuffled columns: right where there is no information, too much where there
+        is some.
 
     Raises
     ------

@@ -68,7 +68,7 @@ def test_variance_code_with_unequal_n_is_rejected_by_raw_mean_permutations() -> 
 
 
 def test_suppressor_weights_and_patterns() -> None:
-    x, toy = recorded("suppressor")
+    x, _ = recorded("suppressor")
     fit = ap.decode(x, "label", "lda", n_permutations=0)
     weights = fit.weights() / fit.weights()[0]
     np.testing.assert_allclose(weights, [1, -0.9975], atol=0.01)  # by b = n + .1 e: 4 / 4.01
@@ -110,7 +110,7 @@ def test_bystander_and_feedback_predict_the_choice() -> None:
     low, high = d.interval("auc", 0.999)
     for unit, expected in ((1, 0.7301), (2, 0.9214)):
         assert low[unit] < expected < high[unit]
-    assert (d.p_value < 0.05).all()
+    assert (d.to_dataframe()["p"] < 0.05).all()
     assert toy.truths("single_lesions", "zero").expected["hidden.2"] == 0
 
 
@@ -412,7 +412,8 @@ def erased(x: Array, y: Array) -> Array:
     white, color = vectors / np.sqrt(values) @ vectors.T, vectors * np.sqrt(values) @ vectors.T
     direction = white @ (z.T @ (y - y.mean()))
     direction = direction / np.linalg.norm(direction)
-    return x - z @ white @ np.outer(direction, direction) @ color
+    clean: Array = x - z @ white @ np.outer(direction, direction) @ color
+    return clean
 
 
 @pytest.mark.parametrize(("dims", "quadratic"), [(2, 0.8377), (5, 0.9485)])
