@@ -99,7 +99,7 @@ def test_gate_is_untuned_but_synergy_and_xor_are_not_decodable_linearly() -> Non
     x, _ = recorded("gate")
     assert float(ap.tuning_curves(x, "label").selectivity()[0]) == 0
     toy = ap.toys.load("synergy")
-    inputs = np.repeat(np.asarray(toy.stimuli.inputs), 100, axis=0)  # type: ignore[arg-type]
+    inputs = np.repeat(np.asarray(toy.stimuli.inputs), 100, axis=0)
     labels = np.repeat(toy.labels, 100)
     assert float(ap.decode(inputs, labels, "logistic", n_permutations=0).score) < 0.76
 

@@ -1,4 +1,4 @@
-"""Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched."""
+"""Plots of lesion studies."""
 
 from __future__ import annotations
 
@@ -9,43 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from artiphys.errors import BudgetError, InputError, StatisticsError
+from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, axes_of, clean, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from artiphys.lesions.result import Attribution
-    from artiphys.probes.decoded import Decoding
-    from artiphys.probes.tuned import Tuning
-
-# Okabe & Ito's palette: told apart by readers with any common colour vision.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
-CYCLE = (BLUE, ORANGE, GREEN, PURPLE, "#E69F00", "#56B4E9")
-MARKS = ("o", "s", "^", "D", "v", "P")
-
-
-def short(name: Any) -> str:
-    """Short label of a player: layer.head for transformer heads, else its name.
-
-    >>> short("blocks.23.attn.hook_z.3"), short("hidden.0")
-    ('23.3', 'hidden.0')
-    """
-    match = re.fullmatch(r"(?:\w+_)?blocks\.(\d+)\.attn\.hook_z\.(\d+)", str(name))
-    return f"{match[1]}.{match[2]}" if match else str(name)
-
-
-def _axes(ax: Axes | None, width: float, height: float) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure.add_subplot()
-
-
-def _clean(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
 
 
 def plot_contributions(
@@ -59,7 +28,7 @@ def plot_contributions(
     """Each player's single-lesion effect beside its Shapley value, with intervals on both."""
     order = np.argsort(-np.abs(_one_output(shapley)), kind="stable")
     names = [shapley.values["player"].values[i] for i in order]
-    ax = _axes(ax, 6.4, 1.6 + 0.42 * len(order))
+    ax = axes_of(ax, 6.4, 1.6 + 0.42 * len(order))
     rows = np.arange(len(order))[::-1]
     for result, shift, colour, mark, label in (
         (single, 0.14, ORANGE, "s", "single lesion"),
@@ -78,7 +47,7 @@ def plot_contributions(
     ax.set_ylabel("player lesioned")
     ax.margins(x=0.08)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    _clean(ax)
+    clean(ax)
     return ax
 
 
@@ -132,7 +101,7 @@ def plot_convergence(
     if any(r.values.ndim != 1 or list(r.values["player"].values) != list(names) for r in results):
         raise InputError("the results must be of one game with one value a player")
     order = np.argsort(-np.abs(results[-1].values.to_numpy()), kind="stable")[:k]
-    ax = _axes(ax, 6.4, 3.8)
+    ax = axes_of(ax, 6.4, 3.8)
     x = np.array([r.n_evaluations for r in results], dtype=float)
     for i, player in enumerate(order):
         colour, mark = CYCLE[i % len(CYCLE)], MARKS[i % len(MARKS)]
@@ -154,7 +123,7 @@ def plot_convergence(
     ax.set_xlabel("coalitions evaluated")
     ax.set_ylabel(f"contribution to {results[-1].score}{unit}")
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(5, len(order)))
-    _clean(ax)
+    clean(ax)
     return ax
 
 
@@ -172,7 +141,7 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
     unknown = [name for name in mark if name not in set(map(str, attribution.values["player"].values))]
     if unknown:
         raise InputError(f"mark names no player of the result: {unknown[:3]}")
-    ax = _axes(ax, 9.0, 3.8)
+    ax = axes_of(ax, 9.0, 3.8)
     limit = float(np.nanmax(np.abs(grid))) or 1.0
     image = ax.imshow(grid.T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower")
     for name in mark:
@@ -191,73 +160,4 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
     ax.locator_params(axis="x", integer=True)  # there is no layer 0.5
     unit = f" [{attribution.unit}]" if attribution.unit else ""
     ax.figure.colorbar(image, ax=ax, label=f"cost of lesion{unit}\n(blue: lesion helps)")
-    return ax
-
-
-def plot_decoding(
-    decodings: Sequence[Decoding], names: Sequence[str], *, ax: Axes | None = None, confidence: float = 0.95
-) -> Axes:
-    """Decoding score by site, with intervals, chance and the mean of the permutation null."""
-    ax = _axes(ax, 7.2 if len(names) > 8 else 5.0, 3.4)
-    x = np.arange(len(names))
-    score = np.array([float(d.score) for d in decodings])
-    ends = [d.interval(confidence) for d in decodings]
-    limits = np.array([[float(lo), float(hi)] for lo, hi in ends]).T
-    if "accuracy" in decodings[0].metric:
-        limits = limits.clip(0, 1)  # a t interval knows no bounds, a proportion does
-    error = np.abs(limits - score)
-    ax.errorbar(x, score, yerr=error, fmt="o", color=BLUE, capsize=2, ms=5, label="decoding")
-    if all(d.null_mean is not None for d in decodings):
-        null = [float(d.null_mean) for d in decodings if d.null_mean is not None]
-        ax.plot(x, null, "x", color=ORANGE, label="mean of permutations")
-    ax.axhline(decodings[0].chance, color=GREY, ls="--", lw=1, label="chance")
-    numbered = [re.search(r"\.(\d+)\.", n) for n in names]
-    if len(names) > 8 and all(numbered):
-        ax.set_xticks(x[:: max(1, len(x) // 10)], [m[1] for m in numbered if m][:: max(1, len(x) // 10)])
-        ax.set_xlabel("layer")
-    else:
-        crowded = len(names) > 6
-        ax.set_xticks(x, list(names), rotation=90 if crowded else 20 if len(names) > 3 else 0)
-        ax.tick_params(axis="x", labelsize=8 if crowded else 10)
-        ax.set_xlabel("site")
-    ax.margins(x=0.1 if len(names) <= 8 else 0.03)
-    ax.set_ylabel(decodings[0].metric)
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    _clean(ax)
-    return ax
-
-
-def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes | None = None) -> Axes:
-    """Tuning curves of a few units, mean and standard error; the most selective ones by default."""
-    n_levels = len(tuning.n)
-    curves = tuning.curves.to_numpy().reshape(-1, n_levels)
-    sem = tuning.sem.to_numpy().reshape(-1, n_levels)
-    if units is None:
-        units = np.sort(np.argsort(-tuning.eta_squared.to_numpy().ravel(), kind="stable")[:4]).tolist()
-    ax = _axes(ax, 5.0, 3.4)
-    labels = tuning.curves["stimulus"].to_numpy()
-    numeric = tuning.kind != "categorical"
-    x = labels.astype(float) if numeric else np.arange(n_levels)
-    step = float(np.min(np.diff(np.sort(x)))) if n_levels > 1 else 1.0
-    for i, u in enumerate(units):
-        # A little apart, so that equal curves can both be seen.
-        dodge = (i - (len(units) - 1) / 2) * 0.04 * step
-        ax.errorbar(
-            x + dodge,
-            curves[u],
-            yerr=sem[u],
-            color=CYCLE[i % 6],
-            marker=MARKS[i % 6],
-            capsize=2,
-            ms=5,
-            label=f"unit {u}",
-        )
-    if not numeric:
-        ax.set_xticks(x, [str(v) for v in labels])
-    elif n_levels <= 6:
-        ax.set_xticks(x, [f"{v:g}" for v in x])
-    ax.set_ylabel("activity [model units]")
-    ax.margins(x=0.12 if n_levels <= 4 else 0.04)
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9)
-    _clean(ax)
     return ax

@@ -1,0 +1,41 @@
+"""What all plots share: colours, axes, short names. No global style is touched."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe & Ito's palette: told apart by readers with any common colour vision.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
+CYCLE = (BLUE, ORANGE, GREEN, PURPLE, "#E69F00", "#56B4E9")
+MARKS = ("o", "s", "^", "D", "v", "P")
+
+
+def short(name: Any) -> str:
+    """Short label of a player: layer.head for transformer heads, else its name.
+
+    >>> short("blocks.23.attn.hook_z.3"), short("hidden.0")
+    ('23.3', 'hidden.0')
+    """
+    match = re.fullmatch(r"(?:\w+_)?blocks\.(\d+)\.attn\.hook_z\.(\d+)", str(name))
+    return f"{match[1]}.{match[2]}" if match else str(name)
+
+
+def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
+    """The given axes, or new ones of a size in inches that belong to no window."""
+    if ax is not None:
+        return ax
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure.add_subplot()
+
+
+def clean(ax: Axes) -> None:
+    """Take away the frame above and to the right."""
+    ax.spines[["top", "right"]].set_visible(False)
