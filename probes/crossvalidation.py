@@ -14,6 +14,7 @@ from artiphys.probes.confounds import Confounds
 from artiphys.probes.crossing import Crossing
 from artiphys.probes.linear import Linear
 from artiphys.probes.readers import Estimators, Reader
+from artiphys.probes.ridge import Ridge
 from artiphys.probes.task import Task
 
 Array = np.ndarray[Any, Any]
@@ -42,43 +43,55 @@ class CrossValidation:
         inner = 16 * small * (small + n_features)  # decompositions that folds share
         return 8 * (4 * n_trials * n_features + inner + 7 * columns * (small + n_trials))
 
-    def scores(self, x: Tensor, bar: Any) -> tuple[Array, Array]:
-        """Scores ``(place, variant, label set, fold)`` of activity ``(place, trial, feature)``.
+    def scores(self, x: Tensor, bar: Any, *, keep: bool = False) -> tuple[Array, Array, Any]:
+        """Read activity ``(place, trial, feature)``.
 
-        And the guesses of the labels themselves ``(place, trial)``. ``bar`` is a progress bar of folds.
+        Returns
+        -------
+        Scores ``(place, variant, label set, fold)``, guesses of the labels themselves ``(place, trial)``, and with
+        ``keep`` the reader fitted on all trials. ``bar`` is a progress bar of folds.
         """
         folds = self.task.folds
         scores = np.empty((len(x), self.crossing.n_variants(len(x)), len(self.targets), len(folds)))
         guesses = np.full((len(x), x.shape[1]), np.nan)
-        for f, (test, cleaned, fitted) in enumerate(self._fits(x)):
+        fits = self._fits(x, keep)
+        for f, (_, test) in enumerate(folds):
+            cleaned, fitted = next(fits)
             for variant, guess, rows in self.crossing.guesses(fitted, cleaned, test):
                 scores[:, variant, :, f] = self.task.scores(self.targets[:, rows], guess)
                 if self.crossing.none:
                     guesses[:, rows] = guess[:, 0]
             bar.update()
-        return scores, guesses
+        return scores, guesses, next(fits)[1][0] if keep else None
 
-    def _fits(self, x: Tensor) -> Iterator[tuple[Array, Tensor, list[Any]]]:
-        """For each fold: its test part, the activity without confounds, and a fit of each training variant."""
-        folds = self.task.folds
+    def _fits(self, x: Tensor, keep: bool) -> Iterator[tuple[Tensor, list[Any]]]:
+        """For each fold the activity without confounds and a fit of each training variant; then one of all trials."""
+        folds, every = self.task.folds, np.arange(x.shape[1])
         tests = [test for _, test in folds]
         variants = [self.crossing.trains(train) for train, _ in folds]
-        if not self.confounds.any:
-            made = self.reader.fits(x, self.targets, [t for v in variants for t in v], tests)
-            for (_, test), v in zip(folds, variants):
-                yield test, x, [next(made) for _ in v]
-            return
-        for (train, test), v in zip(folds, variants):
-            cleaned = self.confounds.removed(x, train)
-            yield test, cleaned, list(self.reader.fits(cleaned, self.targets, v, tests))
+        if self.confounds.any:
+            for (train, _), variant in zip(folds, variants):
+                cleaned = self.confounds.removed(x, train)
+                yield cleaned, list(self.reader.fits(cleaned, self.targets, variant, tests))
+        else:
+            trains = [t for v in variants for t in v]
+            # What ridge fits share serves the fit of all trials too; others would fit every label set once more.
+            together = keep and isinstance(self.reader, Ridge)
+            made = self.reader.fits(x, self.targets, [*trains, every] if together else trains, tests)
+            for variant in variants:
+                yield x, [next(made) for _ in variant]
+            if together:
+                yield x, [next(made).first()]
+                return
+        if keep:
+            cleaned = self.confounds.removed(x, every)
+            yield cleaned, list(self.reader.fits(cleaned, self.targets[:1], [every], tests))
 
-    def whole(self, x: Tensor) -> tuple[Any, Tensor | None]:
-        """The reader fitted on all trials, for its weights and for other recordings, and its patterns."""
-        trials = np.arange(x.shape[1])
-        x = self.confounds.removed(x, trials)
-        fitted = next(iter(self.reader.fits(x, self.targets[:1], [trials], [test for _, test in self.task.folds])))
+    def patterns(self, x: Tensor, fitted: Any) -> Tensor | None:
+        """Haufe patterns of a reader fitted on all trials, if it has weights."""
         linear = fitted.linear(self.task.n_classes) if isinstance(fitted, Estimators) else fitted
-        return fitted, haufe(x, linear) if isinstance(linear, Linear) else None
+        x = self.confounds.removed(x, np.arange(x.shape[1]))
+        return haufe(x, linear) if isinstance(linear, Linear) else None
 
 
 def haufe(x: Tensor, fitted: Linear) -> Tensor:

@@ -116,17 +116,17 @@ def decode(
 def _at_site(work: CrossValidation, data: xr.DataArray, bar: Any) -> Readout:
     """Decode at every time of one site."""
     times = times_of(data)
-    scores, guesses, fits = [], [], []
+    scores, guesses, fits, patterns = [], [], [], []
     blocks = list(_blocks(work, data, times))
     bar.total = len(blocks) * len(work.task.folds)
     for block in blocks:
         x = torch.from_numpy(by_time(block))
-        made, guess = work.scores(x, bar)
+        made, guess, fitted = work.scores(x, bar, keep=True)
         scores.append(made)
         guesses.append(guess)
-        fits.append(work.whole(x))
-    fitted, patterns = [f for f, _ in fits], [p for _, p in fits]
-    return Readout(np.concatenate(scores), np.concatenate(guesses), fitted, patterns, times, data.isel(trial=0))
+        fits.append(fitted)
+        patterns.append(work.patterns(x, fitted))
+    return Readout(np.concatenate(scores), np.concatenate(guesses), fits, patterns, times, data.isel(trial=0))
 
 
 def _blocks(work: CrossValidation, data: xr.DataArray, times: Array | None) -> Iterator[xr.DataArray]:

@@ -23,14 +23,11 @@ class Linear:
     intercept : ``(place, target, column)``
     n_classes : int
         0 for numbers.
-    alpha : ``(place, target)`` or None
-        Penalty chosen.
     """
 
     weights: Tensor
     intercept: Tensor
     n_classes: int
-    alpha: Tensor | None = None
 
     def decide(self, x: Tensor) -> Tensor:
         """Decision values ``(place, trial, target, column)`` of activity ``(place, trial, feature)``."""
@@ -47,6 +44,10 @@ class Linear:
         else:
             guess = values.argmax(dim=-1)
         return np.asarray(guess.mT.cpu().numpy())
+
+    def first(self) -> Linear:
+        """Of the first target alone."""
+        return replace(self, weights=self.weights[:, :, :1], intercept=self.intercept[:, :1])
 
     def midway(self, x: Tensor, y: Tensor) -> Linear:
         """The same with the threshold midway between the means of the two classes, coded +-1 in ``y``."""

@@ -28,6 +28,10 @@ class Fitted(Protocol):
         """Activity ``(place, trial, feature)`` -> guesses ``(place, target, trial)``."""
         ...
 
+    def first(self) -> Fitted:
+        """The same of the first target alone."""
+        ...
+
 
 class Reader(Protocol):
     """A way to read."""
@@ -52,6 +56,10 @@ class Estimators:
         """Guesses ``(place, target, trial)``; one place's fits read all places, if only one was fitted."""
         places = self.fitted * len(x) if len(self.fitted) == 1 else self.fitted
         return np.stack([np.stack([e.predict(at) for e in row]) for row, at in zip(places, x.cpu().numpy())])
+
+    def first(self) -> Estimators:
+        """Of the first target alone."""
+        return Estimators([row[:1] for row in self.fitted])
 
     def linear(self, n_classes: int) -> Linear | None:
         """Weights and intercepts, where the estimator has them."""
@@ -96,7 +104,7 @@ def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Rea
         grid = tuple(float(a) for a in (ALPHAS if alphas is None else np.atleast_1d(alphas)))
         if not grid or not all(np.isfinite(a) and a > 0 for a in grid):
             raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
-        return Ridge(task.n_classes, grid, midway=not task.balanced)
+        return Ridge(task.n_classes, grid)
     if isinstance(estimator, str):
         if estimator == "lda":
             return Discriminant(task.n_classes, equal_priors=not task.balanced)
