@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.stats import norm, t
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError, unknown
@@ -64,7 +64,10 @@ class Detection:
     units: Units = field(repr=False, compare=False)
 
     def interval(self, what: str = "auc", confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
-        """Lower and upper ends for each unit of "auc" (on the logit scale), "d_prime" or "d_a"."""
+        """Lower and upper ends for each unit of "auc", "d_prime" or "d_a".
+
+        Of AUC on the logit scale, with as many degrees of freedom as the smaller condition has; else normal.
+        """
         if what not in ("auc", "d_prime", "d_a"):
             raise InputError(unknown("measure", what, ["auc", "d_prime", "d_a"]))
         check_confidence(confidence)
@@ -77,7 +80,8 @@ class Detection:
         inside = value.clip(least, 1 - least)
         smallest = np.sqrt(inside * (1 - inside) / min(self.n_signal, self.n_noise) / 2)
         error = error.where(value == inside, smallest)
-        middle, half = logit(inside), z * error / (inside * (1 - inside))
+        factor = t.ppf(0.5 + confidence / 2, min(self.n_signal, self.n_noise) - 1)
+        middle, half = logit(inside), factor * error / (inside * (1 - inside))
         return value.copy(data=expit(middle - half)), value.copy(data=expit(middle + half))
 
     @property

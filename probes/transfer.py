@@ -96,7 +96,9 @@ def transferred(
     shape = like.shape
 
     def give(a: Array, *before: str) -> xr.DataArray:
-        return xr.DataArray(a.reshape(*a.shape[: len(before)], *shape), dims=(*before, *like.dims), coords=like.coords)
+        return xr.DataArray(
+            a.reshape((*a.shape[: len(before)], *shape)), dims=(*before, *like.dims), coords=like.coords
+        )
 
     null = scores[:, 1:].T
     named = guess if decoding.classes is None else decoding.classes[guess.astype(int)]

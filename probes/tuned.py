@@ -101,11 +101,10 @@ class Tuning:
         return int(self.n.sizes[stimulus])
 
     def separability(self) -> xr.DataArray:
-        """Share of a two-dimensional curve's power (its mean taken out) that is a product of two curves, 0 to 1."""
+        """Share of the power of a curve over two stimuli that is a product of two curves, 0 to 1 (first singular value)."""
         if len(self.dims) != 2:
             raise InputError("separability is of curves over two stimuli")
-        values = self.curves.to_numpy() - self.curves.mean(self.dims).to_numpy()[..., None, None]
-        power = np.linalg.svd(values, compute_uv=False) ** 2
+        power = np.linalg.svd(self.curves.to_numpy(), compute_uv=False) ** 2
         total = power.sum(axis=-1)
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._of_unit(np.where(total > 0, power[..., 0] / total, np.nan))

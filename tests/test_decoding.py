@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 
 import artiphys as ap
@@ -137,3 +138,138 @@ def test_bad_input_says_what_to_do() -> None:
             ap.decode(*args, **options)
     with pytest.raises(InputError, match="'trial' first"):
         ap.decode(xr.DataArray(x, dims=("unit", "trial")), y)
+
+
+def noisy(n: int, shape: tuple[int, ...], seed: int, effect: float = 1.0) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 2
+    return rng.normal(size=(n, *shape)) + effect * y.reshape(-1, *[1] * len(shape)), y
+
+
+def test_a_whole_recording_is_decoded_as_its_sites_are() -> None:
+    toy = ap.toys.load("suppressor")
+    rec = ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"])
+    whole = ap.decode(rec, "label", n_permutations=30)
+    assert whole.score.dims == ("site",) and whole.score["site"].values.tolist() == ["hidden", "readout"]
+    for site in rec:
+        alone = ap.decode(rec[site], "label", n_permutations=30)
+        assert float(whole.score.sel(site=site)) == float(alone.score)
+        np.testing.assert_array_equal(whole.weights(site), alone.weights())
+    table = whole.to_dataframe()
+    assert list(table["site"]) == ["hidden", "readout"] and (table["p_corrected"] >= table["p"]).all()
+    with pytest.raises(InputError, match="name one site"):
+        whole.weights()
+
+
+def test_correction_over_times_holds_and_finds() -> None:
+    wrong, right = 0, 0
+    for seed in range(60):
+        x, y = noisy(60, (12, 4), seed, 0.0)
+        p = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), y, n_permutations=39, seed=seed).p_corrected
+        wrong += bool((p <= 0.05).any())  # type: ignore[union-attr,operator]
+        x[:, 3] += 1.2 * y[:, None]
+        p = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), y, n_permutations=39, seed=seed).p_corrected
+        right += bool(p[3] <= 0.05)  # type: ignore[index]
+    assert wrong <= 9 and right >= 50  # binomial 99.9 % of .05 in 60
+
+
+def test_confusion_predictions_and_information() -> None:
+    rng = np.random.default_rng(0)
+    y = np.array(list("abcd"))[np.arange(400) % 4]
+    x = 3 * np.eye(4)[np.arange(400) % 4] + rng.normal(size=(400, 4))
+    d = ap.decode(x, y, n_permutations=0)
+    assert d.confusion is not None and d.predictions is not None
+    np.testing.assert_array_equal(d.confusion.sum("predicted"), [100] * 4)
+    hits = float(np.mean(d.predictions.values == y))
+    assert hits == pytest.approx(float(d.score)) == np.trace(d.confusion) / 400
+    bits = d.information()
+    low, high = bits.interval()
+    assert low < bits.bits < high and 0.8 < float(bits.bits) < 2 and "lower bound" in bits.methods_text()
+
+
+def test_transfer_reads_another_recording() -> None:
+    x, y = noisy(100, (6,), 0)
+    fit = ap.decode(x, y, n_permutations=0)
+    new, labels = noisy(400, (6,), 1)
+    moved = fit.transfer(new, labels, n_permutations=50)
+    assert float(moved.score) == pytest.approx(float(fit.score), abs=0.12)
+    assert float(moved.p_value) < 0.05 and moved.predictions.dims == ("trial",)  # type: ignore[arg-type]
+    low, high = moved.interval()
+    binomial = math.sqrt(float(moved.score) * (1 - float(moved.score)) / 400)
+    assert float(moved.stderr) == pytest.approx(binomial, rel=0.15) and low < moved.score < high
+    lesioned = fit.transfer(new * 0.0, labels, n_permutations=0)
+    assert float(lesioned.score) == 0.5
+    with pytest.raises(InputError, match="never saw"):
+        fit.transfer(new, labels + 5)
+    with pytest.raises(InputError, match="fitted on"):
+        fit.transfer(new[:, :3], labels)
+    lda = ap.decode(x, y, LinearDiscriminantAnalysis(), n_permutations=0).transfer(new, labels, n_permutations=0)
+    assert float(lda.score) == LinearDiscriminantAnalysis().fit(x, y).score(new, labels)
+
+
+def test_weights_keep_the_sites_axes() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = xr.DataArray(rng.normal(size=(90, 2, 4, 5)), dims=("trial", "time", "head", "unit"))
+    d = ap.decode(x, y, n_permutations=0)
+    assert d.weights().dims == ("time", "head", "unit", "class") == d.patterns().dims
+    forest = ap.decode(x.isel(time=0), y, RandomForestClassifier(5, random_state=0), n_permutations=0)
+    with pytest.raises(StatisticsError, match="no weights"):
+        forest.weights()
+    assert forest.readout().fitted
+
+
+def test_confounds_are_removed_inside_each_fold() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 2
+    confound = 2.0 * y + rng.normal(size=300)
+    x = np.column_stack([confound + 0.1 * rng.normal(size=300), rng.normal(size=300)])
+    assert float(ap.decode(x, y, n_permutations=0).score) > 0.78
+    for given in (confound, confound[:, None]):
+        assert float(ap.decode(x, y, confounds=given, n_permutations=0).score) < 0.6
+    named = xr.DataArray(
+        x, dims=("trial", "unit"), coords={"l": ("trial", confound), "side": ("trial", ["a", "b"] * 150)}
+    )
+    assert float(ap.decode(named, y, confounds=["l"], n_permutations=0).score) < 0.6
+    with pytest.raises(InputError, match="wanted numbers"):
+        ap.decode(named, y, confounds="side")
+
+
+def test_control_tasks_need_recurring_types() -> None:
+    x, y = noisy(120, (5,), 0)
+    kind = np.arange(120) // 2 % 10 * 2 + y
+    d = ap.decode(x, y, control=kind, n_controls=5, n_permutations=0)
+    assert d.control is not None and d.control.sizes["control"] == 5
+    assert float(d.selectivity()) == pytest.approx(float(d.score - d.control.mean()))
+    with pytest.raises(StatisticsError, match="undefined"):
+        ap.decode(x, y, control=np.arange(120), n_permutations=0)
+    with pytest.raises(StatisticsError, match="too few"):
+        ap.decode(x, y, control=y, n_permutations=0)
+    with pytest.raises(StatisticsError, match="control="):
+        ap.decode(x, y, n_permutations=0).selectivity()
+
+
+def test_generalisation_needs_its_axis_and_classes() -> None:
+    x, y = noisy(60, (5,), 0)
+    with pytest.raises(InputError, match="time axis"):
+        ap.decode(x, y, across="time")
+    with pytest.raises(StatisticsError, match="every class"):
+        ap.decode(x, y, across=np.where(y == 1, "a", "b"))
+    with pytest.raises(InputError, match="60 values"):
+        ap.decode(x, y, across=np.arange(60))
+
+
+def test_a_recording_on_disk_is_read_in_parts(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = ap.toys.load("suppressor")
+    rec = ap.record(ap.wrap(toy), toy.stimuli[:200], "hidden")
+    ap.record(ap.wrap(toy), toy.stimuli[:200], "hidden", out=tmp_path / "a.zarr", progress=False)
+    disk = ap.Recording.open(tmp_path / "a.zarr")
+    assert float(ap.decode(disk, "label", n_permutations=0).score[0]) == float(
+        ap.decode(rec["hidden"], "label", n_permutations=0).score
+    )
+    x = np.random.default_rng(0).normal(size=(40, 6, 3))
+    whole = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), np.arange(40) % 2, n_permutations=10)
+    monkeypatch.setattr("artiphys.probes.decoding.BLOCK_BYTES", 1)
+    parts = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), np.arange(40) % 2, n_permutations=10)
+    np.testing.assert_array_equal(whole.null, parts.null)
+    np.testing.assert_array_equal(whole.weights(), parts.weights())

@@ -136,3 +136,196 @@ def test_bad_input_says_what_to_do() -> None:
             ap.tuning_curves(x, stimulus, **options)
     with pytest.raises(StatisticsError, match="fewer than two trials"):
         ap.tuning_curves(x, [0] + [1] * 9, n_permutations=10)
+
+
+DIRECTIONS = np.repeat(np.arange(16) * 22.5, 10)
+
+
+def von_mises(x: Any, mu: float, kappa: float, period: float) -> Any:
+    return np.exp(kappa * (np.cos(2 * np.pi * (x - mu) / period) - 1))
+
+
+def test_fit_recovers_a_von_mises_bump() -> None:
+    mu, kappa, gain, base = np.array([10.0, 95.0, 171.0]), np.array([1.0, 2.5, 6.0]), np.array([1, 5, 20.0]), [0, 2, -1]
+    angle = np.repeat(np.arange(12) * 15.0, 4)
+    x = np.column_stack([b + g * von_mises(angle, m, k, 180) for m, k, g, b in zip(mu, kappa, gain, base)])
+    t = ap.tuning_curves(x, angle, circular=True, period=180)
+    fit = t.fit()
+    np.testing.assert_allclose(fit["preferred"], mu, atol=1e-3)
+    np.testing.assert_allclose(fit["gain"], gain, rtol=1e-3)
+    np.testing.assert_allclose(fit["baseline"], base, atol=1e-2)
+    np.testing.assert_allclose(t.width(), 180 / np.pi * np.arccos(1 - np.log(2) / kappa), rtol=1e-3)
+    np.testing.assert_allclose(fit["r_squared"], 1, atol=1e-6)
+
+
+def test_fit_recovers_a_gaussian_between_bin_centres() -> None:
+    s = np.repeat(np.arange(9.0), 5)
+    x = 1 + 3 * np.exp(-((s[:, None] - [2.3, 6.8]) ** 2) / (2 * 1.2**2))
+    t = ap.tuning_curves(np.column_stack([x, np.ones(45), s]), s)
+    np.testing.assert_allclose(t.preferred()[:2], [2.3, 6.8], atol=1e-3)
+    np.testing.assert_allclose(t.width()[:2], 2.3548 * 1.2, rtol=1e-3)
+    assert np.isnan(t.preferred()[2]) and float(t.preferred()[3]) == pytest.approx(8, abs=0.01)
+    assert float(t.preferred("peak")[0]) == 2
+
+
+def test_fit_agrees_with_scipy_on_noisy_curves() -> None:
+    from scipy.optimize import curve_fit
+
+    rng = np.random.default_rng(0)
+    s = np.repeat(np.arange(11.0), 8)
+    centre = rng.uniform(2, 8, 12)
+    x = 2 + 4 * np.exp(-((s[:, None] - centre) ** 2) / 4) + rng.normal(size=(88, 12))
+    t = ap.tuning_curves(x, s)
+    for u in range(12):
+
+        def bump(v: Any, m: float, w: float, g: float, b: float) -> Any:
+            return b + g * np.exp(-((v - m) ** 2) / (2 * w**2))
+
+        curve = t.curves[u].to_numpy()
+        best, _ = curve_fit(bump, np.arange(11.0), curve, p0=(centre[u], 1.4, 4, 2))
+        assert float(t.fit()["preferred"][u]) == pytest.approx(best[0], abs=0.01)
+        assert float(t.fit()["gain"][u]) == pytest.approx(best[2], rel=0.02)
+
+
+def test_orientation_and_direction_selectivity_in_closed_form() -> None:
+    """Of a cosine 1 + m cos(k theta) the vector strength at harmonic k is m / 2."""
+    th = np.deg2rad(DIRECTIONS)
+    x = np.column_stack([1 + 0.6 * np.cos(2 * th), 1 + 0.8 * np.cos(th), np.ones(160)])
+    t = ap.tuning_curves(x, DIRECTIONS, circular=True, period=360)
+    np.testing.assert_allclose(t.orientation_selectivity(), [0.3, 0, 0], atol=1e-9)
+    np.testing.assert_allclose(t.direction_selectivity(), [0, 0.4, 0], atol=1e-9)
+    half = ap.tuning_curves(x[:, :1], DIRECTIONS % 180, circular=True, period=180)
+    assert float(half.orientation_selectivity()[0]) == pytest.approx(0.3)
+    with pytest.raises(ArtiphysError, match="full turn"):
+        half.direction_selectivity()
+    with pytest.raises(ArtiphysError, match="circular stimuli"):
+        ap.tuning_curves(x, DIRECTIONS).orientation_selectivity()
+
+
+def test_sparseness_and_its_bias_by_noise() -> None:
+    """An untuned Poisson unit of mean 5 shows .17 at one trial a stimulus, 1 / (1 + 5 K) with K."""
+    t = ap.tuning_curves(np.repeat(np.array([[1.0, 1], [0, 1], [0, 1], [0, 1]]), 2, axis=0), np.arange(8) // 2)
+    np.testing.assert_allclose(t.lifetime_sparseness(), [1, 0])
+    np.testing.assert_allclose(t.population_sparseness()[1:], 1)
+    rng = np.random.default_rng(0)
+    for k in (1, 4):
+        counts = rng.poisson(5, size=(400 * k, 200))
+        shown = ap.tuning_curves(counts, np.repeat([f"{i:03d}" for i in range(400)], k)).lifetime_sparseness()
+        assert float(shown.mean()) == pytest.approx(1 / (1 + 5 * k), rel=0.05)
+
+
+def test_skaggs_information_and_its_bias() -> None:
+    """On one of four equally frequent stimuli only: 2 bits a spike. A flat Poisson unit: bias (B - 1) / (2 N ln 2)."""
+    s = np.repeat(np.arange(4), 200)
+    clean = ap.tuning_curves((8.0 * (s == 2))[:, None], s).information()
+    assert float(clean.bits[0]) == pytest.approx(2) and float(clean.bias[0]) == 0
+    rng = np.random.default_rng(0)
+    flat = ap.tuning_curves(rng.poisson(0.5, size=(800, 2000)), s).information()
+    expected = 3 / (2 * 400 * np.log(2))
+    assert float(flat.bias.mean()) == pytest.approx(expected, rel=0.03)
+    assert float((flat.bits + flat.bias).mean()) == pytest.approx(expected, rel=0.08)
+    assert abs(float(flat.bits.mean())) < 0.1 * expected
+    rates = np.array([1.0, 2, 4, 9])
+    truth = float(np.sum(rates / rates.mean() * np.log2(rates / rates.mean())) / 4)
+    tuned = ap.tuning_curves(rng.poisson(rates[s][:, None] * np.ones(500)), s).information()
+    low, high = tuned.interval()
+    assert float(tuned.bits.mean()) == pytest.approx(truth, abs=0.003)
+    assert 0.92 <= float(((low <= truth) & (truth <= high)).mean()) <= 0.98
+
+
+def test_shannon_information_of_units() -> None:
+    rng = np.random.default_rng(0)
+    s = np.tile(np.arange(4), 200)
+    x = np.column_stack([s, rng.normal(size=800), s // 2])
+    info = ap.tuning_curves(x, s).information("shannon", bins=4)
+    np.testing.assert_allclose(info.bits, [2, 0, 1], atol=0.03)
+    many = ap.tuning_curves(rng.normal(size=(800, 400)), s).information("shannon")
+    assert abs(float(many.bits.mean())) < 0.002
+
+
+def test_two_stimuli() -> None:
+    rng = np.random.default_rng(0)
+    o, f = np.tile(np.arange(6) * 30.0, 40), np.repeat([1.0, 2, 4, 8], 60)
+    product = von_mises(o, 60, 2, 180) * np.exp(-((np.log2(f) - 1) ** 2))
+    oblique = von_mises(o + 40 * np.log2(f), 60, 2, 180)
+    x = np.column_stack([product, oblique, np.zeros(240)]) + 0.05 * rng.normal(size=(240, 3))
+    data = xr.DataArray(x, dims=("trial", "unit"), coords={"orientation": ("trial", o), "frequency": ("trial", f)})
+    t = ap.tuning_curves(
+        data, ["orientation", "frequency"], circular={"orientation": True}, period={"orientation": 180},
+        n_permutations=50, seed=0,
+    )  # fmt: skip
+    assert t.curves.dims == ("unit", "orientation", "frequency") and t.kind == "circular x linear"
+    np.testing.assert_allclose(t.curves[0, 2], x[:, 0].reshape(4, 10, 6)[:, :, 2].mean(axis=1))
+    assert float(t.separability()[0]) > 0.97 > float(t.separability()[1]) + 0.2
+    assert float(t.marginal("orientation").preferred()[0]) == pytest.approx(60, abs=3)
+    assert float(t.marginal("frequency").preferred()[0]) == 2
+    assert (t.p_value[:2] < 0.05).all() and float(t.p_value[2]) > 0.01  # type: ignore[index]
+    assert list(t.to_dataframe())[:2] == ["preferred_orientation", "preferred_frequency"]
+    with pytest.raises(ArtiphysError, match=r"tuning.marginal\('orientation'\)"):
+        t.preferred()
+    with pytest.raises(ArtiphysError, match="never shown"):
+        ap.tuning_curves(data, {"a": o, "b": np.where(o == 0, 1.0, f)})
+
+
+def test_recordings_are_strung_together_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = ap.toys.load("suppressor")
+    rec = ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"])
+    t = ap.tuning_curves(rec, "label", n_permutations=50, seed=0)
+    assert t.curves.dims == ("unit", "stimulus") and t.curves["site"].values.tolist() == ["hidden", "hidden", "readout"]
+    np.testing.assert_allclose(t.curves[:2], ap.tuning_curves(rec["hidden"], "label").curves)
+    assert list(t.to_dataframe())[:2] == ["site", "index"]
+    x = xr.DataArray(np.random.default_rng(0).normal(size=(30, 4, 3, 5)), dims=("trial", "time", "head", "unit"))
+    whole = ap.tuning_curves(x, np.arange(30) % 3, n_permutations=20, seed=0)
+    for most in (1, 7 * 240, 20 * 240):
+        monkeypatch.setattr("artiphys.probes.units.BLOCK_BYTES", most)
+        from artiphys.probes.activity import unit_blocks
+
+        blocks = list(unit_blocks(x, most))
+        assert max(b.nbytes for _, b in blocks) <= max(most, 240)
+        np.testing.assert_array_equal(np.concatenate([b for _, b in blocks], axis=1), x.values.reshape(30, -1))
+    assert whole.p_value is not None
+
+
+def test_angles_in_the_wrong_unit_are_noticed() -> None:
+    x = np.random.default_rng(0).normal(size=(160, 2))
+    with pytest.warns(UserWarning, match="pass period=360"):
+        ap.tuning_curves(x, DIRECTIONS, circular=True)
+    with pytest.warns(UserWarning, match=r"period=2\*pi"):
+        ap.tuning_curves(x, np.deg2rad(DIRECTIONS), circular=True, period=360)
+
+
+def test_negative_activity_is_no_rate() -> None:
+    x = np.random.default_rng(0).normal(size=(160, 3))
+    t = ap.tuning_curves(x, DIRECTIONS, circular=True, period=360)
+    selective: list[Any] = [t.orientation_selectivity, t.direction_selectivity]
+    calls: list[Any] = [t.lifetime_sparseness, t.population_sparseness, t.information, *selective]
+    for call in calls:
+        with pytest.raises(ArtiphysError, match=r"negative in 3 units; pass rectify=True"):
+            call()
+        call(rectify=True)
+        call(baseline="min")
+    with pytest.raises(ArtiphysError, match="negative"):
+        t.lifetime_sparseness(baseline=0.01)
+
+
+def test_more_bad_input_says_what_to_do() -> None:
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    s = np.arange(20) % 2
+    cases: list[tuple[Any, dict[str, Any], str]] = [
+        ({"a": s, "b": s, "c": s}, {}, "wanted one or two"),
+        (s, {"circular": {"angle": True}}, "names"),
+        (s, {"n_permutations": 1.5}, "whole number"),
+        (s, {"reliability": 0.5, "confounds": np.ones((20, 2)) * s[:, None]}, "one confound"),
+        (s, {"reliability": 2.0}, "at most 1"),
+    ]
+    for stimulus, options, message in cases:
+        with pytest.raises(ArtiphysError, match=message):
+            ap.tuning_curves(x, stimulus, **options)
+    t = ap.tuning_curves(x, s)
+    with pytest.raises(ArtiphysError, match="four parameters"):
+        t.fit()
+    with pytest.raises(ArtiphysError, match="no p-values"):
+        _ = t.p_fdr
+    with pytest.raises(ArtiphysError, match="circular mean is of circular"):
+        t.preferred("circular mean")
+    assert float(t.curves[0, 1]) == pytest.approx(x[1::2, 0].mean())
