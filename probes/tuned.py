@@ -101,7 +101,7 @@ class Tuning:
         return int(self.n.sizes[stimulus])
 
     def separability(self) -> xr.DataArray:
-        """Share of the power of a curve over two stimuli that is a product of two curves, 0 to 1 (first singular value)."""
+        """Share of the power of a curve over two stimuli that is a product of two curves, 0 to 1."""
         if len(self.dims) != 2:
             raise InputError("separability is of curves over two stimuli")
         power = np.linalg.svd(self.curves.to_numpy(), compute_uv=False) ** 2

@@ -44,7 +44,9 @@ def _slackened(observed: Array | float) -> Array:
 def pooled_p_value(observed: Array, null: Array) -> Array:
     """Permutation p-value of many units against one null pooled over all of them.
 
-    Only for studentised statistics, whose null is the same for all units.
+    Only for studentised statistics, whose null is the same for all units. The smallest p rest on few values of the
+    null, whose chance errors all units share; one standard error of that count is added, so that they do not raise
+    the false discovery rate.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def pooled_p_value(observed: Array, null: Array) -> Array:
     """
     ordered = np.sort(np.asarray(null).ravel())
     above = len(ordered) - np.searchsorted(ordered, _slackened(observed), side="left")
-    return np.asarray((above + 1) / (len(ordered) + 1))
+    return np.asarray(np.minimum((above + np.sqrt(above) + 1) / (len(ordered) + 1), 1.0))
 
 
 def t_interval(mean: Array, stderr: Array, df: Array | float, confidence: float) -> tuple[Array, Array]:
