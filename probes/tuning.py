@@ -109,8 +109,10 @@ def tuning_curves(
         p_values, pooled = _tested(units, observed, plan, clean, (int(n_permutations), seed, progress))
         p = units.label(p_values)
         scheme = plan.scheme + pooled
+    labelled = units.label(curves.reshape(-1, *shape), **extra)
+    labelled.attrs["stimulus"] = stimulus if isinstance(stimulus, str) else " x ".join(lv.name for lv in levels)
     return Tuning(
-        curves=units.label(curves.reshape(-1, *shape), **extra), sem=units.label(sems.reshape(-1, *shape), **extra),
+        curves=labelled, sem=units.label(sems.reshape(-1, *shape), **extra),
         n=xr.DataArray(counted.reshape(shape), dims=tuple(extra), coords=extra),
         p_value=p, eta_squared=units.label(explained), kind=" x ".join(lv.kind for lv in levels),
         period=levels[0].period, n_permutations=int(n_permutations), scheme=scheme, seed=seed, version=__version__,

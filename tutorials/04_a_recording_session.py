@@ -49,7 +49,7 @@ assert np.abs(error).mean() < 8 and abs(float(fit["width"][:40].median()) - 98) 
 plotting.plot_tuning(tuning).figure.savefig(folder / "tuning.png")
 
 # %% Decoding across sessions. Trials of a session are not independent, so leaving that out is refused.
-octant = np.char.add((direction // 45 * 45).astype(int).astype(str), " deg")
+octant = (direction // 45 * 45).astype(int)  # degrees
 try:
     ap.decode(counts, octant)
 except StatisticsError as error_said:

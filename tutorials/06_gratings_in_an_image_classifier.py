@@ -55,10 +55,10 @@ for name, model in (("trained", trained), ("untrained", untrained.eval())):
 # %% Tuning to both stimuli, and the share of variance that each explains alone.
 two = {"circular": {"orientation": True}, "period": {"orientation": 180}}
 print("network    stage        tuned   orientation   period   separable   best period (median)")
-for name in electrodes:
+for name, by_site in electrodes.items():
     for site in sites:
         tuning = ap.tuning_curves(
-            electrodes[name][site], ["orientation", "period"], n_permutations=200, seed=0, progress=False, **two
+            by_site[site], ["orientation", "period"], n_permutations=200, seed=0, progress=False, **two
         )
         tuned = (tuning.p_fdr < 0.05).to_numpy()
         share = [float(tuning.marginal(d).selectivity()[tuned].median()) for d in ("orientation", "period")]
@@ -72,8 +72,8 @@ for name in electrodes:
 
 # %% Can orientation be read from the electrodes, for periods the reader never saw?
 label = np.char.add(conditions["orientation"].astype(str), " deg")
-for name in electrodes:
-    decoded = ap.decode(electrodes[name], label, groups=conditions["period"].astype(int), cv=5, n_permutations=50)
+for name, activity in electrodes.items():
+    decoded = ap.decode(activity, label, groups=conditions["period"].astype(int), cv=5, n_permutations=50)
     shown_scores = ", ".join(f"{s} {v:.2f}" for s, v in zip(sites, decoded.score.values))
     print(f"{name}: {shown_scores} (chance {decoded.chance:.2f})")
 

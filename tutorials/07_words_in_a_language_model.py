@@ -64,101 +64,19 @@ def at_word(recording, position=None):
     return made
 
 
-# %% The number of letters of a word. Its identity is in the activity, so any labelling of the words can be read; that is
-# what the control task measures. A property of words must be readable from words the reader never saw.
+# %% The number of letters of a word. Its identity is in the activity, so any labelling of the words can be read; that
+# is what the control task measures. A property of words must be readable from words the reader never saw.
 words = [
-    "cat",
-    "sun",
-    "tree",
-    "bird",
-    "dog",
-    "ship",
-    "cup",
-    "fish",
-    "road",
-    "moon",
-    "egg",
-    "book",
-    "car",
-    "door",
-    "hand",
-    "king",
-    "milk",
-    "rain",
-    "ring",
-    "rock",
-    "roof",
-    "sand",
-    "seat",
-    "snow",
-    "song",
-    "star",
-    "wall",
-    "wind",
-    "wolf",
-    "wood",
-    "bell",
-    "boat",
-    "bone",
-    "cake",
-    "coin",
-    "desk",
-    "farm",
-    "fire",
-    "flag",
-    "gate",
-    "gift",
-    "gold",
-    "hill",
-    "lake",
-    "lamp",
-    "leaf",
-    "garden",
-    "mountain",
-    "window",
-    "teacher",
-    "elephant",
-    "hospital",
-    "football",
-    "island",
-    "picture",
-    "country",
-    "village",
-    "machine",
-    "kitchen",
-    "student",
-    "company",
-    "holiday",
-    "journey",
-    "library",
-    "soldier",
-    "brother",
-    "meeting",
-    "station",
-    "program",
-    "message",
-    "mixture",
-    "captain",
-    "chicken",
-    "century",
-    "science",
-    "history",
-    "culture",
-    "service",
-    "surface",
-    "weather",
-    "battery",
-    "morning",
-    "evening",
-    "problem",
-    "officer",
-    "industry",
-    "language",
-    "computer",
-    "business",
-    "painting",
-    "building",
-]
+    "cat", "sun", "tree", "bird", "dog", "ship", "cup", "fish", "road", "moon", "egg", "book", "car", "door",
+    "hand", "king", "milk", "rain", "ring", "rock", "roof", "sand", "seat", "snow", "song", "star", "wall",
+    "wind", "wolf", "wood", "bell", "boat", "bone", "cake", "coin", "desk", "farm", "fire", "flag", "gate",
+    "gift", "gold", "hill", "lake", "lamp", "leaf", "garden", "mountain", "window", "teacher", "elephant",
+    "hospital", "football", "island", "picture", "country", "village", "machine", "kitchen", "student",
+    "company", "holiday", "journey", "library", "soldier", "brother", "meeting", "station", "program",
+    "message", "mixture", "captain", "chicken", "century", "science", "history", "culture", "service",
+    "surface", "weather", "battery", "morning", "evening", "problem", "officer", "industry", "language",
+    "computer", "business", "painting", "building",
+]  # fmt: skip
 carriers = ["I saw the {}", "This is about the {}", "She thought of the {}", "They spoke about the {}"]
 rows = [(carrier.format(word), word, c) for word in words for c, carrier in enumerate(carriers)]
 rows = [r for r in rows if len(tokens(f" {r[1]}", add_special_tokens=False)["input_ids"]) == 1]
@@ -177,21 +95,13 @@ for name, prep in networks.items():
     print(f"    words never seen {new.score.values.round(2)}, p corrected {new.p_corrected.values.round(3)}")
 
 # %% Number words: are there units tuned to magnitude, and does a reader of some numbers understand others?
-numbers = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+numbers = [
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+]  # fmt: skip
 things = [
-    "apples",
-    "books",
-    "cars",
-    "days",
-    "friends",
-    "houses",
-    "letters",
-    "miles",
-    "people",
-    "questions",
-    "songs",
+    "apples", "books", "cars", "days", "friends", "houses", "letters", "miles", "people", "questions", "songs",
     "trees",
-]
+]  # fmt: skip
 stimuli = ap.Stimuli.from_tokens(
     [tokens(f"There are {n} {t}")["input_ids"] for n in numbers for t in things],
     {"magnitude": np.repeat(np.arange(1, 13), len(things)).astype(float), "thing": things * len(numbers)},
@@ -202,9 +112,14 @@ for name, prep in networks.items():
     held_out = ap.decode(at_thing, "magnitude", groups="magnitude", cv=4, n_permutations=0)
     tuning = ap.tuning_curves(at_thing[sites[3]], "magnitude", n_permutations=200, seed=0)
     tuned = float((tuning.p_fdr < 0.05).mean())
-    print(
-        f"{name}: magnitude of numbers never seen, one word later, R squared by layer {held_out.score.values.round(2)}"
-    )
+    by_layer = held_out.score.values.round(2)
+    print(f"{name}: magnitude of numbers never seen, read one word later, R squared by layer {by_layer}")
     print(f"    {tuned:.0%} of units of layer 15 differ between numbers")
     if name == "trained":
         plotting.plot_tuning(tuning).figure.savefig(folder / "magnitude.png")
+
+# %% [markdown]
+# Reading lessons. An untrained network holds the giver at its last word better than the first trained layers do: random
+# attention mixes all words, and the giver stands there twice. Length is read perfectly from words that were seen, and
+# so is any random labelling of them; only the words never seen show that the trained network holds the length itself.
+# And every unit of the untrained network differs between number words, without a reader of magnitude among them.

@@ -29,23 +29,43 @@ def plot_time_course(decoding: Decoding, *, ax: Axes | None = None, confidence: 
     low, high = decoding.interval(confidence)
     times = decoding.score["time"].to_numpy()
     names = decoding.score["site"].to_numpy().tolist() if "site" in decoding.score.dims else [None]
+    labels, title = _site_labels(names)
+    many = len(names) > 4  # then sites are shades in their order, and their intervals would hide each other
+    colours = _shades(len(names)) if many else CYCLE
     for i, name in enumerate(names):
         one = [a if name is None else a.sel(site=name) for a in (decoding.score, low, high)]
         score, bottom, top = (a.to_numpy() for a in one)
-        colour = CYCLE[i % len(CYCLE)]
-        ax.plot(times, score, color=colour, lw=1.4, marker=MARKS[i % len(MARKS)], ms=3.5, label=name or "decoding")
+        colour = colours[i]
+        ax.plot(times, score, color=colour, lw=1.4, marker=MARKS[i % len(MARKS)], ms=3.5, label=labels[i])
         if "accuracy" in decoding.metric:
             bottom, top = bottom.clip(0, 1), top.clip(0, 1)
-        ax.fill_between(times, bottom, top, color=colour, alpha=0.15, lw=0)
+        if not many:
+            ax.fill_between(times, bottom, top, color=colour, alpha=0.15, lw=0)
         if decoding.p_corrected is not None:
             p = (decoding.p_corrected if name is None else decoding.p_corrected.sel(site=name)).to_numpy()
             ax.plot(times, np.where(p < 0.05, score, np.nan), color=colour, lw=3.5)
     ax.axhline(decoding.chance, color=GREY, ls="--", lw=1, label="chance")
     ax.set_xlabel("time [steps]")
     ax.set_ylabel(decoding.metric)
-    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)
+    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if many else {}
+    place = place or {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
+    ax.legend(frameon=False, fontsize=9, title=title, **place)
     clean(ax)
     return ax
+
+
+def _site_labels(names: Sequence[str | None]) -> tuple[list[str], str | None]:
+    """Labels of sites: the layers alone where they are otherwise alike."""
+    found = [re.fullmatch(r"(.*?)(\d+)(.*)", name or "") for name in names]
+    if len(names) > 1 and all(found) and len({(m[1], m[3]) for m in found if m}) == 1:
+        return [m[2] for m in found if m], "layer"
+    return [name or "decoding" for name in names], None
+
+
+def _shades(n: int) -> list[Any]:
+    from matplotlib import colormaps
+
+    return [colormaps["viridis"](v) for v in np.linspace(0, 0.92, n)]
 
 
 def plot_generalisation(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
@@ -83,7 +103,7 @@ def plot_confusion(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     counts = decoding.confusion
     if counts is None or counts.ndim != 2:
         raise InputError("a confusion matrix is of classes, at one site and time; choose one before decoding")
-    ax = axes_of(ax, 4.4, 3.8)
+    ax = axes_of(ax, *((6.2, 5.2) if counts.sizes["true"] > 6 else (4.4, 3.8)))
     share = counts.to_numpy() / counts.to_numpy().sum(axis=1, keepdims=True)
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     names = [str(v) for v in counts["true"].to_numpy()]
@@ -100,6 +120,8 @@ def plot_confusion(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
                     fontsize=9,
                 )
     _ticks(ax, names, names)
+    if max(map(len, names)) > 4:
+        ax.tick_params(axis="x", rotation=90)
     ax.set_xlabel("decoded class")
     ax.set_ylabel("true class")
     ax.figure.colorbar(image, ax=ax, label="share of the true class")
@@ -121,7 +143,7 @@ def plot_searchlight(found: Searchlight, site: str | None = None, *, ax: Axes | 
             ax.plot(x[~sure], values[~sure], "o", color=GREY, ms=4, mfc="none", label="not significant")
             ax.plot(x[sure], values[sure], "o", color=BLUE, ms=5, label="p corrected < .05")
         ax.axhline(found.chance, color=GREY, ls="--", lw=1, label="chance")
-        step = max(1, len(names) // 12)
+        step = max(1, len(names) // 10)
         ax.set_xticks(x[::step], names[::step], rotation=90 if len(names) > 6 else 0, fontsize=8)
         ax.set_xlabel("neighbourhood")
         ax.set_ylabel(found.metric)
@@ -170,7 +192,7 @@ def plot_detection(detection: Detection, *, ax: Axes | None = None, confidence: 
     if not many:
         ax.set_xticks(x[:: max(1, len(x) // 12)], [str(u) for u in order[:: max(1, len(x) // 12)]])
     ax.set_xlabel("unit, by AUC" if many else "unit")
-    what = "choice probability" if detection.within > 1 else "AUC"
+    what = f"AUC within {detection.within} strata" if detection.within > 1 else "AUC"
     ax.set_ylabel(f"{what}, {detection.signal} against {detection.noise}")
     ax.set_ylim(-0.02, 1.02)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)
@@ -261,7 +283,7 @@ def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes 
         ax.set_xticks(x, [str(v) for v in labels])
     elif n_levels <= 6:
         ax.set_xticks(x, [f"{v:g}" for v in x])
-    ax.set_xlabel(tuning.dims[0])
+    ax.set_xlabel(str(tuning.curves.attrs.get("stimulus", tuning.dims[0])))
     ax.set_ylabel("activity [model units]")
     ax.margins(x=0.12 if n_levels <= 4 else 0.04)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9)
