@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -109,21 +108,6 @@ def test_plots_take_and_return_axes() -> None:
         ax = Figure().add_subplot()
         assert plot(ax) is ax and ax.get_xlabel() is not None and ax.get_ylabel()
         assert plot(None).figure is not ax.figure
-
-
-def test_first_tutorial_runs() -> None:
-    runpy.run_path(str(ROOT / "tutorials/01_three_neurons.py"))
-
-
-@pytest.mark.specimens
-@pytest.mark.slow
-def test_second_tutorial_runs() -> None:
-    runpy.run_path(str(ROOT / "tutorials/02_same_lines_on_a_language_model.py"))
-
-
-@pytest.mark.slow
-def test_third_tutorial_runs() -> None:
-    runpy.run_path(str(ROOT / "tutorials/03_many_coalitions.py"))
 
 
 def test_other_players_than_the_toys_own_are_not_held_against_its_truth(tmp_path: Path) -> None:
