@@ -23,7 +23,7 @@ PILED = 0.1  # share of units at one end of a feature's range that makes a verdi
 N_STARTS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CellTypes:
     """Whether clusters are more than a continuum would show.
 
@@ -57,6 +57,9 @@ class CellTypes:
     seed: int
     standardised: bool
     version: str = __version__
+
+    def __repr__(self) -> str:
+        return f"CellTypes of {len(self.features)} units: {self.verdict}"
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row a unit: its features and type."""

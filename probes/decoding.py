@@ -13,11 +13,12 @@ from tqdm.auto import tqdm
 
 from artiphys.errors import InputError
 from artiphys.probes.activity import BLOCK_BYTES, as_sites, by_time, per_trial, times_of
+from artiphys.probes.assembling import assembled
 from artiphys.probes.confounds import Confounds
 from artiphys.probes.controls import control_labels
 from artiphys.probes.crossing import Crossing
 from artiphys.probes.crossvalidation import CrossValidation
-from artiphys.probes.decoded import Decoding, Readout, assembled
+from artiphys.probes.decoded import Decoding, Readout
 from artiphys.probes.readers import check_estimator, reader_of
 from artiphys.probes.task import Task
 

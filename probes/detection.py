@@ -21,13 +21,13 @@ from artiphys.probes.signal_detection import SignalDetection, signal_detection
 from artiphys.probes.task import groups_of
 from artiphys.probes.tuning import POOL_FROM, POOL_SIZE
 from artiphys.probes.units import Units
-from artiphys.stats import Permutations, check_confidence, false_discovery, p_value, pooled_p_value
+from artiphys.stats import Permutations, brief, check_confidence, false_discovery, p_value, pooled_p_value
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Detection:
     """Detectability of a signal in every unit.
 
@@ -62,6 +62,13 @@ class Detection:
     version: str
     labels: Array = field(repr=False, compare=False)
     units: Units = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        p = "" if self.p_value is None else f", {int((self.p_fdr < 0.05).sum())} significant after FDR"
+        return (
+            f"Detection of {self.signal!r} against {self.noise!r} in {self.auc.size} units: d' {brief(self.d_prime)}, "
+            f"AUC {brief(self.auc)}{p}"
+        )
 
     def interval(self, what: str = "auc", confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends for each unit of "auc", "d_prime" or "d_a".

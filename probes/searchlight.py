@@ -20,13 +20,13 @@ from artiphys.probes.crossvalidation import CrossValidation
 from artiphys.probes.neighbourhoods import neighbourhoods as made_neighbourhoods
 from artiphys.probes.readers import check_estimator, reader_of
 from artiphys.probes.task import Task
-from artiphys.stats import max_statistic_p_value, nadeau_bengio, p_value, t_interval
+from artiphys.stats import brief, max_statistic_p_value, nadeau_bengio, p_value, t_interval
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Searchlight:
     """Decoding at every place: site, time and neighbourhood of units.
 
@@ -61,6 +61,11 @@ class Searchlight:
     scheme: str
     seed: int
     version: str
+
+    def __repr__(self) -> str:
+        p = "" if self.p_corrected is None else f", {int((self.p_corrected < 0.05).sum())} above chance (p corrected)"
+        found = f"{self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"
+        return f"Searchlight over {self.score.size} places: {found}"
 
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends of each place's score."""

@@ -12,16 +12,17 @@ import xarray as xr
 
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes import indices
-from artiphys.probes.information import Information, panzeri_treves_bias, plugin_bits
+from artiphys.probes.information import Information
 from artiphys.probes.levels import Levels
 from artiphys.probes.peaks import fit_bumps
+from artiphys.probes.unit_information import shannon_information, skaggs_information
 from artiphys.probes.units import Units
-from artiphys.stats import false_discovery, span, t_interval
+from artiphys.stats import brief, false_discovery, span, t_interval
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tuning:
     """Tuning of every unit.
 
@@ -53,6 +54,14 @@ class Tuning:
     levels: tuple[Levels, ...] = field(default=(), repr=False)
     confounds: str = ""
     units: Units | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        p = "" if self.p_value is None else f", {int((self.p_fdr < 0.05).sum())} significant after FDR"
+        shape = " x ".join(str(size) for size in self.n.shape)
+        return (
+            f"Tuning of {self.eta_squared.size} units to {shape} {self.kind} stimulus values: selectivity "
+            f"{brief(self.eta_squared)}{p}"
+        )
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -107,7 +116,7 @@ class Tuning:
         power = np.linalg.svd(self.curves.to_numpy(), compute_uv=False) ** 2
         total = power.sum(axis=-1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return self._of_unit(np.where(total > 0, power[..., 0] / total, np.nan))
+            return self.of_unit(np.where(total > 0, power[..., 0] / total, np.nan))
 
     def preferred(self, method: str = "auto") -> xr.DataArray:
         """Preferred stimulus of each unit; constant units have none: NaN.
@@ -135,7 +144,7 @@ class Tuning:
         else:
             raise InputError(unknown("method", method, ["auto", "circular mean", "fit", "peak"]))
         chosen = np.where(flat, np.nan, best if best.dtype.kind in "iuf" else best.astype(object))
-        return self._of_unit(chosen)
+        return self.of_unit(chosen)
 
     def _phase(self, level: Levels) -> Array:
         if level.kind != "circular":
@@ -167,7 +176,7 @@ class Tuning:
         period = single.period if single.kind == "circular" else None
         flat = curves.reshape(-1, curves.shape[-1])
         found = fit_bumps(flat, single.labels.astype(float), self.n.to_numpy().astype(float), period)
-        return xr.Dataset({name: self._of_unit(v.reshape(curves.shape[:-1])) for name, v in found.items()})
+        return xr.Dataset({name: self.of_unit(v.reshape(curves.shape[:-1])) for name, v in found.items()})
 
     def width(self) -> xr.DataArray:
         """Full width at half height of the fitted bump [stimulus units]."""
@@ -190,25 +199,25 @@ class Tuning:
         """1 minus the circular variance at twice the direction, 0 to 1; of rates."""
         single = self._single("orientation selectivity")
         angle = _full_turn(single, also_half=True)
-        return self._of_unit(indices.vector_strength(self._rates("orientation selectivity", baseline, rectify), angle))
+        return self.of_unit(indices.vector_strength(self.rates("orientation selectivity", baseline, rectify), angle))
 
     def direction_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """1 minus the circular variance of the direction, 0 to 1; of rates over a full turn."""
         single = self._single("direction selectivity")
         angle = _full_turn(single, also_half=False)
-        return self._of_unit(indices.vector_strength(self._rates("direction selectivity", baseline, rectify), angle))
+        return self.of_unit(indices.vector_strength(self.rates("direction selectivity", baseline, rectify), angle))
 
     def lifetime_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """How few stimuli drive each unit, 0 to 1; of rates.
 
         Noise raises it: an untuned Poisson unit of mean m, averaged over K trials, shows 1 / (1 + m K).
         """
-        rates = self._rates("sparseness", baseline, rectify)
-        return self._of_unit(indices.sparseness(rates.reshape(*rates.shape[: -len(self.dims)], -1)))
+        rates = self.rates("sparseness", baseline, rectify)
+        return self.of_unit(indices.sparseness(rates.reshape(*rates.shape[: -len(self.dims)], -1)))
 
     def population_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """How few units each stimulus drives, 0 to 1: ``(stimulus,)``; of rates."""
-        rates = self._rates("sparseness", baseline, rectify)
+        rates = self.rates("sparseness", baseline, rectify)
         shape = rates.shape[-len(self.dims) :]
         return self.n.copy(data=indices.sparseness(rates.reshape(-1, *shape), axis=0))
 
@@ -225,56 +234,23 @@ class Tuning:
             the stimulus and activity in ``bins`` equally filled classes, corrected after Panzeri & Treves 1996.
         """
         if method == "shannon":
-            return self._shannon(bins)
+            return shannon_information(self, bins)
         if method != "skaggs":
             raise InputError(unknown("method", method, ["skaggs", "shannon"]))
-        rates = self._rates("Skaggs information", baseline, rectify)
-        n = self.n.to_numpy().astype(float).ravel()
-        rates, sem = rates.reshape(-1, len(n)), self.sem.to_numpy().reshape(-1, len(n))
-        bits, p = indices.skaggs(rates, n), n / n.sum()
-        spikes = rates @ n
-        with np.errstate(invalid="ignore", divide="ignore"):
-            fano = np.nansum(sem**2 * n**2, axis=1) / spikes
-            bias = fano * (len(n) - 1) / (2 * spikes * math.log(2))
-            mean = (rates * p).sum(axis=1, keepdims=True)
-            slope = np.where(rates > 0, p / mean * (np.log2(rates / mean) - bits[:, None]), 0.0)
-        shape = self.curves.shape[: -len(self.dims)]
-        error = np.sqrt(((slope * sem) ** 2).sum(axis=1))
-        value, stderr, less = (self._of_unit(a.reshape(shape)) for a in (bits - bias, error, bias))
-        return Information(value, stderr, less, "skaggs", int(n.sum()))
-
-    def _shannon(self, bins: int) -> Information:
-        assert self.units is not None
-        if bins < 2:
-            raise InputError(f"bins came as {bins}; wanted at least 2")
-        if self.confounds:
-            raise InputError("Shannon information is of the activity as it came; call tuning_curves without confounds")
-        n_levels = math.prod(self.n.shape)
-        level = np.ravel_multi_index([lv.of_trial for lv in self.levels], self.n.shape)
-        member = (level == np.arange(n_levels)[:, None]).astype(float)
-        parts = []
-        for _, x in self.units.blocks():
-            edges = np.nanquantile(x, np.linspace(0, 1, bins + 1)[1:-1], axis=0)
-            code = (x[None] > edges[:, None]).sum(axis=0)
-            counts = np.stack([member @ ((code == b) & ~np.isnan(x)) for b in range(bins)], axis=-1)
-            parts.append(counts.transpose(1, 0, 2))  # (unit, level, bin)
-        counts = np.concatenate(parts)
-        bias = panzeri_treves_bias(counts)
-        bits = plugin_bits(counts) - bias
-        shape = self.curves.shape[: -len(self.dims)]
-        value, stderr, less = (self._of_unit(a.reshape(shape)) for a in (bits, _bits_error(counts), bias))
-        return Information(value, stderr, less, "panzeri-treves", int(counts.sum(axis=(1, 2)).min()))
+        rates = self.rates("Skaggs information", baseline, rectify)
+        return skaggs_information(self, rates)
 
     def _single(self, what: str) -> Levels:
         if len(self.levels) != 1:
             raise InputError(f"{what} is of one stimulus; choose one: tuning.marginal({self.dims[0]!r})")
         return self.levels[0]
 
-    def _of_unit(self, values: Array) -> xr.DataArray:
+    def of_unit(self, values: Array) -> xr.DataArray:
+        """One value a unit, labelled."""
         like = self.curves.isel(dict.fromkeys(self.dims, 0), drop=True)
         return xr.DataArray(values, dims=like.dims, coords=like.coords)
 
-    def _rates(self, what: str, baseline: Any, rectify: bool) -> Array:
+    def rates(self, what: str, baseline: Any, rectify: bool) -> Array:
         """Curves that may be read as rates."""
         rates = self.curves.to_numpy()
         if isinstance(baseline, str):
@@ -324,16 +300,6 @@ class Tuning:
             f"with the standard error over trials{self.confounds}; selectivity is eta squared."
             f"{test} (artiphys {self.version})"
         )
-
-
-def _bits_error(counts: Array) -> Array:
-    """Standard error of the plug-in information by the delta method ``(unit,)``."""
-    p = counts / counts.sum(axis=(1, 2), keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        each = np.where(p > 0, np.log2(p / (p.sum(axis=2, keepdims=True) * p.sum(axis=1, keepdims=True))), 0.0)
-    mean = (p * each).sum(axis=(1, 2))
-    var = (p * each**2).sum(axis=(1, 2)) - mean**2
-    return np.asarray(np.sqrt(np.maximum(var, 0.0) / counts.sum(axis=(1, 2))))
 
 
 def _full_turn(level: Levels, also_half: bool) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from artiphys.probes.confounds import Confounds
 from artiphys.probes.levels import Levels
 from artiphys.probes.tuned import Tuning
 from artiphys.probes.units import Units
-from artiphys.probes.welch import eta_squared, moments, permuted_welch, welch
+from artiphys.probes.welch import Moments, eta_squared, moments, permuted_welch, welch
 from artiphys.stats import Permutations, Seed, p_value, pooled_p_value
 from artiphys.version import __version__
 
@@ -93,28 +93,22 @@ def tuning_curves(
             )
         plan = Permutations.of(cell, None if groups is None else per_trial(groups, units.first, "groups"))
     removed = Confounds.of(confounds, units.first, reliability)
-    clean = _cleaner(removed)
-    parts = []
-    with tqdm(total=units.n_units, desc="tuning", unit="unit", delay=2, disable=not progress, leave=False) as bar:
-        for _, block in units.blocks():
-            mean, var, count = moments(clean(block), cell, len(counted))
-            f = welch(mean, var, count) if plan is not None else np.empty(mean.shape[1])
-            sem = np.sqrt(var / count)
-            parts.append((mean.T, sem.T, eta_squared(mean, var, count), f))
-            bar.update(mean.shape[1])
-    curves, sems, explained, observed = (np.concatenate(p) for p in zip(*parts))
+    chosen = _pool(units.n_units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
+    gather = _by_trials if units.on_disk and not removed.any else _by_units
+    mean, var, count, nulls = gather(units, cell, len(counted), _cleaner(removed), chosen, progress)
     extra = {"stimulus" if len(levels) == 1 else lv.name: lv.labels for lv in levels}
     p, scheme = None, ""
     if plan is not None:
-        p_values, pooled = _tested(units, observed, plan, clean, (int(n_permutations), seed, progress))
+        p_values, pooled = _tested(welch(mean, var, count), nulls, plan, int(n_permutations), seed)
         p = units.label(p_values)
         scheme = plan.scheme + pooled
-    labelled = units.label(curves.reshape(-1, *shape), **extra)
+    curves, sems = mean.T.reshape(-1, *shape), np.sqrt(var / count).T.reshape(-1, *shape)
+    labelled = units.label(curves, **extra)
     labelled.attrs["stimulus"] = stimulus if isinstance(stimulus, str) else " x ".join(lv.name for lv in levels)
     return Tuning(
-        curves=labelled, sem=units.label(sems.reshape(-1, *shape), **extra),
+        curves=labelled, sem=units.label(sems, **extra),
         n=xr.DataArray(counted.reshape(shape), dims=tuple(extra), coords=extra),
-        p_value=p, eta_squared=units.label(explained), kind=" x ".join(lv.kind for lv in levels),
+        p_value=p, eta_squared=units.label(eta_squared(mean, var, count)), kind=" x ".join(lv.kind for lv in levels),
         period=levels[0].period, n_permutations=int(n_permutations), scheme=scheme, seed=seed, version=__version__,
         levels=levels if len(levels) > 1 else (_renamed(levels[0]),), units=units,
         confounds=f" after {removed.values.shape[1]} confounds were regressed out" if removed.any else "",
@@ -172,31 +166,53 @@ def _cleaner(removed: Confounds) -> Any:
     return clean
 
 
-def _tested(
-    units: Units, observed: Array, plan: Permutations, clean: Any, how: tuple[int, Seed, bool]
-) -> tuple[Array, str]:
+def _pool(n_units: int, n_permutations: int) -> Array:
+    """Units whose permutations make up the null: all, or as many at random as its size allows."""
+    chosen = np.ones(n_units, dtype=bool)
+    if n_units >= POOL_FROM and n_units * n_permutations > POOL_SIZE:
+        chosen[:] = False
+        most = max(POOL_FROM, POOL_SIZE // n_permutations)
+        chosen[np.random.default_rng(0).choice(n_units, most, replace=False)] = True
+    return chosen
+
+
+def _by_units(
+    units: Units, cell: Array, n_levels: int, clean: Any, chosen: Array, progress: bool
+) -> tuple[Array, Array, Array, Iterator[Array]]:
+    """Moments ``(level, unit)``, and the activity of the chosen units, block by block of units."""
+    parts = []
+    with tqdm(total=units.n_units, desc="tuning", unit="unit", delay=2, disable=not progress, leave=False) as bar:
+        for _, block in units.blocks():
+            parts.append(moments(clean(block), cell, n_levels))
+            bar.update(block.shape[1])
+    mean, var, count = (np.concatenate(p, axis=1) for p in zip(*parts))
+    again = (clean(block)[:, chosen[where]] for where, block in units.blocks() if chosen[where].any())
+    return mean, var, count, again
+
+
+def _by_trials(
+    units: Units, cell: Array, n_levels: int, clean: Any, chosen: Array, progress: bool
+) -> tuple[Array, Array, Array, Iterator[Array]]:
+    """The same in one reading of a recording on disk, block by block of trials."""
+    gathered = Moments(n_levels, units.n_units)
+    place = np.cumsum(chosen) - 1
+    kept = np.empty((units.n_trials, int(chosen.sum())))
+    total = units.n_trials * len(units.sites)
+    with tqdm(total=total, desc="tuning", unit="trial", delay=2, disable=not progress, leave=False) as bar:
+        for rows, where, block in units.trial_blocks():
+            gathered.add(block, cell[rows], where)
+            here = chosen[where]
+            kept[rows, place[where][here]] = block[:, here]
+            bar.update(len(block))
+    return *gathered.done(), iter([kept] if kept.size else [])
+
+
+def _tested(observed: Array, blocks: Iterator[Array], plan: Permutations, n: int, seed: Seed) -> tuple[Array, str]:
     """Permutation p of every unit, and in words which null it was held against."""
-    n, seed, progress = how
     labelled = np.stack(list(plan.draw(n, seed)))
     n_levels = int(plan.labels.max()) + 1
-    pool = units.n_units >= POOL_FROM
-    chosen = np.ones(units.n_units, dtype=bool)
-    if pool and units.n_units * n > POOL_SIZE:
-        most = max(POOL_FROM, POOL_SIZE // n)
-        chosen = np.zeros(units.n_units, dtype=bool)
-        chosen[np.random.default_rng(0).choice(units.n_units, most, replace=False)] = True
-    null = np.empty((n, int(chosen.sum())))
-    start = 0
-    with tqdm(total=null.shape[1], desc="permuting", unit="unit", delay=2, disable=not progress, leave=False) as bar:
-        for where, block in units.blocks():
-            if not chosen[where].any():
-                continue
-            block = clean(block)[:, chosen[where]]
-            for place, f in permuted_welch(block, labelled, n_levels):
-                null[:, start + place.start : start + place.start + f.shape[1]] = f
-                bar.update(f.shape[1])
-            start += block.shape[1]
-    if not pool:
+    null = np.concatenate([f for block in blocks for _, f in permuted_welch(block, labelled, n_levels)], axis=1)
+    if len(observed) < POOL_FROM:
         if 1 / (n + 1) > 0.05:
             warnings.warn(f"{n} permutations: p cannot fall below {1 / (n + 1):.2g}", stacklevel=3)
         return p_value(observed, null), ""

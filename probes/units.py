@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from artiphys.probes.activity import BLOCK_BYTES, as_sites, unit_blocks
+from artiphys.probes.activity import BLOCK_BYTES, as_sites, loaded, unit_blocks
 
 Array = np.ndarray[Any, Any]
 
@@ -48,6 +48,25 @@ class Units:
             for place, values in unit_blocks(data, n_bytes):
                 yield slice(start + place.start, start + place.stop), values
             start += math.prod(data.shape[1:])
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the activity is read from disk, trial by trial as it was recorded."""
+        return not all(data.variable._in_memory for data in self.sites.values())
+
+    def trial_blocks(self, n_bytes: int = BLOCK_BYTES) -> Iterator[tuple[slice, slice, Array]]:
+        """Blocks ``(trial, unit)`` of all units of a site: their trials, their place among all units, and values.
+
+        A recording on disk is stored by trials, so that this reads it once.
+        """
+        start = 0
+        for data in self.sites.values():
+            n_units = math.prod(data.shape[1:])
+            step = max(1, n_bytes // (8 * n_units))
+            for first in range(0, self.n_trials, step):
+                values = loaded(data.isel(trial=slice(first, first + step)))
+                yield slice(first, first + len(values)), slice(start, start + n_units), values.reshape(len(values), -1)
+            start += n_units
 
     def label(self, values: Array, **extra: Any) -> xr.DataArray:
         """``(unit, *extra)`` as ``(*site axes, *extra)``; ``extra`` maps further axes to their labels."""

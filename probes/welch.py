@@ -25,6 +25,35 @@ def moments(flat: Array, level: Array, n: int) -> tuple[Array, Array, Array]:
     return mean + centre, var, count
 
 
+class Moments:
+    """Mean, variance and count of every level, gathered block by block of trials."""
+
+    def __init__(self, n_levels: int, n_units: int) -> None:
+        self.first, self.second, self.count = np.zeros((3, n_levels, n_units))
+        self.centre = np.full(n_units, np.nan)
+
+    def add(self, flat: Array, level: Array, place: slice) -> None:
+        """A block ``(trial, unit)`` of the units at ``place``, padding being NaN."""
+        known = ~np.isnan(flat)
+        new = np.isnan(self.centre[place])
+        if new.any():  # any value near the mean will do, so that squares stay small
+            mean = np.nansum(flat, axis=0) / np.maximum(known.sum(axis=0), 1)
+            self.centre[place] = np.where(new & known.any(axis=0), mean, self.centre[place])
+        moved = np.where(known, flat - self.centre[place], 0.0)
+        member = (level == np.arange(len(self.first))[:, None]).astype(float)
+        self.first[:, place] += member @ moved
+        self.second[:, place] += member @ moved**2
+        self.count[:, place] += member @ known
+
+    def done(self) -> tuple[Array, Array, Array]:
+        """As `moments`."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = self.first / self.count
+            var = np.maximum(self.second - self.count * mean**2, 0.0) / (self.count - 1)
+        var[var < 1e-24 * (1 + mean**2)] = 0.0
+        return mean + self.centre, var, self.count
+
+
 def _centred(flat: Array) -> tuple[Array, Array | None, Array]:
     """Activity centred over trials (a variance from raw squares loses all digits where the mean is large)."""
     known = ~np.isnan(flat)

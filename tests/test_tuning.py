@@ -11,6 +11,7 @@ from scipy.stats import f_oneway
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, StatisticsError
+from artiphys.probes.units import Units
 from artiphys.stats import Permutations, false_discovery, p_value, pooled_p_value
 
 
@@ -285,6 +286,28 @@ def test_recordings_are_strung_together_and_memory_is_bounded(monkeypatch: pytes
         assert max(b.nbytes for _, b in blocks) <= max(most, 240)
         np.testing.assert_array_equal(np.concatenate([b for _, b in blocks], axis=1), x.values.reshape(30, -1))
     assert whole.p_value is not None
+
+
+def test_a_recording_on_disk_is_read_once_and_gives_the_same(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = ap.toys.load("suppressor")
+    options: dict[str, Any] = {"n_permutations": 30, "seed": 0, "progress": False}
+    rec = ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"])
+    ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"], out=tmp_path / "a.zarr", progress=False)
+    monkeypatch.setattr("artiphys.probes.tuning.POOL_FROM", 2)
+    memory = ap.tuning_curves(rec, "label", **options)
+    read: list[Any] = []
+    whole = Units.trial_blocks
+
+    def counted(self: Units) -> Any:
+        for block in whole(self, 8 * 2 * 50):
+            read.append(block)
+            yield block
+
+    monkeypatch.setattr(Units, "trial_blocks", counted)
+    disk = ap.tuning_curves(ap.Recording.open(tmp_path / "a.zarr"), "label", **options)
+    assert sum(b[2].size for b in read) == 200 * 3 and len(read) == 4 + 2
+    for one, other in ((memory.curves, disk.curves), (memory.sem, disk.sem), (memory.p_value, disk.p_value)):
+        np.testing.assert_allclose(one, other, rtol=1e-9)  # type: ignore[arg-type]
 
 
 def test_angles_in_the_wrong_unit_are_noticed() -> None:

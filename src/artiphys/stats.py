@@ -215,6 +215,20 @@ def _arrangements(labels: Array) -> float:
     return math.inf if log > math.log(1e15) else float(round(math.exp(log)))
 
 
+def brief(values: Any) -> str:
+    """One number or the range of many, for a line that describes a result.
+
+    >>> brief(0.5), brief(np.array([0.25, 0.75]))
+    ('0.5', '0.25 to 0.75')
+    """
+    flat = np.asarray(values, dtype=float).ravel()
+    known = flat[~np.isnan(flat)]
+    if not len(known):
+        return "nan"
+    low, high = f"{known.min():.3g}", f"{known.max():.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
 def span(low: Any, high: Any) -> str:
     """A range of counts in words.
 
