@@ -13,7 +13,7 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.activity import per_trial
+from artiphys.probes.activity import BLOCK_BYTES, per_trial
 from artiphys.probes.confounds import Confounds
 from artiphys.probes.levels import Levels
 from artiphys.probes.tuned import Tuning
@@ -93,7 +93,7 @@ def tuning_curves(
             )
         plan = Permutations.of(cell, None if groups is None else per_trial(groups, units.first, "groups"))
     removed = Confounds.of(confounds, units.first, reliability)
-    chosen = _pool(units.n_units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
+    chosen = _pool(units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
     gather = _by_trials if units.on_disk and not removed.any else _by_units
     mean, var, count, nulls = gather(units, cell, len(counted), _cleaner(removed), chosen, progress)
     extra = {"stimulus" if len(levels) == 1 else lv.name: lv.labels for lv in levels}
@@ -166,13 +166,13 @@ def _cleaner(removed: Confounds) -> Any:
     return clean
 
 
-def _pool(n_units: int, n_permutations: int) -> Array:
-    """Units whose permutations make up the null: all, or as many at random as its size allows."""
-    chosen = np.ones(n_units, dtype=bool)
-    if n_units >= POOL_FROM and n_units * n_permutations > POOL_SIZE:
+def _pool(units: Units, n_permutations: int) -> Array:
+    """Units whose permutations make up the null: all, or as many at random as its size and memory allow."""
+    chosen = np.ones(units.n_units, dtype=bool)
+    most = max(POOL_FROM, min(POOL_SIZE // n_permutations, BLOCK_BYTES // (8 * units.n_trials)))
+    if units.n_units > most:
         chosen[:] = False
-        most = max(POOL_FROM, POOL_SIZE // n_permutations)
-        chosen[np.random.default_rng(0).choice(n_units, most, replace=False)] = True
+        chosen[np.random.default_rng(0).choice(units.n_units, most, replace=False)] = True
     return chosen
 
 

@@ -1,6 +1,6 @@
 """Peak memory of the probes on a recording of several gigabytes that lies on disk.
 
-    python tests/benchmarks/probe_memory.py [--gigabytes 4]
+    python tests/benchmarks/probe_memory.py [--gigabytes 4] [--analyses tuning_curves decode]
 
 Each probe runs in a process of its own, beside one that only opens the recording.
 """
@@ -70,11 +70,13 @@ def main() -> None:
     """Print the peak of each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gigabytes", type=float, default=4.0)
-    gigabytes = parser.parse_args().gigabytes
+    parser.add_argument("--analyses", nargs="*", choices=list(analyses()), default=list(analyses()))
+    chosen = parser.parse_args()
+    gigabytes = chosen.gigabytes
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         path = recorded(Path(folder), gigabytes)
-        for name in analyses():
+        for name in chosen.analyses:
             queue = context.Queue()
             process = context.Process(target=run, args=(path, name, queue))
             process.start()
