@@ -12,6 +12,7 @@ from artiphys.errors import InputError, unknown
 
 Array = np.ndarray[Any, Any]
 BLOCK_BYTES = 2**28  # of float64 activity held at once, so that a recording may be larger than memory
+LARGEST = 1e140  # beyond this, squares overflow; below its inverse they vanish
 
 
 def as_activity(activity: Any) -> xr.DataArray:
@@ -81,6 +82,12 @@ def loaded(part: xr.DataArray) -> Array:
         n = int(bad.reshape(len(bad), -1).any(axis=1).sum())
         if n:
             raise InputError(f"activity is NaN or infinite on {n} of {len(bad)} trials; leave these out first")
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+        raise InputError(
+            f"activity reaches {largest:.2g}, whose square no number holds; give it in other units, such as "
+            "activity / abs(activity).max()"
+        )
     return values
 
 

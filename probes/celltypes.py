@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.tuned import Tuning
+from artiphys.stats import Seed, whole_seed
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -82,7 +83,7 @@ def cell_types(
     max_types: int = 5,
     alpha: float = 0.05,
     n_null: int = 100,
-    seed: int = 0,
+    seed: Seed = 0,
     standardise: bool = False,
     progress: bool = True,
 ) -> CellTypes:
@@ -118,6 +119,7 @@ def cell_types(
     >>> cell_types(two, max_types=3, n_null=40).n_types
     2
     """
+    seed = whole_seed(seed)
     table = _table(features)
     n, p = table.shape
     if not 2 <= max_types <= n // 5:
@@ -187,7 +189,7 @@ def _table(features: Any) -> pd.DataFrame:
     bad = ~np.isfinite(table.to_numpy()).all(axis=1)
     if bad.any():
         raise InputError(f"features are NaN or infinite in {int(bad.sum())} of {len(table)} units; leave these out")
-    still = [str(c) for c in table.columns if table[c].std(ddof=0) <= 1e-12 * (1 + table[c].abs().max())]
+    still = [str(c) for c in table.columns if table[c].std(ddof=0) <= 1e-12 * table[c].abs().max()]
     if still:
         raise InputError(f"the features {still[:3]} are constant; leave these out")
     return table

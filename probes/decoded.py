@@ -117,7 +117,7 @@ class Decoding:
     readouts: Mapping[str | None, Readout] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        at = " x ".join(f"{size} {dim}" for dim, size in self.score.sizes.items())
+        at = " x ".join(f"{size} {dim}{'s' * (size != 1)}" for dim, size in self.score.sizes.items())
         p = "" if self.p_value is None else f", p {brief(self.p_value)}"
         where = f" at {at}" if at else ""
         found = f"{self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"

@@ -21,6 +21,7 @@ from artiphys.probes.crossvalidation import CrossValidation
 from artiphys.probes.decoded import Decoding, Readout
 from artiphys.probes.readers import check_estimator, reader_of
 from artiphys.probes.task import Task
+from artiphys.stats import Seed, whole_seed
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +33,7 @@ def decode(
     cv: Any = 5,
     groups: Any = None,
     n_permutations: int = 200,
-    seed: int = 0,
+    seed: Seed = 0,
     *,
     alphas: Sequence[float] | None = None,
     across: Any = None,
@@ -96,6 +97,7 @@ def decode(
         if not isinstance(count, (int, np.integer)) or count < 0:
             raise InputError(f"{name} came as {count!r}; wanted a whole number, 0 or more")
     check_estimator(estimator)
+    seed = whole_seed(seed)
     task = Task.of(labels, first, estimator, cv, groups, seed)
     reader = reader_of(estimator, task, alphas)
     crossing = Crossing.of(across, first, task)

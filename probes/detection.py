@@ -21,7 +21,16 @@ from artiphys.probes.signal_detection import SignalDetection, signal_detection
 from artiphys.probes.task import groups_of
 from artiphys.probes.tuning import POOL_FROM, POOL_SIZE
 from artiphys.probes.units import Units
-from artiphys.stats import Permutations, brief, check_confidence, false_discovery, p_value, pooled_p_value
+from artiphys.stats import (
+    Permutations,
+    Seed,
+    brief,
+    check_confidence,
+    false_discovery,
+    p_value,
+    pooled_p_value,
+    whole_seed,
+)
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -116,7 +125,10 @@ class Detection:
 
         A number, or one a unit; rates, d', criterion and likelihood ratio of each unit.
         """
-        level = np.broadcast_to(np.asarray(threshold, dtype=float), self.auc.shape).ravel()
+        given = np.asarray(threshold, dtype=float)
+        if given.ndim and given.shape != self.auc.shape:
+            raise InputError(f"threshold came with shape {given.shape}; wanted a number, or {self.auc.shape}")
+        level = np.broadcast_to(given, self.auc.shape).ravel()
         counts = np.concatenate(
             [[(x[self.labels == k] > level[where]).sum(axis=0) for k in (1, 0)] for where, x in self.units.blocks()],
             axis=1,
@@ -160,7 +172,7 @@ def detectability(
     within: Any = None,
     groups: Any = None,
     n_permutations: int = 200,
-    seed: int = 0,
+    seed: Seed = 0,
     progress: bool = True,
 ) -> Detection:
     """d', AUC and their intervals of every unit, for two conditions.
@@ -189,6 +201,7 @@ def detectability(
     [0.78, 0.61]
     """
     units = Units.of(activity)
+    seed = whole_seed(seed)
     y, noise_name, signal_name = _two(per_trial(labels, units.first, "labels"), signal)
     if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
         raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")

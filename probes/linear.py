@@ -58,12 +58,15 @@ class Linear:
 
 
 def standard(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over trials of ``(place, trial, feature)``; 1 for constant features."""
+    """Mean and standard deviation over trials of ``(place, trial, feature)``; infinite for constant features.
+
+    Divided by it, what rounding leaves of a constant feature is 0, and so is its weight.
+    """
     mean = x.mean(dim=1)
     sd = x.std(dim=1, correction=0)
     # A feature that only rounding makes vary is constant; dividing by its sd would blow rounding up.
     tiny = 10 * torch.finfo(x.dtype).eps * x.shape[1] ** 0.5 * mean.abs()
-    return mean, torch.where((sd <= tiny) | (sd == 0), 1.0, sd)
+    return mean, torch.where((sd <= tiny) | (sd == 0), torch.inf, sd)
 
 
 def coded(targets: Array, n_classes: int) -> Tensor:

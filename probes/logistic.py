@@ -72,22 +72,23 @@ class Logistic:
             weight = (member * (n / (classes * member.sum(dim=0)))).sum(dim=2)
         bound = 0.5 * float(weight.max()) * (z.mT @ z) + torch.diag(penalty + 1e-9 * n)
         factor = torch.linalg.cholesky(bound)
+        shape = (targets, classes)
         w = z.new_zeros(len(z), z.shape[2], targets * classes)
-        ahead, momentum = w, 1.0
+        ahead, momentum = w, z.new_ones(len(z), targets)
         flat = member.flatten(1)
         scaled = weight.repeat_interleave(classes, dim=1)
         for _ in range(MAX_STEPS):
-            odds = torch.unflatten(z @ ahead, 2, (targets, classes)).softmax(dim=3).flatten(2)
+            odds = torch.unflatten(z @ ahead, 2, shape).softmax(dim=3).flatten(2)
             slope = z.mT @ (scaled * (odds - flat)) + penalty[:, None] * ahead
             if float(slope.abs().max()) < PRECISION * n:
                 break
             new = ahead - torch.cholesky_solve(slope, factor)
-            uphill = (slope * (new - w)).sum(dim=(1, 2)) > 0  # momentum that points uphill starts afresh
-            next_momentum = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-            if bool(uphill.any()):
-                next_momentum = 1.0
-            ahead = new + ((momentum - 1) / next_momentum) * (new - w) if next_momentum > 1 else new
-            w, momentum = new, next_momentum
+            # Each label set has its own momentum, which starts afresh where it points uphill.
+            uphill = torch.unflatten(slope * (new - w), 2, shape).sum(dim=(1, 3)) > 0
+            after = torch.where(uphill, 1.0, (1 + (1 + 4 * momentum**2).sqrt()) / 2)
+            push = torch.where(uphill, 0.0, (momentum - 1) / after)
+            ahead = new + push.repeat_interleave(classes, dim=1)[:, None] * (new - w)
+            w, momentum = new, after
         else:
             warnings.warn("logistic readouts did not converge; scale activity or lower C", stacklevel=6)
-        return torch.unflatten(ahead, 2, (targets, classes))
+        return torch.unflatten(ahead, 2, shape)

@@ -86,11 +86,11 @@ def _windows(axes: dict[str, int], axis: str | Sequence[str], size: Any, step: i
             raise InputError(unknown("axis", name, list(axes)))
     if size is None:
         size = [1 if name in WHOLE else min(10, axes[name]) for name in along]
-    sizes = [size] * len(along) if isinstance(size, (int, np.integer)) else list(size)
+    sizes = [size] * len(along) if np.ndim(size) == 0 else list(size)
     if len(sizes) != len(along):
         raise InputError(f"size has {len(sizes)} entries for {len(along)} axes")
     for name, s in zip(along, sizes):
-        if not 1 <= s <= axes[name]:
+        if not isinstance(s, (int, np.integer)) or not 1 <= s <= axes[name]:
             raise InputError(f"size came as {s} for {axes[name]} entries of {name!r}; wanted 1 to {axes[name]}")
     if step is not None and step < 1:
         raise InputError(f"step came as {step}; wanted at least 1")

@@ -76,7 +76,7 @@ def _fitted(y: Array, x: Array, weight: Array, period: float | None) -> dict[str
     gain = (weight * template * centred).sum(axis=1) / size**2
     with np.errstate(invalid="ignore", divide="ignore"):
         explained = np.where(power > 0, (gain * size) ** 2 / power, np.nan)
-    flat = ~(power > 1e-20 * (1 + level**2)) | (gain <= 0)
+    flat = ~(power > 1e-24 * (y**2).max(axis=1)) | (gain <= 0)
     found = {
         "preferred": mu if period is None else low + (mu - low) % period,
         "width": width,

@@ -101,7 +101,10 @@ def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Rea
     if alphas is not None and estimator not in (None, "ridge"):
         raise InputError("alphas are the penalties of the ridge readout; give them with estimator='ridge' only")
     if estimator in (None, "ridge"):
-        grid = tuple(float(a) for a in (ALPHAS if alphas is None else np.atleast_1d(alphas)))
+        given = np.atleast_1d(ALPHAS if alphas is None else np.asarray(alphas))
+        if given.dtype.kind not in "iuf":
+            raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
+        grid = tuple(float(a) for a in given)
         if not grid or not all(np.isfinite(a) and a > 0 for a in grid):
             raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
         return Ridge(task.n_classes, grid)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.errors import StatisticsError
 from artiphys.probes.linear import Linear, coded
 from artiphys.probes.shrinkage import Shared
 
@@ -81,6 +82,11 @@ class Ridge:
             guess = shared.solution(kept).predicted(shared.z[:, held])  # (place, held, column, alpha)
             left = (y[held].flatten(1)[None, :, :, None] - guess) ** 2
             errors.append(torch.unflatten(left.mean(dim=1), 1, y.shape[1:]).mean(dim=2))  # (place, target, alpha)
+        if not errors:
+            raise StatisticsError(
+                "no other fold tests trials of a training part, so no penalty can be chosen inside it; give one, "
+                "alphas=[1.0], or use folds that test every trial"
+            )
         return torch.stack(errors).mean(dim=0).argmin(dim=-1)
 
     def _readout(self, shared: Shared, y: Tensor, train: Array, chosen: Tensor) -> Linear:

@@ -20,7 +20,7 @@ from artiphys.probes.crossvalidation import CrossValidation
 from artiphys.probes.neighbourhoods import neighbourhoods as made_neighbourhoods
 from artiphys.probes.readers import check_estimator, reader_of
 from artiphys.probes.task import Task
-from artiphys.stats import brief, max_statistic_p_value, nadeau_bengio, p_value, t_interval
+from artiphys.stats import Seed, brief, max_statistic_p_value, nadeau_bengio, p_value, t_interval, whole_seed
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -138,7 +138,7 @@ def searchlight(
     cv: Any = 5,
     groups: Any = None,
     n_permutations: int = 200,
-    seed: int = 0,
+    seed: Seed = 0,
     *,
     size: int | Sequence[int] | None = None,
     step: int | None = None,
@@ -177,6 +177,7 @@ def searchlight(
     if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
         raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
     check_estimator(estimator)
+    seed = whole_seed(seed)
     task = Task.of(labels, first, estimator, cv, groups, seed)
     if alphas is None and estimator in (None, "ridge"):
         alphas = (1.0,)

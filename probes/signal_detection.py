@@ -75,10 +75,12 @@ def signal_detection(
     >>> round(float(s.d_prime), 3), round(float(s.criterion), 3), round(float(s.likelihood_ratio), 3)
     (1.0, 0.0, 1.0)
     """
-    counts = [np.asarray(c, dtype=float) for c in (hits, misses, false_alarms, correct_rejections)]
-    if any(not np.isfinite(c).all() or (c < 0).any() for c in counts):
+    counts = [np.asarray(c) for c in (hits, misses, false_alarms, correct_rejections)]
+    if any(c.dtype.kind not in "biuf" for c in counts) or any(
+        not np.isfinite(c).all() or (c < 0).any() for c in counts
+    ):
         raise InputError("counts of hits, misses, false alarms and correct rejections must be 0 or more")
-    hit, miss, alarm, rejection = counts
+    hit, miss, alarm, rejection = (c.astype(float) for c in counts)
     if ((hit + miss) == 0).any() or ((alarm + rejection) == 0).any():
         raise InputError("there are no signal trials, or no noise trials")
     if correction not in CORRECTIONS:

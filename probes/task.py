@@ -56,6 +56,12 @@ class Task:
         regress = number if known else is_regressor(estimator)
         member = groups_of(groups, data)
         classes = None
+        if regress and known and len(np.unique(y)) == 2:
+            warnings.warn(
+                "labels are numbers (floats) of two values and are regressed; if they are classes, give them as "
+                "integers: labels.astype(int)",
+                stacklevel=3,
+            )
         if not regress:
             y, classes = _encoded(y)
         folds = _folds(y, member, cv, regress, seed)

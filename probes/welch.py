@@ -21,8 +21,13 @@ def moments(flat: Array, level: Array, n: int) -> tuple[Array, Array, Array]:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (member @ moved) / count
         var = np.maximum(member @ moved**2 - count * mean**2, 0.0) / (count - 1)
-    var[var < 1e-24 * (1 + mean**2)] = 0.0
-    return mean + centre, var, count
+    return mean + centre, _still(mean, var, centre), count
+
+
+def _still(mean: Array, var: Array, centre: Array) -> Array:
+    """Variances ``(level, unit)``, 0 where only rounding makes activity vary; means are from ``centre`` on."""
+    size = centre**2 + np.nanmax(mean**2, axis=0, initial=0.0)
+    return np.where(var < 1e-24 * size, 0.0, var)
 
 
 class Moments:
@@ -50,8 +55,7 @@ class Moments:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = self.first / self.count
             var = np.maximum(self.second - self.count * mean**2, 0.0) / (self.count - 1)
-        var[var < 1e-24 * (1 + mean**2)] = 0.0
-        return mean + self.centre, var, self.count
+        return mean + self.centre, _still(mean, var, self.centre), self.count
 
 
 def _centred(flat: Array) -> tuple[Array, Array | None, Array]:
@@ -117,7 +121,7 @@ def _welch(mean: torch.Tensor, var: torch.Tensor, count: torch.Tensor) -> torch.
     silent = (var == 0).any(dim=1)  # noiseless: any difference is infinite, none is 0
     if not bool(silent.any()):
         return f
-    differs = mean.amax(dim=1) - mean.amin(dim=1) > 1e-12 * (1 + mean.abs().amax(dim=1))
+    differs = mean.amax(dim=1) - mean.amin(dim=1) > 1e-12 * mean.abs().amax(dim=1)
     return torch.where(silent, torch.where(differs, torch.inf, 0.0), f)
 
 
@@ -128,4 +132,5 @@ def eta_squared(mean: Array, var: Array, count: Array) -> Array:
     within = np.nansum(np.where(count > 1, var * (count - 1), 0.0), axis=0)
     total = between + within
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 1e-20 * (1 + grand**2), between / total, 0.0)
+        size = count.sum(axis=0) * np.nanmax(mean**2, axis=0, initial=0.0)
+        return np.where(total > 1e-24 * size, between / total, 0.0)  # not where only rounding makes it vary

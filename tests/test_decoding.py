@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
+from sklearn.model_selection import LeaveOneGroupOut, TimeSeriesSplit, cross_val_score
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, InputError, StatisticsError
@@ -273,3 +273,46 @@ def test_a_recording_on_disk_is_read_in_parts(tmp_path: Any, monkeypatch: pytest
     parts = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), np.arange(40) % 2, n_permutations=10)
     np.testing.assert_array_equal(whole.null, parts.null)
     np.testing.assert_array_equal(whole.weights(), parts.weights())
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e-100, 1e100])
+def test_units_of_measurement_do_not_matter(scale: float) -> None:
+    """Tesla or femtotesla: every probe says the same."""
+    x, y = noisy(60, (4,), 0)
+    x[:, 3] = 2.0  # constant
+    angle = np.arange(60) % 6 * 60.0
+    for estimator in ("ridge", "lda", "logistic"):
+        one, other = (ap.decode(x * s, y, estimator, n_permutations=10) for s in (1.0, scale))
+        np.testing.assert_array_equal(one.folds, other.folds)
+        np.testing.assert_array_equal(one.null, other.null)
+    for s in (y, angle):
+        options: dict[str, Any] = {"circular": s is angle, "period": 360, "n_permutations": 20, "seed": 0}
+        tunings = [ap.tuning_curves(x * k, s, **options) for k in (1.0, scale)]
+        np.testing.assert_allclose(tunings[0].selectivity(), tunings[1].selectivity(), atol=1e-12)
+        np.testing.assert_array_equal(tunings[0].p_value, tunings[1].p_value)
+        np.testing.assert_allclose(tunings[0].preferred(), tunings[1].preferred(), rtol=1e-6)
+    np.testing.assert_allclose(tunings[0].fit()["width"], tunings[1].fit()["width"], rtol=1e-5)
+    found = [ap.detectability(x * s, y, n_permutations=20) for s in (1.0, scale)]
+    for what in ("auc", "d_prime", "d_a", "p_value"):
+        np.testing.assert_allclose(getattr(found[0], what), getattr(found[1], what))
+
+
+def test_activity_that_squares_cannot_hold_is_refused() -> None:
+    x, y = noisy(60, (4,), 0)
+    for analysis in (ap.decode, ap.searchlight, ap.tuning_curves, ap.detectability):
+        for scale in (1e200, 1e-200):
+            with pytest.raises(InputError, match="other units"):
+                analysis(x * scale, y)
+
+
+def test_seeds_splitters_and_float_classes() -> None:
+    x, y = noisy(60, (4,), 0)
+    one = ap.decode(x, y, n_permutations=10, seed=np.random.default_rng(3))
+    assert one.seed == int(np.random.default_rng(3).integers(2**31))
+    with pytest.raises(StatisticsError, match="seed came as 'a'"):
+        ap.decode(x, y, seed="a")  # type: ignore[arg-type]
+    with pytest.raises(StatisticsError, match="give one, alphas"):
+        ap.decode(x, y, cv=TimeSeriesSplit(4))
+    assert ap.decode(x, y, cv=TimeSeriesSplit(4), alphas=[1.0], n_permutations=0).predictions is None
+    with pytest.warns(UserWarning, match="are regressed"):
+        assert ap.decode(x, y.astype(float), n_permutations=0).metric == "R squared"
