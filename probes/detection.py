@@ -290,10 +290,12 @@ def _d_prime(x: Array, y: Array, strata: list[Array]) -> tuple[Array, Array, Arr
     spread = var1 / n1 + var0 / n0
     with np.errstate(invalid="ignore", divide="ignore"):
         d, d_a = difference / np.sqrt(pooled), difference / np.sqrt(mixed)
-        of_pooled = (2 * df1 * var1**2 + 2 * df0 * var0**2) / (df1 + df0) ** 2
-        of_mixed = (2 * var1**2 / df1 + 2 * var0**2 / df0) / 4
-        error = np.sqrt(spread / pooled + d**2 * of_pooled / (4 * pooled**2))
-        error_a = np.sqrt(spread / mixed + d_a**2 * of_mixed / (4 * mixed**2))
+        # Relative variances, whose squares cannot overflow.
+        share1, share0, mixed1, mixed0 = var1 / pooled, var0 / pooled, var1 / mixed, var0 / mixed
+        of_pooled = (2 * df1 * share1**2 + 2 * df0 * share0**2) / (df1 + df0) ** 2
+        of_mixed = (2 * mixed1**2 / df1 + 2 * mixed0**2 / df0) / 4
+        error = np.sqrt(spread / pooled + d**2 * of_pooled / 4)
+        error_a = np.sqrt(spread / mixed + d_a**2 * of_mixed / 4)
     still = (pooled == 0) & (difference == 0)  # constant units
     return np.where(still, 0.0, d), error, np.where(still, 0.0, d_a), error_a
 
