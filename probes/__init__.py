@@ -3,7 +3,8 @@
 from artiphys.probes.celltypes import CellTypes, cell_types
 from artiphys.probes.decoded import Decoding
 from artiphys.probes.decoding import decode
-from artiphys.probes.detection import Detection, detectability
+from artiphys.probes.detected import Detection
+from artiphys.probes.detection import detectability
 from artiphys.probes.information import Information, information
 from artiphys.probes.neighbourhoods import neighbourhoods
 from artiphys.probes.population import Population

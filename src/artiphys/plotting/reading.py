@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from artiphys.probes.celltypes import CellTypes
     from artiphys.probes.decoded import Decoding
-    from artiphys.probes.detection import Detection
+    from artiphys.probes.detected import Detection
     from artiphys.probes.searchlight import Searchlight
     from artiphys.probes.tuned import Tuning
 
