@@ -12,7 +12,7 @@ from artiphys.errors import InputError
 from artiphys.probes.crossing import Crossing
 from artiphys.probes.decoded import Decoding, Readout
 from artiphys.probes.task import Task
-from artiphys.stats import max_statistic_p_value, nadeau_bengio, p_value
+from artiphys.stats import Permutations, max_statistic_p_value, nadeau_bengio, p_value
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -22,7 +22,7 @@ def assembled(
     task: Task,
     parts: Mapping[str | None, Readout],
     crossing: Crossing,
-    scheme: str,
+    plan: Permutations | None,
     permuted: tuple[int, int],
     estimator: str,
 ) -> Decoding:
@@ -45,7 +45,9 @@ def assembled(
         control=give(controls, "control") if len(controls) else None,
         confusion=_confusion(task, parts, give) if crossing.none and task.classes is not None else None,
         predictions=_predictions(task, parts, give) if crossing.none else None,
-        metric=task.metric, n_trials=len(task.y), n_permutations=n_permutations, scheme=scheme, seed=seed,
+        metric=task.metric, n_trials=len(task.y), n_permutations=n_permutations, seed=seed,
+        scheme=plan.scheme if plan else "", n_distinct=plan.n_distinct if plan else np.nan,
+        smallest_p=plan.smallest_p(n_permutations) if plan else np.nan,
         estimator=estimator, version=__version__, classes=task.classes, readouts=parts,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from artiphys.probes.information import Information, information
 from artiphys.probes.linear import Linear
 from artiphys.probes.readers import Estimators
 from artiphys.probes.transfer import Transfer, transferred
-from artiphys.stats import brief, check_confidence, t_interval
+from artiphys.stats import Seed, brief, check_confidence, t_interval, whole_seed
 
 Array = np.ndarray[Any, Any]
 
@@ -91,8 +91,8 @@ class Decoding:
         Held-out predictions, where every trial is tested once.
     control : DataArray ``(control, ...)`` or None
         Scores of the control tasks.
-    n_distinct : float
-        Number of distinct permutations.
+    n_distinct, smallest_p : float
+        Number of distinct permutations, and the smallest p that can be attained.
     """
 
     score: xr.DataArray
@@ -113,6 +113,8 @@ class Decoding:
     confusion: xr.DataArray | None = None
     predictions: xr.DataArray | None = None
     control: xr.DataArray | None = None
+    n_distinct: float = np.nan
+    smallest_p: float = np.nan
     classes: Array | None = None
     readouts: Mapping[str | None, Readout] = field(default_factory=dict, repr=False, compare=False)
 
@@ -150,35 +152,45 @@ class Decoding:
             raise StatisticsError("information needs a confusion matrix: classes, and no across=")
         return information(self.confusion, method)
 
-    def weights(self, site: str | None = None) -> xr.DataArray:
-        """Weights of the reader fitted on all trials, for activity in its own units."""
-        readout, linear = self._linear(site)
+    @property
+    def weights(self) -> xr.DataArray:
+        """Weights of the reader fitted on all trials, for activity in its own units: ``([time,] *site axes[, class])``.
+
+        Of one site; of several choose one by `at`.
+        """
+        readout, linear = self._linear()
         return readout.labelled(np.concatenate([m.weights[:, :, 0].cpu().numpy() for m in linear]), self.classes)
 
-    def patterns(self, site: str | None = None) -> xr.DataArray:
-        """Haufe patterns: where the signal is, rather than how it is read out."""
-        readout, _ = self._linear(site)
+    @property
+    def patterns(self) -> xr.DataArray:
+        """Haufe patterns: where the signal is, rather than how it is read out; axes as of `weights`."""
+        readout, _ = self._linear()
         return readout.labelled(
             np.concatenate([p.cpu().numpy() for p in readout.patterns if p is not None]), self.classes
         )
 
-    def _linear(self, site: str | None) -> tuple[Readout, list[Linear]]:
-        readout = self.readout(site)
+    def _linear(self) -> tuple[Readout, list[Linear]]:
+        if len(self.readouts) > 1:
+            raise InputError(f"weights are of one site; choose one, such as decoded.at({next(iter(self.readouts))!r})")
+        readout = next(iter(self.readouts.values()))
         linear = readout.linear(0 if self.classes is None else len(self.classes))
         if not linear:
             raise StatisticsError(f"{self.estimator} has no weights, one a unit; use a linear reader")
         return readout, linear
 
-    def readout(self, site: str | None = None) -> Readout:
-        """What was found at one site; the only one if none is named."""
-        if site is None and len(self.readouts) == 1:
-            return next(iter(self.readouts.values()))
+    def at(self, site: str) -> Decoding:
+        """The same of one site. p corrected stays corrected for all of them."""
         if site not in self.readouts:
-            raise InputError("name one site: " + unknown("site", site, [str(s) for s in self.readouts]))
-        return self.readouts[site]
+            raise InputError(unknown("site", site, [str(s) for s in self.readouts if s is not None]))
+        chosen = {
+            f.name: getattr(self, f.name).sel(site=site, drop=True)
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), xr.DataArray)
+        }
+        return replace(self, **chosen, readouts={None: self.readouts[site]})
 
     def transfer(
-        self, activity: Any, labels: Any, groups: Any = None, n_permutations: int = 200, *, seed: int = 0
+        self, activity: Any, labels: Any, groups: Any = None, n_permutations: int = 200, *, seed: Seed = 0
     ) -> Transfer:
         """Read another recording with the reader fitted on this one (diagnostic readout); nothing is fitted anew.
 
@@ -190,7 +202,7 @@ class Decoding:
         groups : array or str, optional
             Trials of one group share a source; errors and permutations follow it.
         """
-        return transferred(self, activity, labels, groups, n_permutations, seed)
+        return transferred(self, activity, labels, groups, n_permutations, whole_seed(seed))
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row a site and time: score, error, chance, p."""
@@ -214,7 +226,7 @@ class Decoding:
         """A paragraph fit for a methods section."""
         null = (
             f" The null distribution came from {self.n_permutations} permutations of the labels ({self.scheme}; "
-            f"smallest attainable p {1 / (self.n_permutations + 1):.2g}); folds were fixed."
+            f"smallest attainable p {self.smallest_p:.2g}); folds were fixed."
             if self.n_permutations
             else ""
         )

@@ -38,6 +38,7 @@ def decode(
     alphas: Sequence[float] | None = None,
     across: Any = None,
     confounds: Any = None,
+    exchange: str | None = None,
     control: Any = None,
     n_controls: int = 20,
     progress: bool = True,
@@ -69,6 +70,9 @@ def decode(
         condition and test on those of every other. Folds are kept, so that the diagonal is cross-validated too.
     confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
         Removed from activity by linear regression fitted on the training part of each fold.
+    exchange : "trials", "within groups" or "shift", optional
+        How labels are exchanged, where the design does not say it. "shift" is for trials in their order in time whose
+        labels and activity change slowly: labels are turned round the trials, and folds are blocks of trials.
     control : array ``(trial,)`` or str, optional
         Stimulus types for control tasks: each type gets a random label, ``n_controls`` times, and selectivity
         is the score minus the control's (Hewitt & Liang 2019, Designing and Interpreting Probes with Control
@@ -98,13 +102,12 @@ def decode(
             raise InputError(f"{name} came as {count!r}; wanted a whole number, 0 or more")
     check_estimator(estimator)
     seed = whole_seed(seed)
-    task = Task.of(labels, first, estimator, cv, groups, seed)
+    task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
     reader = reader_of(estimator, task, alphas)
     crossing = Crossing.of(across, first, task)
-    targets, scheme = [task.y], ""
+    targets, plan = [task.y], None
     if n_permutations:
         plan = task.permutations()
-        scheme = plan.scheme
         targets += list(plan.draw(int(n_permutations), seed))
     if control is not None:
         targets += control_labels(per_trial(control, first, "control"), task, int(n_controls), seed)
@@ -113,7 +116,7 @@ def decode(
     for site, data in sites.items():
         with tqdm(desc=f"decoding {site or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
             parts[site] = _at_site(work, data, bar)
-    return assembled(task, parts, crossing, scheme, (int(n_permutations), seed), reader.name)
+    return assembled(task, parts, crossing, plan, (int(n_permutations), seed), reader.name)
 
 
 def _at_site(work: CrossValidation, data: xr.DataArray, bar: Any) -> Readout:

@@ -35,6 +35,8 @@ class Detection:
     p_value : DataArray or None
         Two-sided, from permutations of AUC - .5 over its standard error, which holds with unequal variances
         (Neubert & Brunner 2007, A studentized permutation test for the non-parametric Behrens-Fisher problem).
+    n_distinct, smallest_p : float
+        Number of distinct permutations, and the smallest p that can be attained.
     signal, noise : str
         Names of the two conditions.
     """
@@ -53,6 +55,8 @@ class Detection:
     scheme: str
     seed: int
     version: str
+    n_distinct: float
+    smallest_p: float
     labels: Array = field(repr=False, compare=False)
     units: Units = field(repr=False, compare=False)
 

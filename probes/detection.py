@@ -35,6 +35,7 @@ def detectability(
     signal: Any = None,
     within: Any = None,
     groups: Any = None,
+    exchange: str | None = None,
     n_permutations: int = 200,
     seed: Seed = 0,
     progress: bool = True,
@@ -53,6 +54,8 @@ def detectability(
         tuned to the stimulus into one that seems to predict the choice.
     groups : array or str, optional
         Trials of one group share a source; the permutation keeps them together.
+    exchange : "trials", "within groups" or "shift", optional
+        As for `decode`.
 
     Raises
     ------
@@ -83,19 +86,22 @@ def detectability(
             rows.append((*_d_prime(x, y, strata), area[0], np.sqrt(var[0])))
             bar.update(x.shape[1])
     d, d_error, d_a, d_a_error, area, area_error = (np.concatenate(r) for r in zip(*rows))
-    p, scheme = None, ""
+    p, scheme, n_distinct, smallest = None, "", np.nan, np.nan
     if n_permutations:
         stratum = np.zeros(len(y), dtype=int)
         for i, s in enumerate(strata):
             stratum[s] = i
-        plan = Permutations.of(y[used], stratum[used] if len(strata) > 1 else None if member is None else member[used])
-        p_values, pooled = _tested(units, studentised(area, area_error), plan, (used, strata), (n_permutations, seed))
-        p, scheme = units.label(p_values), plan.scheme + pooled
+        kept = stratum[used] if len(strata) > 1 else None if member is None else member[used]
+        plan = Permutations.of(y[used], kept, exchange=exchange)
+        p_values, pooled, smallest = _tested(
+            units, studentised(area, area_error), plan, (used, strata), (n_permutations, seed)
+        )
+        p, scheme, n_distinct = units.label(p_values), plan.scheme + pooled, plan.n_distinct
     stderr = {"d_prime": units.label(d_error), "d_a": units.label(d_a_error), "auc": units.label(area_error)}
     return Detection(
         units.label(d), units.label(d_a), units.label(area), p, xr.Dataset(stderr), signal_name, noise_name,
         int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), int(n_permutations), scheme, seed,
-        __version__, y, units,
+        __version__, n_distinct, smallest, y, units,
     )  # fmt: skip
 
 
@@ -166,7 +172,7 @@ def _d_prime(x: Array, y: Array, strata: list[Array]) -> tuple[Array, Array, Arr
 
 def _tested(
     units: Units, observed: Array, plan: Permutations, where: tuple[Array, list[Array]], how: tuple[int, int]
-) -> tuple[Array, str]:
+) -> tuple[Array, str, float]:
     (used, strata), (n, seed) = where, how
     drawn = np.zeros((n, units.n_trials), dtype=np.int64)
     drawn[:, used] = np.stack(list(plan.draw(n, seed)))
@@ -183,5 +189,5 @@ def _tested(
     ]
     every = np.concatenate(null, axis=1)
     if not pool:
-        return p_value(observed, every), ""
-    return pooled_p_value(observed, every), f"; null pooled over {every.shape[1]} units"
+        return p_value(observed, every), "", plan.smallest_p(n)
+    return pooled_p_value(observed, every), f"; null pooled over {every.shape[1]} units", 1 / (every.size + 1)

@@ -43,6 +43,8 @@ class Searchlight:
         Corrected for all places (family-wise error) by the largest statistic of each permutation, every place
         standardised by its own permutations.
     null : DataArray ``(permutation, place)`` or None
+    n_distinct, smallest_p : float
+        Number of distinct permutations, and the smallest p that can be attained.
     neighbourhoods : mapping of site to mapping of name to unit indices
     """
 
@@ -61,6 +63,8 @@ class Searchlight:
     scheme: str
     seed: int
     version: str
+    n_distinct: float
+    smallest_p: float
 
     def __repr__(self) -> str:
         p = "" if self.p_corrected is None else f", {int((self.p_corrected < 0.05).sum())} above chance (p corrected)"
@@ -146,6 +150,7 @@ def searchlight(
     n_subsets: int = 50,
     alphas: Sequence[float] | None = None,
     confounds: Any = None,
+    exchange: str | None = None,
     progress: bool = True,
 ) -> Searchlight:
     """Decode a label from every neighbourhood of units, at every site and time.
@@ -153,7 +158,7 @@ def searchlight(
     Parameters
     ----------
     activity : Recording, DataArray ``(trial[, time], ..., unit)`` or array
-    labels, estimator, cv, groups, n_permutations, seed, confounds : as for `decode`
+    labels, estimator, cv, groups, n_permutations, seed, confounds, exchange : as for `decode`
         The ridge readout takes penalty 1 unless ``alphas`` gives others to choose from. One relabelling serves
         all places.
     neighbourhoods : "window", "correlation", "random", mapping of name to indices, or list of indices
@@ -178,14 +183,13 @@ def searchlight(
         raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
     check_estimator(estimator)
     seed = whole_seed(seed)
-    task = Task.of(labels, first, estimator, cv, groups, seed)
+    task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
     if alphas is None and estimator in (None, "ridge"):
         alphas = (1.0,)
     reader = reader_of(estimator, task, alphas)
-    targets, scheme = [task.y], ""
+    targets, plan = [task.y], None
     if n_permutations:
         plan = task.permutations()
-        scheme = plan.scheme
         targets += list(plan.draw(int(n_permutations), seed))
     work = CrossValidation(task, reader, Crossing(), Confounds.of(confounds, first), np.stack(targets))
     options: dict[str, Any] = {"size": size, "step": step, "axis": axis, "n_subsets": n_subsets, "seed": seed}
@@ -205,7 +209,9 @@ def searchlight(
         give(p_value(observed, null)) if n_permutations else None,
         give(max_statistic_p_value(observed, null)) if n_permutations else None,
         give(null, "permutation") if n_permutations else None,
-        sets, task.metric, reader.name, len(task.y), len(task.folds), int(n_permutations), scheme, seed, __version__,
+        sets, task.metric, reader.name, len(task.y), len(task.folds), int(n_permutations),
+        plan.scheme if plan else "", seed, __version__, plan.n_distinct if plan else np.nan,
+        plan.smallest_p(int(n_permutations)) if plan else np.nan,
     )  # fmt: skip
 
 

@@ -41,10 +41,20 @@ class Task:
     groups: Array | None
     folds: Folds
     strata: Array | None
+    exchange: str | None = None
 
     @classmethod
-    def of(cls, labels: Any, data: xr.DataArray, estimator: Any, cv: Any, groups: Any, seed: int) -> Task:
-        """Check labels and groups, and draw the folds.
+    def of(
+        cls,
+        labels: Any,
+        data: xr.DataArray,
+        estimator: Any,
+        cv: Any,
+        groups: Any,
+        seed: int,
+        exchange: str | None = None,
+    ) -> Task:
+        """Check labels and groups, and draw the folds; in blocks where trials are exchanged by shifts.
 
         Raises
         ------
@@ -64,8 +74,10 @@ class Task:
             )
         if not regress:
             y, classes = _encoded(y)
+        if exchange == "shift" and isinstance(cv, (int, np.integer)):
+            cv = KFold(max(2, int(cv)))  # neighbours are alike, so folds are blocks
         folds = _folds(y, member, cv, regress, seed)
-        return cls(y, classes, member, folds, _strata(cv, folds, member, regress))
+        return cls(y, classes, member, folds, _strata(cv, folds, member, regress), exchange)
 
     @property
     def n_classes(self) -> int:
@@ -89,7 +101,7 @@ class Task:
 
     def permutations(self) -> Permutations:
         """How labels may be exchanged."""
-        plan = Permutations.of(self.y, self.groups, self.strata)
+        plan = Permutations.of(self.y, self.groups, self.strata, self.exchange)
         if np.isfinite(plan.n_distinct) and 1 / plan.n_distinct > 0.05:
             warnings.warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05", stacklevel=3)
         return plan

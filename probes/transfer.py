@@ -122,7 +122,7 @@ def _known(y: Array, classes: Array | None) -> Array:
 
 def _guesses(decoding: Decoding, name: str | None, data: xr.DataArray) -> Array:
     """``(place, trial)``."""
-    readout = decoding.readout(name)
+    readout = decoding.readouts[name]
     if data.dims[1:] != readout.trial.dims or data.shape[1:] != readout.trial.shape:
         raise InputError(
             f"the reader was fitted on {dict(readout.trial.sizes)} a trial; the new activity has "

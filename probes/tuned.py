@@ -36,6 +36,8 @@ class Tuning:
     p_value : DataArray ``(..., unit)`` or None
         Permutation p of Welch's F; None without permutations. From 20 units on the null is pooled over
         units: F is studentised, so that units share it, and p can be small enough for many tests.
+    n_distinct, smallest_p : float
+        Number of distinct permutations, and the smallest p that can be attained.
     eta_squared : DataArray ``(..., unit)``
     kind : "categorical", "linear" or "circular", of each stimulus
     """
@@ -53,6 +55,8 @@ class Tuning:
     version: str
     levels: tuple[Levels, ...] = field(default=(), repr=False)
     confounds: str = ""
+    n_distinct: float = np.nan
+    smallest_p: float = np.nan
     units: Units | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -102,7 +106,7 @@ class Tuning:
         share = (curves.var(stimulus) / between.where(between > 0)).fillna(0.0) * self.eta_squared
         return Tuning(
             curves, (self.sem**2).sum(other) ** 0.5 / self.sizes(other), self.n.sum(other), None, share,
-            level.kind, level.period, 0, "", self.seed, self.version, (level,), self.confounds, self.units,
+            level.kind, level.period, 0, "", self.seed, self.version, (level,), self.confounds, units=self.units,
         )  # fmt: skip
 
     def sizes(self, stimulus: str) -> int:

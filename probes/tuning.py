@@ -16,6 +16,7 @@ from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.activity import BLOCK_BYTES, per_trial
 from artiphys.probes.confounds import Confounds
 from artiphys.probes.levels import Levels
+from artiphys.probes.task import groups_of
 from artiphys.probes.tuned import Tuning
 from artiphys.probes.units import Units
 from artiphys.probes.welch import Moments, eta_squared, moments, permuted_welch, welch
@@ -37,6 +38,7 @@ def tuning_curves(
     groups: Any = None,
     n_permutations: int = 0,
     seed: Seed = None,
+    exchange: str | None = None,
     confounds: Any = None,
     reliability: float = 1.0,
     progress: bool = True,
@@ -55,7 +57,10 @@ def tuning_curves(
     bins : int, optional
         Number of bins (default 8; linear ones hold equal numbers of trials, circular ones equal widths).
     groups : array or str, optional
-        Trials of one group share a source; the permutation keeps them together.
+        Trials of one group share a source; the permutation keeps them together. Required for a test where the
+        conditions have a column such as ``group`` or ``session``.
+    exchange : "trials", "within groups" or "shift", optional
+        As for `decode`.
     n_permutations : int
         0 for no test.
     confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
@@ -91,15 +96,15 @@ def tuning_curves(
             raise StatisticsError(
                 "a stimulus value has fewer than two trials, so its variance is unknown; use fewer bins"
             )
-        plan = Permutations.of(cell, None if groups is None else per_trial(groups, units.first, "groups"))
+        plan = Permutations.of(cell, groups_of(groups, units.first), exchange=exchange)
     removed = Confounds.of(confounds, units.first, reliability)
     chosen = _pool(units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
     gather = _by_trials if units.on_disk and not removed.any else _by_units
     mean, var, count, nulls = gather(units, cell, len(counted), _cleaner(removed), chosen, progress)
     extra = {"stimulus" if len(levels) == 1 else lv.name: lv.labels for lv in levels}
-    p, scheme = None, ""
+    p, scheme, smallest = None, "", np.nan
     if plan is not None:
-        p_values, pooled = _tested(welch(mean, var, count), nulls, plan, int(n_permutations), seed)
+        p_values, pooled, smallest = _tested(welch(mean, var, count), nulls, plan, int(n_permutations), seed)
         p = units.label(p_values)
         scheme = plan.scheme + pooled
     curves, sems = mean.T.reshape(-1, *shape), np.sqrt(var / count).T.reshape(-1, *shape)
@@ -110,6 +115,7 @@ def tuning_curves(
         n=xr.DataArray(counted.reshape(shape), dims=tuple(extra), coords=extra),
         p_value=p, eta_squared=units.label(eta_squared(mean, var, count)), kind=" x ".join(lv.kind for lv in levels),
         period=levels[0].period, n_permutations=int(n_permutations), scheme=scheme, seed=seed, version=__version__,
+        n_distinct=plan.n_distinct if plan else np.nan, smallest_p=smallest,
         levels=levels if len(levels) > 1 else (_renamed(levels[0]),), units=units,
         confounds=f" after {removed.values.shape[1]} confounds were regressed out" if removed.any else "",
     )  # fmt: skip
@@ -207,13 +213,15 @@ def _by_trials(
     return *gathered.done(), iter([kept] if kept.size else [])
 
 
-def _tested(observed: Array, blocks: Iterator[Array], plan: Permutations, n: int, seed: Seed) -> tuple[Array, str]:
-    """Permutation p of every unit, and in words which null it was held against."""
+def _tested(
+    observed: Array, blocks: Iterator[Array], plan: Permutations, n: int, seed: Seed
+) -> tuple[Array, str, float]:
+    """Permutation p of every unit, in words which null it was held against, and the smallest p there is."""
     labelled = np.stack(list(plan.draw(n, seed)))
     n_levels = int(plan.labels.max()) + 1
     null = np.concatenate([f for block in blocks for _, f in permuted_welch(block, labelled, n_levels)], axis=1)
     if len(observed) < POOL_FROM:
         if 1 / (n + 1) > 0.05:
             warnings.warn(f"{n} permutations: p cannot fall below {1 / (n + 1):.2g}", stacklevel=3)
-        return p_value(observed, null), ""
-    return pooled_p_value(observed, null), f"; null pooled over {null.shape[1]} units"
+        return p_value(observed, null), "", plan.smallest_p(n)
+    return pooled_p_value(observed, null), f"; null pooled over {null.shape[1]} units", 1 / (null.size + 1)

@@ -154,11 +154,12 @@ def test_a_whole_recording_is_decoded_as_its_sites_are() -> None:
     for site in rec:
         alone = ap.decode(rec[site], "label", n_permutations=30)
         assert float(whole.score.sel(site=site)) == float(alone.score)
-        np.testing.assert_array_equal(whole.weights(site), alone.weights())
+        np.testing.assert_array_equal(whole.at(site).weights, alone.weights)
     table = whole.to_dataframe()
     assert list(table["site"]) == ["hidden", "readout"] and (table["p_corrected"] >= table["p"]).all()
-    with pytest.raises(InputError, match="name one site"):
-        whole.weights()
+    with pytest.raises(InputError, match="of one site"):
+        _ = whole.weights
+    assert repr(whole.at("hidden")).startswith("Decoding of 200 trials: accuracy") and whole.smallest_p == 1 / 31
 
 
 def test_correction_over_times_holds_and_finds() -> None:
@@ -212,11 +213,10 @@ def test_weights_keep_the_sites_axes() -> None:
     y = np.arange(90) % 3
     x = xr.DataArray(rng.normal(size=(90, 2, 4, 5)), dims=("trial", "time", "head", "unit"))
     d = ap.decode(x, y, n_permutations=0)
-    assert d.weights().dims == ("time", "head", "unit", "class") == d.patterns().dims
+    assert d.weights.dims == ("time", "head", "unit", "class") == d.patterns.dims
     forest = ap.decode(x.isel(time=0), y, RandomForestClassifier(5, random_state=0), n_permutations=0)
     with pytest.raises(StatisticsError, match="no weights"):
-        forest.weights()
-    assert forest.readout().fitted
+        _ = forest.weights
 
 
 def test_confounds_are_removed_inside_each_fold() -> None:
@@ -272,7 +272,7 @@ def test_a_recording_on_disk_is_read_in_parts(tmp_path: Any, monkeypatch: pytest
     monkeypatch.setattr("artiphys.probes.decoding.BLOCK_BYTES", 1)
     parts = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), np.arange(40) % 2, n_permutations=10)
     np.testing.assert_array_equal(whole.null, parts.null)
-    np.testing.assert_array_equal(whole.weights(), parts.weights())
+    np.testing.assert_array_equal(whole.weights, parts.weights)
 
 
 @pytest.mark.parametrize("scale", [1e-13, 1e-100, 1e100])

@@ -353,3 +353,25 @@ def test_more_bad_input_says_what_to_do() -> None:
     with pytest.raises(ArtiphysError, match="circular mean is of circular"):
         t.preferred("circular mean")
     assert float(t.curves[0, 1]) == pytest.approx(x[1::2, 0].mean())
+
+
+def test_designs_of_permutations() -> None:
+    y = np.array([0, 1] * 20 + [0] * 4)
+    groups = np.arange(44) // 4
+    with pytest.raises(StatisticsError, match="exchange='within groups'"):
+        Permutations.of(y, groups)
+    for new in Permutations.of(y, groups, exchange="within groups").draw(20, 0):
+        assert new[-4:].sum() == 0 and all(new[groups == g].sum() == 2 for g in range(10))
+    shifts = Permutations.of(y, exchange="shift")
+    drawn = list(shifts.draw(43, 0))
+    assert shifts.n_distinct == 43 and len({tuple(d) for d in drawn}) > 20 and shifts.smallest_p(99) == 1 / 43
+    assert not any(np.array_equal(d, y) for d in drawn)
+    for wrong, message in (("circular", "wanted one of"), ("within groups", "needs groups")):
+        with pytest.raises(StatisticsError, match=message):
+            Permutations.of(y, exchange=wrong)
+    x = xr.DataArray(np.zeros((44, 2)), dims=("trial", "unit"), coords={"session": ("trial", groups)})
+    with pytest.raises(StatisticsError, match="groups='session'"):
+        ap.tuning_curves(x, y, n_permutations=20)
+    assert ap.tuning_curves(x, y).p_value is None
+    t = ap.tuning_curves(np.random.default_rng(0).normal(size=(44, 30)), y, n_permutations=20, seed=0)
+    assert (t.smallest_p == 1 / (20 * 30 + 1) and t.n_distinct == np.inf) or t.n_distinct > 1e6

@@ -144,6 +144,9 @@ def false_discovery(p: Array) -> Array:
     return np.asarray(scipy_stats.false_discovery_control(flat)).reshape(np.shape(p))
 
 
+EXCHANGES = (None, "trials", "within groups", "shift")
+
+
 @dataclass(frozen=True)
 class Permutations:
     """How labels may be exchanged, given the groups trials come in.
@@ -151,7 +154,7 @@ class Permutations:
     Attributes
     ----------
     scheme : str
-        "trials", "trials within folds", "within groups" or "whole groups".
+        "trials", "trials within folds", "within groups", "whole groups" or "circular shifts".
     n_distinct : float
         Number of distinct relabellings (inf above 1e15).
     """
@@ -161,8 +164,14 @@ class Permutations:
     scheme: str
     n_distinct: float
 
+    def smallest_p(self, n: int) -> float:
+        """The smallest p that ``n`` permutations can give."""
+        return max(1 / (n + 1), 1 / self.n_distinct)
+
     @classmethod
-    def of(cls, labels: Array, groups: Array | None = None, folds: Array | None = None) -> Permutations:
+    def of(
+        cls, labels: Array, groups: Array | None = None, folds: Array | None = None, exchange: str | None = None
+    ) -> Permutations:
         """The scheme that follows the design.
 
         A label that is constant within every group is exchanged between whole groups, one that varies
@@ -170,17 +179,29 @@ class Permutations:
         the true labels over permuted ones, so with ``folds`` (one number a trial) labels are exchanged
         within them, which leaves every fold's class counts as they are.
 
+        ``exchange`` says it outright: "trials", "within groups" (groups of one label stay as they are), or "shift",
+        which turns the labels round the trials in their order, for activity and labels that both change slowly.
+
         Raises
         ------
         StatisticsError
-            If some groups are constant and some not, or fewer than 20 relabellings are distinct.
+            If ``exchange`` is something else, some groups are constant and some not, or fewer than 20 relabellings
+            are distinct.
 
         >>> y = np.repeat([0, 1], 12)
         >>> Permutations.of(y).scheme, Permutations.of(y, np.arange(24) // 2).scheme
         ('trials', 'whole groups')
         """
         labels = np.asarray(labels)
-        if groups is None and folds is not None:
+        if exchange not in EXCHANGES:
+            raise StatisticsError(f"exchange came as {exchange!r}; wanted one of {', '.join(map(repr, EXCHANGES[1:]))}")
+        if exchange == "within groups" and groups is None:
+            raise StatisticsError("exchange='within groups' needs groups")
+        if exchange == "shift":
+            made = cls(labels, None, "circular shifts", len(labels) - 1)
+        elif exchange == "trials":
+            made = cls(labels, None, "trials", _arrangements(labels))
+        elif groups is None and folds is not None:
             counts = math.prod(_arrangements(labels[folds == f]) for f in np.unique(folds))
             made = cls(labels, folds, "trials within folds", counts)
         elif groups is None:
@@ -189,14 +210,15 @@ class Permutations:
             groups = np.asarray(groups)
             members = [labels[groups == g] for g in np.unique(groups)]
             constant = [len(np.unique(m)) == 1 for m in members]
-            if all(constant):
+            if all(constant) and exchange is None:
                 made = cls(labels, groups, "whole groups", _arrangements(np.array([m[0] for m in members])))
-            elif not any(constant):
+            elif not any(constant) or exchange == "within groups":
                 made = cls(labels, groups, "within groups", math.prod(_arrangements(m) for m in members))
             else:
                 raise StatisticsError(
                     f"labels are constant in {sum(constant)} groups and vary in {len(constant) - sum(constant)}; "
-                    "no exchange of labels keeps this design. Use groups of one kind"
+                    "no exchange of labels keeps this design. Use groups of one kind, or exchange='within groups', "
+                    "which leaves out what the constant ones say"
                 )
         if made.n_distinct < 20:
             raise StatisticsError(
@@ -208,6 +230,11 @@ class Permutations:
     def draw(self, n: int, seed: Seed) -> Iterator[Array]:
         """``n`` relabellings of the trials."""
         rng = np.random.default_rng(seed)
+        if self.scheme == "circular shifts":
+            most = len(self.labels) - 1
+            shifts = 1 + (rng.permutation(most)[:n] if n <= most else rng.integers(most, size=n))
+            yield from (np.roll(self.labels, shift) for shift in shifts)
+            return
         for _ in range(n):
             if self.groups is None:
                 yield rng.permutation(self.labels)

@@ -70,9 +70,9 @@ def test_variance_code_with_unequal_n_is_rejected_by_raw_mean_permutations() -> 
 def test_suppressor_weights_and_patterns() -> None:
     x, _ = recorded("suppressor")
     fit = ap.decode(x, "label", "lda", n_permutations=0)
-    weights = fit.weights() / fit.weights()[0]
+    weights = fit.weights / fit.weights[0]
     np.testing.assert_allclose(weights, [1, -0.9975], atol=0.01)  # by b = n + .1 e: 4 / 4.01
-    patterns = fit.patterns() / fit.patterns()[0]
+    patterns = fit.patterns / fit.patterns[0]
     np.testing.assert_allclose(patterns, [1, 0], atol=0.1)  # the sampling error of cov(b, s) is .032
     assert float(fit.score) > 0.99
     assert float(ap.decode(x[:, :1], "label", n_permutations=0).score) == pytest.approx(0.691, abs=0.03)
@@ -439,3 +439,29 @@ def test_erasure_leaves_a_quadratic_residue(dims: int, quadratic: float) -> None
     best = float(ap.decode(spread, y, QuadraticDiscriminantAnalysis(), n_permutations=0).score)
     assert best == pytest.approx(quadratic, abs=0.02)
     assert float(ap.decode(spread, y, still, n_permutations=0).score) > quadratic - 0.03
+
+
+def drifting(seed: int) -> tuple[Array, Array]:
+    """Slow activity and a slow label that know nothing of each other, in the order of the trials."""
+    rng = np.random.default_rng(seed)
+    n, units = 200, 5
+    x = np.empty((n, units))
+    x[0] = rng.normal(size=units)
+    for i in range(1, n):
+        x[i] = 0.95 * x[i - 1] + rng.normal(size=units) * math.sqrt(1 - 0.95**2)
+    label = (np.arange(n) + rng.integers(40)) // 20 % 2
+    return x, label
+
+
+def test_slow_drifts_need_shifts() -> None:
+    shifted, permuted, tuned = [], [], []
+    for seed in range(150):
+        x, y = drifting(seed)
+        options: dict[str, Any] = {"n_permutations": 39, "seed": seed, "alphas": [1.0]}
+        shifted.append(float(ap.decode(x, y, exchange="shift", **options).p_value) <= 0.05)  # type: ignore[arg-type]
+        one = x[:, :1]
+        tuned.append(float(ap.tuning_curves(one, y, exchange="shift", n_permutations=39, seed=seed).p_value[0]) <= 0.05)  # type: ignore[index]
+        if seed < 40:
+            permuted.append(float(ap.decode(x, y, **options).p_value) <= 0.05)  # type: ignore[arg-type]
+    assert np.mean(permuted) > 0.5, "permuting single trials finds the drift"
+    assert np.mean(shifted) <= 0.12 and np.mean(tuned) <= 0.12
