@@ -29,7 +29,7 @@ def as_activity(activity: Any) -> xr.DataArray:
             f"a recording of the sites {names} came; this analysis takes one site: recording[{names[:40]}]"
         )
     if not isinstance(activity, xr.DataArray):
-        values = np.asarray(activity.detach().cpu() if hasattr(activity, "detach") else activity)
+        values = _as_array(activity)
         if values.dtype.kind not in "biuf":
             raise InputError(
                 f"activity came as {type(activity).__name__} of {values.dtype}; wanted numbers (trial, ..., unit), "
@@ -47,6 +47,16 @@ def as_activity(activity: Any) -> xr.DataArray:
         raise InputError(f"activity is empty: its shape is {activity.shape}")
     checked: xr.DataArray = activity
     return checked
+
+
+def _as_array(activity: Any) -> Array:
+    if hasattr(activity, "detach"):
+        tensor = activity.detach().cpu()
+        return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
+    try:
+        return np.asarray(activity)
+    except ValueError as error:
+        raise InputError(f"activity is no array, its rows are of different lengths ({error})") from error
 
 
 def as_sites(activity: Any) -> dict[str | None, xr.DataArray]:
@@ -75,6 +85,7 @@ def loaded(part: xr.DataArray) -> Array:
         If they hold NaN that no padding explains.
     """
     values = np.asarray(part.to_numpy(), dtype=np.float64)
+    values = values if values.flags.writeable else values.copy()  # such as those of a table
     bad = ~np.isfinite(values)
     if bad.any():
         if "valid" in part.coords:
@@ -159,6 +170,8 @@ def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:
     values = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
     if values.shape != (n,):
         raise InputError(f"{what} came with shape {values.shape} for {n} trials; wanted one value a trial")
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise InputError(f"{what} is infinite on {int(np.isinf(values).sum())} trials; leave these out first")
     missing = np.isnan(values) if values.dtype.kind == "f" else np.array([v is None for v in values])
     if missing.any():
         raise InputError(f"{what} is missing on {int(missing.sum())} trials; leave these out first")

@@ -24,7 +24,7 @@ def assembled(
     crossing: Crossing,
     plan: Permutations | None,
     permuted: tuple[int, int],
-    estimator: str,
+    reader: tuple[str, bool],
 ) -> Decoding:
     """The labelled result of all sites."""
     n_permutations, seed = permuted
@@ -48,7 +48,7 @@ def assembled(
         metric=task.metric, n_trials=len(task.y), n_permutations=n_permutations, seed=seed,
         scheme=plan.scheme if plan else "", n_distinct=plan.n_distinct if plan else np.nan,
         smallest_p=plan.smallest_p(n_permutations) if plan else np.nan,
-        estimator=estimator, version=__version__, classes=task.classes, readouts=parts,
+        estimator=reader[0], confounded=reader[1], version=__version__, classes=task.classes, readouts=parts,
     )  # fmt: skip
 
 
@@ -82,9 +82,9 @@ def _placed(parts: Mapping[str | None, Readout], crossing: Crossing) -> tuple[Ar
     return scores, give
 
 
-def _guesses(parts: Mapping[str | None, Readout]) -> Array:
-    """``([site,] [time,] trial)``."""
-    made = np.stack([r.guesses for r in parts.values()])
+def _by_place(parts: Mapping[str | None, Readout], name: str) -> Array:
+    """What every site found ``([site,] [time,] ...)``."""
+    made = np.stack([getattr(r, name) for r in parts.values()])
     made = made[:, 0] if all(r.times is None for r in parts.values()) else made
     return made[0] if None in parts else made
 
@@ -93,18 +93,12 @@ def _predictions(task: Task, parts: Mapping[str | None, Readout], give: Any) -> 
     tested = np.concatenate([test for _, test in task.folds])
     if len(tested) != len(task.y) or len(np.unique(tested)) != len(task.y):
         return None
-    guess = np.moveaxis(_guesses(parts), -1, 0)
+    guess = np.moveaxis(_by_place(parts, "guesses"), -1, 0)
     made: xr.DataArray = give(guess if task.classes is None else task.classes[guess.astype(int)], "trial")
     return made
 
 
 def _confusion(task: Task, parts: Mapping[str | None, Readout], give: Any) -> xr.DataArray:
-    # Where folds test a trial more than once its last guess counts.
-    guess = _guesses(parts)
-    counts = np.zeros((*guess.shape[:-1], task.n_classes, task.n_classes), dtype=int)
-    for true in range(task.n_classes):
-        for said in range(task.n_classes):
-            counts[..., true, said] = ((task.y == true) & (guess == said)).sum(axis=-1)
-    made = give(counts)
+    made: xr.DataArray = give(_by_place(parts, "counts"))
     made = made.rename(dict(zip(made.dims[-2:], ("true", "predicted"))))
-    return made.assign_coords(true=task.classes, predicted=task.classes)  # type: ignore[no-any-return]
+    return made.assign_coords(true=task.classes, predicted=task.classes)

@@ -40,6 +40,9 @@ class CellTypes:
         its p; and ``bic`` of a Gaussian mixture, which depends on the covariances it is allowed and proves nothing.
     p_value : float
         Of the cluster index, corrected for having tried several k.
+    p_valley : float
+        Of there being a single peak along the line between two clusters. Without a valley between them, clusters may be
+        parts of one cloud that is not Gaussian; the verdict says so.
     verdict : str
         In words.
     caution : str
@@ -50,6 +53,7 @@ class CellTypes:
     labels: Array
     criteria: pd.DataFrame
     p_value: float
+    p_valley: float
     verdict: str
     caution: str
     features: pd.DataFrame
@@ -90,8 +94,9 @@ def cell_types(
     """Cluster units, and say whether a continuum would look the same.
 
     Any clustering finds clusters. Here the tightness of the clusters is held against data drawn from one Gaussian with
-    the covariance of the features: a single elongated cloud passes as types by silhouette, but not by this. A test of
-    the features between the found clusters would prove nothing, since the clusters were made by these features.
+    the covariance of the features: a single elongated cloud passes as types by silhouette, but not by this. A flat or
+    skewed cloud is no Gaussian either: take logarithms of skewed features, and see whether there is a valley. A test
+    of the features between the found clusters would prove nothing: the clusters were made by these features.
 
     Parameters
     ----------
@@ -124,6 +129,8 @@ def cell_types(
     n, p = table.shape
     if not 2 <= max_types <= n // 5:
         raise InputError(f"max_types came as {max_types} for {n} units; wanted 2 to {n // 5}")
+    if not 0 < alpha < 1:
+        raise StatisticsError(f"alpha came as {alpha!r}; wanted a number between 0 and 1, such as 0.05")
     if n_null < 19:
         raise StatisticsError(f"n_null came as {n_null}; wanted 19 or more, for a p of .05")
     if n <= 2 * p:
@@ -145,6 +152,7 @@ def cell_types(
     every = np.concatenate([found[None, 0], null[:, 0]])
     z = (every.mean(axis=0) - every) / every.std(axis=0)  # tight is large
     p_value = float((np.sum(z[1:].max(axis=1) >= z[0].max() - 1e-12) + 1) / (n_null + 1))
+    valley = valley_p_value(_along(x, rng), n_null, rng)
     believed = p_value <= alpha and not caution
     labels = np.zeros(n, dtype=int)
     if believed:
@@ -157,14 +165,19 @@ def cell_types(
         verdict = f"no verdict: {caution}"
         warnings.warn(caution, stacklevel=2)
     elif believed:
-        verdict = f"{k} types, tighter than a single cloud of the same covariance (p {p_value:.3g})."
+        verdict = f"{k} types, tighter than a single Gaussian cloud of the same covariance (p {p_value:.3g})"
+        verdict += (
+            f", with a valley between them (p {valley:.2g})."
+            if valley <= alpha
+            else f". No valley shows between them (p {valley:.2g}), so one flat or skewed cloud may look the same."
+        )
     else:
         best = int(np.asarray(ks)[criteria["silhouette"].to_numpy().argmax()])
         verdict = (
             f"no types, a continuum: {best} clusters have a silhouette of {criteria['silhouette'][best]:.2f}, and a "
             f"single cloud of the same covariance shows {criteria['silhouette_null'][best]:.2f} (p {p_value:.2g})."
         )
-    return CellTypes(k, labels, criteria, p_value, verdict, caution, table, null, n_null, seed, standardise)
+    return CellTypes(k, labels, criteria, p_value, valley, verdict, caution, table, null, n_null, seed, standardise)
 
 
 def _table(features: Any) -> pd.DataFrame:
@@ -240,6 +253,39 @@ def _split(x: Array, n_all: int, alpha: float, n_null: int, rng: np.random.Gener
         inside = _split(x[here], n_all, alpha, n_null, rng)
         whole[here] = inside + (whole.max() + 1 if part else 0)
     return whole
+
+
+def _along(x: Array, rng: np.random.Generator) -> Array:
+    """Units along the line between the centres of two clusters."""
+    labels, _ = _clusters(x, 2, rng)
+    line: Array = x @ (x[labels == 1].mean(axis=0) - x[labels == 0].mean(axis=0))
+    return line
+
+
+def valley_p_value(values: Array, n_draws: int, rng: np.random.Generator) -> float:
+    """Bootstrap p of a density with one peak.
+
+    Silverman 1981, Using kernel density estimates to investigate multimodality: the kernel just wide enough to leave
+    one peak must be wide, compared with samples of the one-peaked density that it gives.
+    """
+    x = (values - values.mean()) / values.std()
+    low, high = 0.02, 4.0
+    for _ in range(18):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if _n_peaks(x, middle) <= 1 else (middle, high)
+    several = 0
+    for _ in range(n_draws):
+        drawn = rng.choice(x, len(x)) + high * rng.normal(size=len(x))
+        several += _n_peaks(drawn / np.sqrt(1 + high**2), high) > 1  # of the same spread as the data
+    return (several + 1) / (n_draws + 1)
+
+
+def _n_peaks(x: Array, width: float) -> int:
+    grid = np.linspace(x.min() - 3 * width, x.max() + 3 * width, 256)
+    density = np.exp(-0.5 * ((grid[:, None] - x) / width) ** 2).sum(axis=1)
+    slope = np.sign(np.diff(density))
+    slope = slope[slope != 0]
+    return int(((slope[:-1] > 0) & (slope[1:] < 0)).sum())
 
 
 def _clusters(x: Array, k: int, rng: np.random.Generator) -> tuple[Array, float]:

@@ -59,6 +59,8 @@ class Confounds:
                 raise InputError(
                     f"confounds hold {column.dtype}; wanted numbers (text can be given as 0/1 columns, one a value)"
                 )
+        if not read:
+            raise InputError("confounds hold no column; wanted (trial,), (trial, k) or names of conditions")
         if reliability < 1 and len(read) > 1:
             raise InputError("reliability is of one confound; remove several one after the other, or give 1")
         return cls(np.column_stack(read).astype(float), reliability)

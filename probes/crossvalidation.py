@@ -21,6 +21,26 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What was read at some places.
+
+    Attributes
+    ----------
+    values : ``(place, variant, label set, fold)``
+    guesses : ``(place, trial)``
+        Of the labels themselves; the last where folds test a trial more than once.
+    counts : ``(place, true, guessed)``
+        Over all folds.
+    fitted : reader fitted on all trials, or None
+    """
+
+    values: Array
+    guesses: Array
+    counts: Array
+    fitted: Any
+
+
+@dataclass(frozen=True)
 class CrossValidation:
     """All that is the same at every place.
 
@@ -43,17 +63,17 @@ class CrossValidation:
         inner = 16 * small * (small + n_features)  # decompositions that folds share
         return 8 * (4 * n_trials * n_features + inner + 7 * columns * (small + n_trials))
 
-    def scores(self, x: Tensor, bar: Any, *, keep: bool = False) -> tuple[Array, Array, Any]:
+    def scores(self, x: Tensor, bar: Any, *, keep: bool = False) -> Scores:
         """Read activity ``(place, trial, feature)``.
 
         Returns
         -------
-        Scores ``(place, variant, label set, fold)``, guesses of the labels themselves ``(place, trial)``, and with
-        ``keep`` the reader fitted on all trials. ``bar`` is a progress bar of folds.
+        Scores, with ``keep`` also the reader fitted on all trials. ``bar`` is a progress bar of folds.
         """
         folds = self.task.folds
         scores = np.empty((len(x), self.crossing.n_variants(len(x)), len(self.targets), len(folds)))
         guesses = np.full((len(x), x.shape[1]), np.nan)
+        counts = np.zeros((len(x), self.task.n_classes, self.task.n_classes), dtype=int)
         fits = self._fits(x, keep)
         for f, (_, test) in enumerate(folds):
             cleaned, fitted = next(fits)
@@ -61,8 +81,14 @@ class CrossValidation:
                 scores[:, variant, :, f] = self.task.scores(self.targets[:, rows], guess)
                 if self.crossing.none:
                     guesses[:, rows] = guess[:, 0]
+                    self._counted(counts, rows, guess[:, 0])
             bar.update()
-        return scores, guesses, next(fits)[1][0] if keep else None
+        return Scores(scores, guesses, counts, next(fits)[1][0] if keep else None)
+
+    def _counted(self, counts: Array, rows: Array, guess: Array) -> None:
+        """Add a fold's true and guessed classes to the counts ``(place, true, guessed)``."""
+        for place in range(len(guess)) if self.task.n_classes else ():
+            np.add.at(counts[place], (self.task.y[rows], guess[place]), 1)
 
     def _fits(self, x: Tensor, keep: bool) -> Iterator[tuple[Tensor, list[Any]]]:
         """For each fold the activity without confounds and a fit of each training variant; then one of all trials."""

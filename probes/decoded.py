@@ -29,6 +29,7 @@ class Readout:
     ----------
     scores : ``(place, variant, label set, fold)``
     guesses : ``(place, trial)``
+    counts : ``(place, true, guessed)``
     fitted : list
         Readers fitted on all trials, one a block of places.
     patterns : list of ``(place, feature, column)`` or None
@@ -39,6 +40,7 @@ class Readout:
 
     scores: Array
     guesses: Array
+    counts: Array
     fitted: list[Any]
     patterns: list[Tensor | None]
     times: Array | None
@@ -115,6 +117,7 @@ class Decoding:
     control: xr.DataArray | None = None
     n_distinct: float = np.nan
     smallest_p: float = np.nan
+    confounded: bool = False
     classes: Array | None = None
     readouts: Mapping[str | None, Readout] = field(default_factory=dict, repr=False, compare=False)
 

@@ -116,23 +116,21 @@ def decode(
     for site, data in sites.items():
         with tqdm(desc=f"decoding {site or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
             parts[site] = _at_site(work, data, bar)
-    return assembled(task, parts, crossing, plan, (int(n_permutations), seed), reader.name)
+    return assembled(task, parts, crossing, plan, (int(n_permutations), seed), (reader.name, work.confounds.any))
 
 
 def _at_site(work: CrossValidation, data: xr.DataArray, bar: Any) -> Readout:
     """Decode at every time of one site."""
     times = times_of(data)
-    scores, guesses, fits, patterns = [], [], [], []
+    found, patterns = [], []
     blocks = list(_blocks(work, data, times))
     bar.total = len(blocks) * len(work.task.folds)
     for block in blocks:
         x = torch.from_numpy(by_time(block))
-        made, guess, fitted = work.scores(x, bar, keep=True)
-        scores.append(made)
-        guesses.append(guess)
-        fits.append(fitted)
-        patterns.append(work.patterns(x, fitted))
-    return Readout(np.concatenate(scores), np.concatenate(guesses), fits, patterns, times, data.isel(trial=0))
+        found.append(work.scores(x, bar, keep=True))
+        patterns.append(work.patterns(x, found[-1].fitted))
+    scores, guesses, counts = (np.concatenate([getattr(f, n) for f in found]) for n in ("values", "guesses", "counts"))
+    return Readout(scores, guesses, counts, [f.fitted for f in found], patterns, times, data.isel(trial=0))
 
 
 def _blocks(work: CrossValidation, data: xr.DataArray, times: Array | None) -> Iterator[xr.DataArray]:

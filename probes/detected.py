@@ -79,14 +79,16 @@ class Detection:
         value, error = getattr(self, what), self.stderr[what]
         if what != "auc":
             return value - z * error, value + z * error
-        # Perfect separation leaves no variance, but is not certain: half a pair is counted as misplaced.
+        n = min(self.n_signal, self.n_noise)
+        factor = t.ppf(0.5 + confidence / 2, n - 1)
         least = 0.5 / (self.n_signal * self.n_noise)
         inside = value.clip(least, 1 - least)
-        smallest = np.sqrt(inside * (1 - inside) / min(self.n_signal, self.n_noise) / 2)
-        error = error.where(value == inside, smallest)
-        factor = t.ppf(0.5 + confidence / 2, min(self.n_signal, self.n_noise) - 1)
         middle, half = logit(inside), factor * error / (inside * (1 - inside))
-        return value.copy(data=expit(middle - half)), value.copy(data=expit(middle + half))
+        # Perfect separation leaves no variance, but is not certain: the end is where n trials of n would be as rare.
+        rare = ((1 - confidence) / 2) ** (1 / n)
+        low = np.where(value >= 1 - least, rare, np.where(value <= least, 0.0, expit(middle - half)))
+        high = np.where(value >= 1 - least, 1.0, np.where(value <= least, 1 - rare, expit(middle + half)))
+        return value.copy(data=low), value.copy(data=high)
 
     @property
     def p_fdr(self) -> xr.DataArray:
@@ -113,7 +115,9 @@ class Detection:
 
         A number, or one a unit; rates, d', criterion and likelihood ratio of each unit.
         """
-        given = np.asarray(threshold, dtype=float)
+        given = np.asarray(threshold)
+        if given.dtype.kind not in "biuf" or np.isnan(given).any():
+            raise InputError(f"threshold came as {threshold!r}; wanted a number, or one a unit")
         if given.ndim and given.shape != self.auc.shape:
             raise InputError(f"threshold came with shape {given.shape}; wanted a number, or {self.auc.shape}")
         level = np.broadcast_to(given, self.auc.shape).ravel()

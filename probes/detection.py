@@ -101,7 +101,7 @@ def detectability(
     return Detection(
         units.label(d), units.label(d_a), units.label(area), p, xr.Dataset(stderr), signal_name, noise_name,
         int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), int(n_permutations), scheme, seed,
-        __version__, n_distinct, smallest, y, units,
+        __version__, n_distinct, smallest, np.where(np.isin(np.arange(len(y)), used), y, -1), units,
     )  # fmt: skip
 
 

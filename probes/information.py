@@ -166,6 +166,8 @@ def _jackknife_bias(n: Array) -> Array:
     """(N - 1) (mean of the plug-in information without one trial - that with all)."""
     total = n.sum(axis=(-2, -1))
     without = np.zeros(n.shape[:-2])
+    if (total < 2).any():
+        raise InputError("a table holds a single count; wanted more trials")
     for row in range(n.shape[-2]):
         for column in range(n.shape[-1]):
             less = n.astype(float)

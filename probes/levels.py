@@ -64,12 +64,13 @@ class Levels:
 def _numbers(values: Array, circular: bool, period: float, bins: int | None) -> tuple[Array, Array]:
     if circular:
         values = values % period
+        values = np.where(values > period * (1 - 1e-12), 0.0, values)  # what rounding puts just below a full turn
     labels, level = np.unique(values, return_inverse=True)
     if bins is None and len(labels) <= MAX_LEVELS:
         return labels, level
     n = 8 if bins is None else bins
-    if n < 2:
-        raise InputError(f"bins came as {n}; wanted at least 2")
+    if not isinstance(n, (int, np.integer)) or n < 2:
+        raise InputError(f"bins came as {n!r}; wanted a whole number, at least 2")
     edges = np.linspace(0, period, n + 1) if circular else np.unique(np.quantile(values, np.linspace(0, 1, n + 1)))
     level = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     used, level = np.unique(level, return_inverse=True)

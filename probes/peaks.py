@@ -78,7 +78,7 @@ def _fitted(y: Array, x: Array, weight: Array, period: float | None) -> dict[str
         explained = np.where(power > 0, (gain * size) ** 2 / power, np.nan)
     flat = ~(power > 1e-24 * (y**2).max(axis=1)) | (gain <= 0)
     found = {
-        "preferred": mu if period is None else low + (mu - low) % period,
+        "preferred": mu if period is None else mu % period,
         "width": width,
         "gain": gain,
         "baseline": level - gain * (raw @ weight),

@@ -102,7 +102,7 @@ def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Rea
         raise InputError("alphas are the penalties of the ridge readout; give them with estimator='ridge' only")
     if estimator in (None, "ridge"):
         given = np.atleast_1d(ALPHAS if alphas is None else np.asarray(alphas))
-        if given.dtype.kind not in "iuf":
+        if given.dtype.kind not in "iuf" or given.ndim != 1:
             raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
         grid = tuple(float(a) for a in given)
         if not grid or not all(np.isfinite(a) and a > 0 for a in grid):

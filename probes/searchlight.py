@@ -243,7 +243,7 @@ def _at_site(work: CrossValidation, data: xr.DataArray, sets: list[Array], bar: 
                 some = alike[first : first + most]
                 gathered = x[:, :, np.stack([sets[i] for i in some])]  # (time, trial, neighbourhood, unit)
                 places = torch.from_numpy(gathered.transpose(0, 2, 1, 3).reshape(-1, x.shape[1], size))
-                scores, _, _ = work.scores(places, _Silent())
+                scores = work.scores(places, _Silent()).values
                 made[start : start + len(x), some] = scores[:, 0].reshape(len(x), len(some), *scores.shape[2:])
                 bar.update(len(x) * len(some))
     return made.reshape(-1, *made.shape[2:])

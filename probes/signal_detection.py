@@ -80,7 +80,11 @@ def signal_detection(
         not np.isfinite(c).all() or (c < 0).any() for c in counts
     ):
         raise InputError("counts of hits, misses, false alarms and correct rejections must be 0 or more")
-    hit, miss, alarm, rejection = (c.astype(float) for c in counts)
+    try:
+        hit, miss, alarm, rejection = np.broadcast_arrays(*(c.astype(float) for c in counts))
+    except ValueError as error:
+        shapes = ", ".join(str(c.shape) for c in counts)
+        raise InputError(f"the counts have the shapes {shapes}; wanted one shape, or numbers") from error
     if ((hit + miss) == 0).any() or ((alarm + rejection) == 0).any():
         raise InputError("there are no signal trials, or no noise trials")
     if correction not in CORRECTIONS:

@@ -106,6 +106,11 @@ class Task:
             warnings.warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05", stacklevel=3)
         return plan
 
+    @property
+    def _complete(self) -> bool:
+        """Whether every fold tests every class."""
+        return all(len(np.unique(self.y[test])) == self.n_classes for _, test in self.folds)
+
     def scores(self, true: Array, guess: Array) -> Array:
         """Score of each place and target.
 
@@ -127,7 +132,13 @@ class Task:
         hit = true == guess
         if self.balanced:
             return np.asarray(hit.mean(axis=-1))
-        recalls = np.full((self.n_classes, *guess.shape[:2]), np.nan)
+        if not self._complete:
+            # A fold that lacks a class has no balanced accuracy. Hits weighed by the rarity of their class over all
+            # trials have the balanced accuracy of all folds together as their mean.
+            weight = len(self.y) / (self.n_classes * np.bincount(self.y))
+            size = np.mean([len(test) for _, test in self.folds])
+            return np.asarray((hit * weight[true]).sum(axis=-1) / size)
+        recalls = np.full((self.n_classes, *hit.shape[:2]), np.nan)
         for c in range(self.n_classes):
             of_class = true == c
             count = of_class.sum(axis=-1)
@@ -166,8 +177,13 @@ def _folds(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) ->
         raise InputError(f"cv came as {type(cv).__name__}; wanted a number of folds or a scikit-learn splitter")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The groups parameter is ignored")  # checked below
-        folds = [(np.asarray(a), np.asarray(b)) for a, b in cv.split(x, y, groups)]
+        try:
+            folds = [(np.asarray(a), np.asarray(b)) for a, b in cv.split(x, y, groups)]
+        except ValueError as error:
+            raise StatisticsError(f"the splitter {type(cv).__name__} cannot split these labels: {error}") from error
     for train, test in folds:
+        if regress and len(test) < 2:
+            raise StatisticsError("a fold tests a single trial, where R squared is not defined; use fewer folds")
         if not regress and len(np.unique(y[train])) < len(np.unique(y)):
             raise StatisticsError("a fold's training part lacks a class; use fewer folds or other groups")
         if len(np.intersect1d(train, test)):
@@ -185,6 +201,8 @@ def _splitter(y: Array, groups: Array | None, k: int, regress: bool, seed: int) 
         raise StatisticsError(f"{k} folds for {len(y)} trials; use between 2 and {len(y)}")
     if groups is not None:
         n = len(np.unique(groups))
+        if n < 2:
+            raise StatisticsError("all trials are of one group; leaving it out leaves nothing to fit on")
         if n < k:
             raise StatisticsError(f"{k} folds for {n} groups; use cv={n} or fewer")
         # Whole-group labels are permuted, so the folds must not have been chosen by them.

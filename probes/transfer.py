@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from artiphys.errors import InputError
+from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.activity import as_sites, by_time, per_trial
 from artiphys.probes.task import Task
-from artiphys.stats import Permutations, p_value, t_interval
+from artiphys.stats import Permutations, brief, p_value, t_interval
 from artiphys.version import __version__
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 MOST_BLOCKS = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Transfer:
     """Success of a fitted reader on new trials.
 
@@ -50,6 +50,12 @@ class Transfer:
     seed: int
     version: str
 
+    def __repr__(self) -> str:
+        p = "" if self.p_value is None else f", p {brief(self.p_value)}"
+        return (
+            f"Transfer to {self.n_trials} new trials: {self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"
+        )
+
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends."""
         low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), self.n_blocks - 1, confidence)
@@ -59,13 +65,19 @@ class Transfer:
         """One row a site and time."""
         low, high = self.interval()
         table = pd.DataFrame({n: np.ravel(v) for n, v in (("score", self.score), ("low", low), ("high", high))})
-        return table.assign(chance=self.chance)
+        table["chance"] = self.chance
+        if self.p_value is not None:
+            table["p"] = np.ravel(self.p_value)
+        if self.score.size > 1:
+            table = pd.concat([self.score.to_series().index.to_frame(index=False), table], axis=1)
+        return table
 
     def methods_text(self) -> str:
         """A paragraph fit for a methods section."""
+        test = f"; new labels were permuted {self.n_permutations} times ({self.scheme})" if self.n_permutations else ""
         return (
             f"A reader fitted on another recording read {self.n_trials} new trials; {self.metric} with jackknife "
-            f"standard errors over {self.n_blocks} blocks. (artiphys {self.version})"
+            f"standard errors over {self.n_blocks} blocks{test}. (artiphys {self.version})"
         )
 
 
@@ -73,6 +85,13 @@ def transferred(
     decoding: Decoding, activity: Any, labels: Any, groups: Any, n_permutations: int, seed: int
 ) -> Transfer:
     """See `Decoding.transfer`."""
+    if decoding.confounded:
+        raise StatisticsError(
+            "the reader was fitted on activity without its confounds, which the new activity still has; decode both "
+            "after removing them alike, or without confounds"
+        )
+    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
     sites = as_sites(activity)
     first = next(iter(sites.values()))
     if set(sites) != set(decoding.readouts):
@@ -89,6 +108,8 @@ def transferred(
     guess = np.concatenate(list(guesses.values()))  # (place, trial)
     scores = task.scores(np.stack(targets), guess[:, None])  # (place, label set)
     blocks = _blocks(len(y), member, seed)
+    if blocks.max() < 1:
+        raise StatisticsError("all new trials are of one group (or there is one trial), so the score has no error")
     left = np.stack([task.scores(y[None, b], guess[:, None, b])[:, 0] for b in _rest(blocks)])  # (block, place)
     k = len(left)
     stderr = np.sqrt((k - 1) / k * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
@@ -116,7 +137,10 @@ def _known(y: Array, classes: Array | None) -> Array:
     y = y.astype(str) if y.dtype == object else y
     strange = sorted({str(v) for v in y[~np.isin(y, classes)]})
     if strange:
-        raise InputError(f"labels hold {strange[:3]}, which the reader never saw; it knows {list(map(str, classes))}")
+        kinds = "" if y.dtype.kind == classes.dtype.kind else " (one is text, the other numbers)"
+        raise InputError(
+            f"labels hold {strange[:3]}, which the reader never saw; it knows {list(map(str, classes))}{kinds}"
+        )
     return np.searchsorted(classes, y)
 
 
@@ -128,6 +152,9 @@ def _guesses(decoding: Decoding, name: str | None, data: xr.DataArray) -> Array:
             f"the reader was fitted on {dict(readout.trial.sizes)} a trial; the new activity has "
             f"{dict(zip(map(str, data.dims[1:]), data.shape[1:]))}"
         )
+    for axis in set(data.dims[1:]) & set(data.coords) & set(readout.trial.coords):
+        if not np.array_equal(data[axis].to_numpy(), readout.trial[axis].to_numpy()):
+            raise InputError(f"the new activity has other labels along {axis!r}; put it in the reader's order first")
     x = by_time(data)
     start, made = 0, []
     for fitted in readout.fitted:

@@ -20,7 +20,7 @@ from artiphys.probes.task import groups_of
 from artiphys.probes.tuned import Tuning
 from artiphys.probes.units import Units
 from artiphys.probes.welch import Moments, eta_squared, moments, permuted_welch, welch
-from artiphys.stats import Permutations, Seed, p_value, pooled_p_value
+from artiphys.stats import Permutations, Seed, p_value, pooled_p_value, whole_seed
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
@@ -97,6 +97,8 @@ def tuning_curves(
                 "a stimulus value has fewer than two trials, so its variance is unknown; use fewer bins"
             )
         plan = Permutations.of(cell, groups_of(groups, units.first), exchange=exchange)
+    if seed is not None and not isinstance(seed, np.random.Generator):
+        whole_seed(seed)
     removed = Confounds.of(confounds, units.first, reliability)
     chosen = _pool(units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
     gather = _by_trials if units.on_disk and not removed.any else _by_units

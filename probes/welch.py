@@ -71,6 +71,8 @@ def _centred(flat: Array) -> tuple[Array, Array | None, Array]:
 def welch(mean: Array, var: Array, count: Array) -> Array:
     """Welch's F ``(unit,)``: studentised, so that unequal n and variance do not make false positives.
 
+    Variances are moderated by one trial's worth of their pool, so that a level without variance stays finite.
+
     Reference: Welch 1951, On the comparison of several mean values.
     """
     made = _welch(*(torch.from_numpy(np.ascontiguousarray(a))[None] for a in (mean, var, count)))
@@ -110,6 +112,10 @@ def permuted_welch(flat: Array, levels: Array, n: int) -> Iterator[tuple[slice, 
 def _welch(mean: torch.Tensor, var: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
     """Of ``(labelling, level, unit)``."""
     k = mean.shape[1]
+    within = ((count - 1) * var).sum(dim=1, keepdim=True)
+    # One trial's worth of the variance within all levels is lent to each: a level without any, common in sparse units,
+    # would else have infinite weight, in the data or under some relabelling.
+    var = ((count - 1) * var + within / (count - 1).sum(dim=1, keepdim=True)) / count
     weight = count / var
     total = weight.sum(dim=1, keepdim=True)
     centre = (weight * mean).sum(dim=1, keepdim=True) / total
@@ -118,7 +124,7 @@ def _welch(mean: torch.Tensor, var: torch.Tensor, count: torch.Tensor) -> torch.
     if k > 2:
         tail = ((1 - weight / total).square() / (count - 1)).sum(dim=1)
         f = spread / (1 + 2 * (k - 2) / (k**2 - 1) * tail)
-    silent = (var == 0).any(dim=1)  # noiseless: any difference is infinite, none is 0
+    silent = within[:, 0] == 0  # noiseless: any difference is infinite, none is 0
     if not bool(silent.any()):
         return f
     differs = mean.amax(dim=1) - mean.amin(dim=1) > 1e-12 * mean.abs().amax(dim=1)

@@ -50,3 +50,13 @@ def test_bad_input_says_what_to_do() -> None:
     for features, options, message in cases:
         with pytest.raises(ArtiphysError, match=message):
             ap.cell_types(features, **options)
+
+
+def test_a_flat_cloud_has_no_valley_and_the_verdict_says_so() -> None:
+    flat = ap.cell_types(np.random.default_rng(0).uniform(size=(80, 2)), n_null=39, progress=False)
+    two = np.random.default_rng(0).normal(size=(120, 2)) + np.repeat([[-3.0, 0], [3, 0]], 60, axis=0)
+    apart = ap.cell_types(two, max_types=2, n_null=39, progress=False)
+    assert flat.p_valley > 0.05 and (flat.n_types == 1 or "No valley" in flat.verdict)
+    assert apart.p_valley <= 0.05 and "with a valley" in apart.verdict
+    with pytest.raises(ArtiphysError, match="between 0 and 1"):
+        ap.cell_types(two, alpha=5)

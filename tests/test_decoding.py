@@ -6,11 +6,23 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 import xarray as xr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import LeaveOneGroupOut, TimeSeriesSplit, cross_val_score
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import (
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    TimeSeriesSplit,
+    cross_val_score,
+)
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, InputError, StatisticsError
@@ -316,3 +328,69 @@ def test_seeds_splitters_and_float_classes() -> None:
     assert ap.decode(x, y, cv=TimeSeriesSplit(4), alphas=[1.0], n_permutations=0).predictions is None
     with pytest.warns(UserWarning, match="are regressed"):
         assert ap.decode(x, y.astype(float), n_permutations=0).metric == "R squared"
+
+
+def test_folds_that_lack_a_class_are_balanced_over_all_trials() -> None:
+    x, _ = noisy(100, (3,), 0, 0.0)
+    y = (np.arange(100) >= 70).astype(int)
+    always = ap.decode(x, y, DummyClassifier(strategy="most_frequent"), cv=LeaveOneOut(), n_permutations=0)
+    assert always.metric == "balanced accuracy" and float(always.score) == pytest.approx(0.5)
+    x[:, 0] += 2 * y
+    each = ap.decode(x, y, "lda", cv=LeaveOneOut(), n_permutations=0)
+    assert each.predictions is not None
+    assert float(each.score) == pytest.approx(balanced_accuracy_score(y, each.predictions))
+    with pytest.raises(StatisticsError, match="single trial"):
+        ap.decode(x, x[:, 0], cv=LeaveOneOut())
+    with pytest.raises(StatisticsError, match="cannot split"):
+        ap.decode(x, x[:, 0], cv=StratifiedKFold(3))
+
+
+def test_confusion_counts_every_fold() -> None:
+    x, y = noisy(60, (4,), 0)
+    for cv in (RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0), ShuffleSplit(10, random_state=0)):
+        d = ap.decode(x, y, cv=cv, alphas=[1.0], n_permutations=0)
+        assert d.confusion is not None and int(d.confusion.sum()) == sum(len(t) for _, t in cv.split(x, y))
+        assert np.trace(d.confusion) / int(d.confusion.sum()) == pytest.approx(float(d.score))
+
+
+def test_transfer_refuses_what_it_cannot_know_and_takes_unequal_classes() -> None:
+    x, y = noisy(120, (6,), 0)
+    named = xr.DataArray(x, dims=("trial", "unit"), coords={"unit": list("abcdef")})
+    fit = ap.decode(named, y, n_permutations=0)
+    uneven = np.r_[y[:60], np.zeros(30, dtype=int)]
+    moved = fit.transfer(named[:90], uneven, n_permutations=20)
+    assert moved.metric == "balanced accuracy" and moved.p_value is not None
+    said = ap.decode(x, y, n_permutations=0).transfer(x[:90], uneven, n_permutations=0)
+    assert float(said.score) == float(moved.score)
+    with pytest.raises(InputError, match="other labels along 'unit'"):
+        fit.transfer(named[:, ::-1], y)
+    with pytest.raises(StatisticsError, match="without its confounds"):
+        ap.decode(x, y, confounds=x[:, 0], n_permutations=0).transfer(x, y)
+    with pytest.raises(StatisticsError, match="one group"):
+        fit.transfer(named, y, groups=np.zeros(120), n_permutations=0)
+    with pytest.raises(InputError, match="one is text"):
+        fit.transfer(named, y.astype(str))
+    many = ap.decode({"a": x, "b": x[:, :3]}, y, n_permutations=0).transfer(
+        {"a": x, "b": x[:, :3]}, y, n_permutations=20
+    )
+    assert list(many.to_dataframe())[:2] == ["site", "score"] and "p" in many.to_dataframe()
+
+
+def test_tables_half_precision_and_ragged_activity() -> None:
+    x, y = noisy(60, (4,), 0)
+    plain = ap.decode(x, y, n_permutations=0)
+    assert float(ap.decode(pd.DataFrame(x), y, n_permutations=0).score) == float(plain.score)
+    half = ap.decode(torch.as_tensor(x).bfloat16(), y, n_permutations=0)
+    assert float(half.score) == pytest.approx(float(plain.score), abs=0.1)
+    with pytest.raises(InputError, match="different lengths"):
+        ap.decode([[1.0, 2.0], [3.0]], [0, 1])
+    with pytest.raises(InputError, match="infinite on 30"):
+        ap.decode(x, np.where(y, np.inf, 0.0))
+    with pytest.raises(InputError, match="confounds is infinite on 60"):
+        ap.decode(x, y, confounds=np.full(60, np.inf))
+
+
+def test_shifts_that_repeat_are_counted_once() -> None:
+    x, y = noisy(60, (4,), 0, 3.0)
+    with pytest.raises(StatisticsError, match="only 2 distinct"):
+        ap.decode(x, y, exchange="shift")

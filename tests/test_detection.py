@@ -133,3 +133,28 @@ def test_recordings_constant_units_and_bad_input() -> None:
     grouped = xr.DataArray(x, dims=("trial", "unit"), coords={"session": ("trial", np.arange(20) // 5)})
     with pytest.raises(StatisticsError, match="groups='session'"):
         ap.detectability(grouped, np.arange(20) % 2)
+
+
+def test_perfect_separation_is_not_certain_nor_ignorant() -> None:
+    """20 of 20 each: an AUC below .025 ** (1 / 20) = .83 would rarely look perfect."""
+    y = np.arange(40) % 2
+    x = (y + np.random.default_rng(0).normal(0, 0.01, 40))[:, None]
+    found = ap.detectability(np.hstack([x, -x]), y, n_permutations=0)
+    low, high = found.interval("auc")
+    assert float(low[0]) == pytest.approx(0.025 ** (1 / 20)) and float(high[0]) == 1
+    assert float(low[1]) == 0 and float(high[1]) == pytest.approx(1 - 0.025 ** (1 / 20))
+
+
+def test_a_threshold_counts_the_trials_that_are_compared() -> None:
+    rng = np.random.default_rng(0)
+    stimulus, y = np.repeat([0, 1, 2], [40, 40, 20]), np.r_[np.arange(80) % 2, np.ones(20, dtype=int)]
+    with pytest.warns(UserWarning, match="left out"):
+        d = ap.detectability(rng.normal(size=(100, 2)), y, within=stimulus, n_permutations=0)
+    assert d.at(-100.0).hit_rate.tolist() == [40.5 / 41] * 2
+    for wrong in (np.nan, "a", np.zeros(5)):
+        with pytest.raises(ArtiphysError, match="wanted a number"):
+            d.at(wrong)
+    scalar = signal_detection([10, 15], 5, 3, 12)
+    assert scalar.d_prime.shape == (2,) and len(scalar.to_dataframe()) == 2
+    with pytest.raises(ArtiphysError, match="one shape"):
+        signal_detection([1, 2], [1, 2, 3], 1, 1)

@@ -375,3 +375,45 @@ def test_designs_of_permutations() -> None:
     assert ap.tuning_curves(x, y).p_value is None
     t = ap.tuning_curves(np.random.default_rng(0).normal(size=(44, 30)), y, n_permutations=20, seed=0)
     assert (t.smallest_p == 1 / (20 * 30 + 1) and t.n_distinct == np.inf) or t.n_distinct > 1e6
+
+
+def test_sparse_units_neither_hide_nor_spoil_the_null_of_others() -> None:
+    """A level without variance has infinite weight in Welch's F, in the data or under some relabelling."""
+    rng = np.random.default_rng(0)
+    s = np.repeat(np.arange(8), 10)
+    perfect = np.where(s == 4, 5.0, 0.0)[:, None]
+    assert float(ap.tuning_curves(perfect, s, n_permutations=999, seed=0).p_value[0]) <= 0.002  # type: ignore[index]
+    counts = rng.poisson(np.where(s == 4, 3.3, 0.3))[:, None]
+    assert float(ap.tuning_curves(counts, s, n_permutations=999, seed=0).p_value[0]) <= 0.02  # type: ignore[index]
+    y = np.repeat(range(3), 20)
+    x = rng.normal(size=(60, 20)) + 3 * y[:, None]
+    x[:, 0] = 0
+    x[7, 0] = 1
+    t = ap.tuning_curves(x, y, n_permutations=200, seed=0)
+    assert (t.p_value[1:] < 0.001).all() and float(t.p_value[0]) > 0.1  # type: ignore[index]
+    theta = np.tile(np.arange(8) * 45.0, 10)
+    rate = rng.lognormal(-1, 1, 60) * (1 + 0.9 * np.cos(np.deg2rad(theta[:, None] - rng.uniform(0, 360, 60))))
+    cells = ap.tuning_curves(rng.poisson(rate), theta, circular=True, period=360, n_permutations=200, seed=0)
+    assert float((cells.p_fdr < 0.05).mean()) > 0.4
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5])
+def test_sparse_counts_hold_their_level(rate: float) -> None:
+    rng = np.random.default_rng(0)
+    s = np.repeat(np.arange(3), 20)
+    p = []
+    for seed in range(40):
+        x = np.hstack([rng.poisson(rate, size=(60, 20)), rng.normal(size=(60, 20))])
+        p.append(ap.tuning_curves(x, s, n_permutations=99, seed=seed).p_value.to_numpy())  # type: ignore[union-attr]
+    every = np.array(p) <= 0.05
+    assert every[:, :20].mean() <= 0.075 and 0.025 <= every[:, 20:].mean() <= 0.09
+
+
+def test_circular_values_at_the_seam() -> None:
+    angle = np.tile(np.arange(12) * 30.0, 6)
+    x = 5 + 3 * np.cos(np.deg2rad(angle[:, None] - [5.0, 358.0]))
+    t = ap.tuning_curves(x, np.where(angle == 0, -1e-17, angle), circular=True, period=360)
+    assert len(t.n) == 12 and t.curves["stimulus"].values[0] == 0
+    binned = ap.tuning_curves(x, angle, circular=True, period=360, bins=12)
+    for tuned in (t, binned):
+        assert ((tuned.fit()["preferred"] >= 0) & (tuned.fit()["preferred"] < 360)).all()

@@ -198,7 +198,7 @@ class Permutations:
         if exchange == "within groups" and groups is None:
             raise StatisticsError("exchange='within groups' needs groups")
         if exchange == "shift":
-            made = cls(labels, None, "circular shifts", len(labels) - 1)
+            made = cls(labels, None, "circular shifts", _distinct_shifts(labels))
         elif exchange == "trials":
             made = cls(labels, None, "trials", _arrangements(labels))
         elif groups is None and folds is not None:
@@ -249,6 +249,15 @@ class Permutations:
                 for g, value in zip(names, rng.permutation(self.labels[first])):
                     new[self.groups == g] = value
             yield new
+
+
+def _distinct_shifts(labels: Array) -> int:
+    """How many different orders turning the labels round gives: fewer than trials where they repeat."""
+    n = len(labels)
+    for period in range(1, n // 2 + 1):
+        if n % period == 0 and np.array_equal(labels, np.roll(labels, period)):
+            return period
+    return n - 1
 
 
 def _arrangements(labels: Array) -> float:

@@ -262,7 +262,7 @@ def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes 
     if units is None:
         units = np.sort(np.argsort(-tuning.eta_squared.to_numpy().ravel(), kind="stable")[:4]).tolist()
     ax = axes_of(ax, 5.0, 3.4)
-    labels = tuning.curves["stimulus"].to_numpy()
+    labels = tuning.curves[tuning.dims[0]].to_numpy()
     numeric = tuning.kind != "categorical"
     x = labels.astype(float) if numeric else np.arange(n_levels)
     step = float(np.min(np.diff(np.sort(x)))) if n_levels > 1 else 1.0
