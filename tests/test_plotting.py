@@ -91,3 +91,13 @@ def test_reading_plots_refuse_what_they_cannot_show() -> None:
     for plot, result, message in cases:
         with pytest.raises(InputError, match=message):
             plot(result)
+
+
+def test_a_marginal_is_drawn_and_names_must_fit() -> None:
+    rng = np.random.default_rng(0)
+    two = ap.tuning_curves(rng.normal(size=(60, 3)), {"orientation": np.arange(60) % 5, "b": np.arange(60) // 5 % 2})
+    ax = labelled(plotting.plot_tuning(two.marginal("orientation")))
+    assert len(ax.get_legend().get_texts()) == 3
+    one = ap.decode(rng.normal(size=(60, 3)), np.arange(60) % 2, n_permutations=0)
+    with pytest.raises(InputError, match="for each name"):
+        plotting.plot_decoding([one], ["a", "b"])

@@ -82,7 +82,7 @@ def t_interval(mean: Array, stderr: Array, df: Array | float, confidence: float)
 
 def check_confidence(confidence: float) -> None:
     """`StatisticsError` unless a confidence lies strictly between 0 and 1."""
-    if not 0 < confidence < 1:
+    if not isinstance(confidence, (int, float, np.number)) or not 0 < confidence < 1:
         raise StatisticsError(f"confidence came as {confidence!r}; wanted a number between 0 and 1, such as 0.95")
 
 

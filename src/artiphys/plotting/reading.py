@@ -223,6 +223,8 @@ def plot_decoding(
     decodings: Sequence[Decoding], names: Sequence[str], *, ax: Axes | None = None, confidence: float = 0.95
 ) -> Axes:
     """Decoding score by site, with intervals, chance and the mean of the permutation null."""
+    if len(decodings) != len(names) or any(d.score.ndim for d in decodings):
+        raise InputError("wanted one decoding of one score for each name; plot_time_course shows those over time")
     ax = axes_of(ax, 7.2 if len(names) > 8 else 5.0, 3.4)
     x = np.arange(len(names))
     score = np.array([float(d.score) for d in decodings])
