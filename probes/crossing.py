@@ -54,7 +54,7 @@ class Crossing:
         values, level = np.unique(given.astype(str) if given.dtype == object else given, return_inverse=True)
         if not 2 <= len(values) <= MAX_VALUES:
             raise InputError(f"across has {len(values)} values; wanted 2 to {MAX_VALUES}")
-        for v, value in enumerate(values):
+        for v, value in enumerate(values.tolist()):
             for train, test in task.folds:
                 seen = np.unique(task.y[train[level[train] == v]])
                 if (task.classes is not None and len(seen) < task.n_classes) or len(seen) < 2:

@@ -122,7 +122,7 @@ def _two(labels: Array, signal: Any) -> tuple[Array, str, str]:
         y = (names[y] == signal).astype(int)
         names = names if names[1] == signal else names[::-1]
     if np.bincount(y, minlength=2).min() < 2:
-        raise StatisticsError(f"a condition has a single trial; wanted at least two of {names[0]!r} and {names[1]!r}")
+        raise StatisticsError(f"a condition has a single trial; wanted at least two of each of {names.tolist()}")
     return y.astype(np.int64), str(names[0]), str(names[1])
 
 

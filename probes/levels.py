@@ -57,7 +57,7 @@ class Levels:
                 _check_unit(values, period)
             labels, level = _numbers(values.astype(float), circular, period, bins)
         if len(labels) < 2:
-            raise InputError(f"the {name} has the single value {labels[0]!r}; tuning needs at least two")
+            raise InputError(f"the {name} has the single value {labels.tolist()[0]!r}; tuning needs at least two")
         return cls(name, labels, level, kind, period)
 
 

@@ -163,7 +163,7 @@ def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
 def _encoded(y: Array) -> tuple[Array, Array]:
     names, codes = np.unique(y.astype(str) if y.dtype == object else y, return_inverse=True)
     if len(names) < 2:
-        raise InputError(f"labels hold the single class {names[0]!r}; decoding needs at least two")
+        raise InputError(f"labels hold the single class {names.tolist()[0]!r}; decoding needs at least two")
     if len(names) > len(y) / 2 and y.dtype.kind == "f":
         raise InputError("labels look like a number, not classes; pass a regressor as estimator")
     return codes.astype(np.int64), names

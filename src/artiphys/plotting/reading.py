@@ -44,6 +44,8 @@ def plot_time_course(decoding: Decoding, *, ax: Axes | None = None, confidence: 
         if decoding.p_corrected is not None:
             p = (decoding.p_corrected if name is None else decoding.p_corrected.sel(site=name)).to_numpy()
             ax.plot(times, np.where(p < 0.05, score, np.nan), color=colour, lw=3.5)
+    if decoding.p_corrected is not None:
+        ax.plot([], [], color=GREY, lw=3.5, label="p corrected < .05")
     ax.axhline(decoding.chance, color=GREY, ls="--", lw=1, label="chance")
     ax.set_xlabel("time [steps]")
     ax.set_ylabel(decoding.metric)
