@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -180,3 +180,30 @@ def test_bad_options_say_what_to_do() -> None:
     for options, message in cases:
         with pytest.raises(ArtiphysError, match=message):
             ap.decode(x, y, **options)
+
+
+def test_confounds_and_crossings_are_scikit_learns_fold_by_fold() -> None:
+    """Balanced folds, where the threshold is RidgeClassifier's own."""
+    rng = np.random.default_rng(0)
+    y, context = np.arange(120) % 2, np.arange(120) // 2 % 2
+    confound = rng.normal(size=120) + y
+    x = rng.normal(size=(120, 4)) + confound[:, None] + 0.5 * y[:, None]
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1.0))
+    ours = ap.decode(x, y, confounds=confound, alphas=[1.0], n_permutations=0)
+    expected = []
+    for train, test in folds.split(x, y):
+        fitted = LinearRegression().fit(confound[train, None], x[train])
+        clean = x - fitted.predict(confound[:, None])
+        expected.append(model.fit(clean[train], y[train]).score(clean[test], y[test]))
+    np.testing.assert_allclose(ours.folds, expected)
+    crossed = ap.decode(x, y, across=context, alphas=[1.0], n_permutations=0).folds
+    for f, (train, test) in enumerate(folds.split(x, y)):
+        for a in (0, 1):
+            rows = train[context[train] == a]
+            if len(set(np.bincount(y[rows]))) > 1:
+                continue  # the threshold lies midway, see above
+            fitted = model.fit(x[rows], y[rows])
+            for b in (0, 1):
+                held = test[context[test] == b]
+                assert float(crossed[f, a, b]) == pytest.approx(fitted.score(x[held], y[held]))
