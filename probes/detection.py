@@ -13,8 +13,8 @@ from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.activity import per_trial
 from artiphys.probes.detected import Detection
 from artiphys.probes.placements import auc, auc_chunks
+from artiphys.probes.pool import POOL_FROM, pool_of
 from artiphys.probes.task import groups_of
-from artiphys.probes.tuning import POOL_FROM, POOL_SIZE
 from artiphys.probes.units import Units
 from artiphys.stats import (
     Permutations,
@@ -176,11 +176,7 @@ def _tested(
     (used, strata), (n, seed) = where, how
     drawn = np.zeros((n, units.n_trials), dtype=np.int64)
     drawn[:, used] = np.stack(list(plan.draw(n, seed)))
-    pool = units.n_units >= POOL_FROM
-    chosen = np.ones(units.n_units, dtype=bool)
-    if pool and units.n_units * n > POOL_SIZE:
-        chosen = np.zeros(units.n_units, dtype=bool)
-        chosen[np.random.default_rng(0).choice(units.n_units, max(POOL_FROM, POOL_SIZE // n), replace=False)] = True
+    chosen = pool_of(units, n)
     null = [
         studentised(area, np.sqrt(var))
         for place, x in units.blocks()
@@ -188,6 +184,6 @@ def _tested(
         for _, area, var in auc_chunks(x[:, chosen[place]], drawn, strata)
     ]
     every = np.concatenate(null, axis=1)
-    if not pool:
+    if units.n_units < POOL_FROM:
         return p_value(observed, every), "", plan.smallest_p(n)
     return pooled_p_value(observed, every), f"; null pooled over {every.shape[1]} units", 1 / (every.size + 1)

@@ -91,12 +91,12 @@ class AnyEstimator:
 
 
 def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Reader:
-    """The reader that ``estimator`` names or is.
+    """The reader that ``estimator``, which `check_estimator` has passed, names or is.
 
     Raises
     ------
     InputError
-        If it is no estimator, or ``alphas`` are no penalties or go with another reader than ridge.
+        If ``alphas`` are no penalties or go with another reader than ridge.
     """
     if alphas is not None and estimator not in (None, "ridge"):
         raise InputError("alphas are the penalties of the ridge readout; give them with estimator='ridge' only")
@@ -108,12 +108,10 @@ def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Rea
         if not grid or not all(np.isfinite(a) and a > 0 for a in grid):
             raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
         return Ridge(task.n_classes, grid)
-    if isinstance(estimator, str):
-        if estimator == "lda":
-            return Discriminant(task.n_classes, equal_priors=not task.balanced)
-        if estimator == "logistic":
-            return Logistic(task.n_classes, balanced=not task.balanced)
-        raise InputError(unknown("estimator", estimator, ["ridge", "lda", "logistic"]))
+    if estimator == "lda":
+        return Discriminant(task.n_classes, equal_priors=not task.balanced)
+    if estimator == "logistic":
+        return Logistic(task.n_classes, balanced=not task.balanced)
     return AnyEstimator(estimator)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,8 @@ class Task:
             )
         if not regress:
             y, classes = _encoded(y)
-        if exchange == "shift" and isinstance(cv, (int, np.integer)):
-            cv = KFold(max(2, int(cv)))  # neighbours are alike, so folds are blocks
+        if exchange == "shift" and isinstance(cv, (int, np.integer)) and cv > 1:
+            cv = KFold(int(cv))  # neighbours are alike, so folds are blocks
         folds = _folds(y, member, cv, regress, seed)
         return cls(y, classes, member, folds, _strata(cv, folds, member, regress), exchange)
 
@@ -106,7 +107,7 @@ class Task:
             warnings.warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05", stacklevel=3)
         return plan
 
-    @property
+    @cached_property
     def _complete(self) -> bool:
         """Whether every fold tests every class."""
         return all(len(np.unique(self.y[test])) == self.n_classes for _, test in self.folds)

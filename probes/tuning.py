@@ -13,9 +13,10 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.activity import BLOCK_BYTES, per_trial
+from artiphys.probes.activity import per_trial
 from artiphys.probes.confounds import Confounds
 from artiphys.probes.levels import Levels
+from artiphys.probes.pool import POOL_FROM, pool_of
 from artiphys.probes.task import groups_of
 from artiphys.probes.tuned import Tuning
 from artiphys.probes.units import Units
@@ -24,8 +25,6 @@ from artiphys.stats import Permutations, Seed, p_value, pooled_p_value, whole_se
 from artiphys.version import __version__
 
 Array = np.ndarray[Any, Any]
-POOL_FROM = 20  # units; with fewer, each is held against its own permutations only
-POOL_SIZE = 5_000_000  # values of a pooled null: p as small as 2e-7; more units than this needs are drawn from
 
 
 def tuning_curves(
@@ -100,7 +99,7 @@ def tuning_curves(
     if seed is not None and not isinstance(seed, np.random.Generator):
         whole_seed(seed)
     removed = Confounds.of(confounds, units.first, reliability)
-    chosen = _pool(units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
+    chosen = pool_of(units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
     gather = _by_trials if units.on_disk and not removed.any else _by_units
     mean, var, count, nulls = gather(units, cell, len(counted), _cleaner(removed), chosen, progress)
     extra = {"stimulus" if len(levels) == 1 else lv.name: lv.labels for lv in levels}
@@ -172,16 +171,6 @@ def _cleaner(removed: Confounds) -> Any:
         return np.asarray(removed.removed(torch.from_numpy(block), np.arange(len(block))).numpy())
 
     return clean
-
-
-def _pool(units: Units, n_permutations: int) -> Array:
-    """Units whose permutations make up the null: all, or as many at random as its size and memory allow."""
-    chosen = np.ones(units.n_units, dtype=bool)
-    most = max(POOL_FROM, min(POOL_SIZE // n_permutations, BLOCK_BYTES // (8 * units.n_trials)))
-    if units.n_units > most:
-        chosen[:] = False
-        chosen[np.random.default_rng(0).choice(units.n_units, most, replace=False)] = True
-    return chosen
 
 
 def _by_units(

@@ -394,3 +394,9 @@ def test_shifts_that_repeat_are_counted_once() -> None:
     x, y = noisy(60, (4,), 0, 3.0)
     with pytest.raises(StatisticsError, match="only 2 distinct"):
         ap.decode(x, y, exchange="shift")
+
+
+def test_shifts_need_two_folds_too() -> None:
+    x, _ = noisy(60, (4,), 0)
+    with pytest.raises(StatisticsError, match="1 folds"):
+        ap.decode(x, np.arange(60) // 10 % 2, cv=1, exchange="shift")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, StratifiedKFold, cross_val_predict
@@ -147,8 +148,6 @@ def test_many_places_and_label_sets_at_once_change_nothing() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(40, 6, 5)), np.arange(40) % 2
     for estimator in ("ridge", "lda", "logistic"):
-        import xarray as xr
-
         whole = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), y, estimator, n_permutations=20)
         for t in (0, 5):
             alone = ap.decode(x[:, t], y, estimator, n_permutations=20)

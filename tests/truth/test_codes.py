@@ -227,7 +227,8 @@ def test_mixed_selectivity_adds_dichotomies() -> None:
             y = (split >> condition) & 1
             scores.append(float(ap.decode(noisy, y, LogisticRegression(C=100.0), n_permutations=0).score))
         counts.append(int(np.sum(np.array(scores) > 0.95)))
-        assert min(scores[0b0110 - 1], scores[0b1001 - 1]) < 0.8 or len(counts) == 2
+        if len(counts) == 1:  # without the product term, exclusive or and its negation stay out of reach
+            assert max(scores[0b0110 - 1], scores[0b1001 - 1]) < 0.8
         alone = [float(ap.decode(noisy, v > 0, n_permutations=0).score) for v in (a, b)]
         assert min(alone) > 0.99  # each variable looks the same in both
     assert counts == [12, 14]
@@ -272,7 +273,7 @@ def test_continuum_and_clusters() -> None:
     for seed in range(4):
         one, two = ap.cell_types(continuum(seed), seed=seed, **quick), ap.cell_types(clusters(seed), seed=seed, **quick)
         assert one.n_types == 1 and "continuum" in one.verdict
-        assert two.n_types == 2 and np.mean(two.labels == np.arange(500) % 2) not in (0.0,)
+        assert two.n_types == 2
         agree = np.mean(two.labels == np.arange(500) % 2)
         assert max(agree, 1 - agree) == pytest.approx(norm.cdf(1.5), abs=0.05)
     silhouettes = [
