@@ -1,12 +1,12 @@
 """Lesions: writing to a network, always undone; games on lesions, and what each player contributes."""
 
-from artiphys.lesions.apply import lesioned
-from artiphys.lesions.banzhaf import banzhaf
-from artiphys.lesions.game import Game
-from artiphys.lesions.gradient import attribution
-from artiphys.lesions.lesion import Lesion
-from artiphys.lesions.result import Attribution
-from artiphys.lesions.shapley import shapley
-from artiphys.lesions.single import single_lesions
+from artiphys.lesions.contributions.banzhaf import banzhaf
+from artiphys.lesions.contributions.gradients import attribution
+from artiphys.lesions.contributions.result import Attribution
+from artiphys.lesions.contributions.shapley import shapley
+from artiphys.lesions.contributions.single_lesions import single_lesions
+from artiphys.lesions.games.game import Game
+from artiphys.lesions.operations.context import lesioned
+from artiphys.lesions.operations.lesion import Lesion
 
 __all__ = ["Attribution", "Game", "Lesion", "attribution", "banzhaf", "lesioned", "shapley", "single_lesions"]

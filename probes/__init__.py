@@ -1,18 +1,18 @@
 """Probes: reading a network's activity. Nothing here writes to a model."""
 
-from artiphys.probes.celltypes import CellTypes, cell_types
-from artiphys.probes.decoded import Decoding
-from artiphys.probes.decoding import decode
-from artiphys.probes.detected import Detection
-from artiphys.probes.detection import detectability
-from artiphys.probes.information import Information, information
-from artiphys.probes.neighbourhoods import neighbourhoods
-from artiphys.probes.population import Population
-from artiphys.probes.searchlight import Searchlight, searchlight
-from artiphys.probes.signal_detection import SignalDetection, signal_detection
-from artiphys.probes.transfer import Transfer
-from artiphys.probes.tuned import Tuning
-from artiphys.probes.tuning import tuning_curves
+from artiphys.probes.clustering.cell_types import CellTypes, cell_types
+from artiphys.probes.decoding.decode import decode
+from artiphys.probes.decoding.result import Decoding
+from artiphys.probes.decoding.transfer import Transfer
+from artiphys.probes.detection.detectability import detectability
+from artiphys.probes.detection.population import Population
+from artiphys.probes.detection.result import Detection
+from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
+from artiphys.probes.mutual_information.tables import Information, information
+from artiphys.probes.searchlights.neighbourhoods import neighbourhoods
+from artiphys.probes.searchlights.searchlight import Searchlight, searchlight
+from artiphys.probes.tuning.result import Tuning
+from artiphys.probes.tuning.tuning_curves import tuning_curves
 
 __all__ = [
     "CellTypes",

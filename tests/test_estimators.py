@@ -17,10 +17,10 @@ from torch import nn
 
 import artiphys as ap
 from artiphys.errors import BudgetError, InputError
-from artiphys.lesions import estimating
-from artiphys.lesions.callable_game import CallableGame
-from artiphys.lesions.draws import Pairs
-from artiphys.lesions.permutation import Orders, antithetic, paths
+from artiphys.lesions.contributions import methods as estimating
+from artiphys.lesions.estimators.pair_designs import Pairs
+from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
+from artiphys.lesions.games.function_game import CallableGame
 
 Array = np.ndarray[Any, Any]
 N = 10

@@ -10,12 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 import artiphys as ap
-from artiphys import plotting, subjects
-from artiphys.appendix import caveats, insignificant, methods, truth_table
+from artiphys import plotting
 from artiphys.cli import app
 from artiphys.errors import BudgetError
-from artiphys.examine import examine
-from artiphys.findings import findings
+from artiphys.report import subjects
+from artiphys.report.examine import examine
+from artiphys.report.findings import findings
+from artiphys.report.small_print import caveats, insignificant, methods, truth_table
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import InputError
-from artiphys.lesions.pace import Pace
-from artiphys.lesions.tree import Tree, in_order
+from artiphys.lesions.evaluation.batch_size import Pace
+from artiphys.lesions.evaluation.prefix_tree import Tree, in_order
 
 Array = np.ndarray[Any, Any]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import HookError, InputError, SiteError
-from artiphys.taps import At
+from artiphys.hooks.tapping import At
 
 
 def net() -> nn.Sequential:

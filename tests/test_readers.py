@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError
-from artiphys.probes.discriminant import Discriminant
-from artiphys.probes.logistic import Logistic
-from artiphys.probes.ridge import ALPHAS
+from artiphys.probes.readers.lda import Discriminant
+from artiphys.probes.readers.logistic import Logistic
+from artiphys.probes.readers.ridge import ALPHAS
 
 Array = np.ndarray[Any, Any]
 

@@ -15,12 +15,12 @@ import pytest
 
 import artiphys as ap
 from artiphys.errors import BudgetError
-from artiphys.lesions.crossfit import centred, cross_fitted
-from artiphys.lesions.draws import Pairs, n_pairs, strata
-from artiphys.lesions.exact import enumerated
-from artiphys.lesions.permutation import Orders, _plain_weights, antithetic, paths
-from artiphys.lesions.polynomials import Functional, cubic, cubic_kernel, cubic_kernel_values, sign
-from artiphys.lesions.smoothing import _feature_smoother, _kernel_smoother, _landmarks, _Shrinkage, shrunken
+from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
+from artiphys.lesions.estimators.enumeration import enumerated
+from artiphys.lesions.estimators.odd_polynomials import Functional, cubic, cubic_kernel, cubic_kernel_values, sign
+from artiphys.lesions.estimators.pair_designs import Pairs, n_pairs, strata
+from artiphys.lesions.estimators.permutation_sampling import Orders, _plain_weights, antithetic, paths
+from artiphys.lesions.estimators.smoothers import _feature_smoother, _kernel_smoother, _landmarks, _Shrinkage, shrunken
 
 Array = np.ndarray[Any, Any]
 
@@ -133,7 +133,7 @@ def test_leave_one_out_residuals_are_those_of_refits() -> None:
 
 def test_landmarks_bound_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many players and many pairs: the model keeps to a span, and intervals still hold."""
-    from artiphys.lesions import smoothing
+    from artiphys.lesions.estimators import smoothers as smoothing
 
     monkeypatch.setattr(smoothing, "LANDMARKS", 60)
     design = Pairs(14, "shapley", 0).design(200)
@@ -177,7 +177,7 @@ def test_antithetic_weights_are_the_mean_marginal_contributions() -> None:
 
 
 def test_many_orders_of_many_players_are_not_adjusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    from artiphys.lesions import permutation
+    from artiphys.lesions.estimators import permutation_sampling as permutation
 
     monkeypatch.setattr(permutation, "DENSE", 10)
     line = calibration().calibrated(calibration().xor_redundant(), "shapley", "permutation", 1154, 60)

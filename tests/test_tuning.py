@@ -11,8 +11,8 @@ from scipy.stats import f_oneway
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, StatisticsError
-from artiphys.probes.units import Units
-from artiphys.stats import Permutations, false_discovery, p_value, pooled_p_value
+from artiphys.probes.data.units import Units
+from artiphys.stats.permutations import Permutations, false_discovery, p_value, pooled_p_value
 
 
 def test_mean_and_sem_by_hand() -> None:
@@ -280,7 +280,7 @@ def test_recordings_are_strung_together_and_memory_is_bounded(monkeypatch: pytes
     whole = ap.tuning_curves(x, np.arange(30) % 3, n_permutations=20, seed=0)
     for most in (1, 7 * 240, 20 * 240):
         monkeypatch.setattr("artiphys.probes.units.BLOCK_BYTES", most)
-        from artiphys.probes.activity import unit_blocks
+        from artiphys.probes.data.activity import unit_blocks
 
         blocks = list(unit_blocks(x, most))
         assert max(b.nbytes for _, b in blocks) <= max(most, 240)

@@ -18,7 +18,7 @@ from torch import nn
 
 import artiphys as ap
 from artiphys.errors import InputError
-from artiphys.lesions.evaluation import Evaluator
+from artiphys.lesions.evaluation.evaluator import Evaluator
 
 EVERY = np.asarray((np.arange(64)[:, None] >> np.arange(6)) & 1 == 1)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from artiphys import plotting, subjects
-from artiphys.examine import examine
+from artiphys import plotting
+from artiphys.report import subjects
+from artiphys.report.examine import examine
 
 figure = Figure(figsize=(10, 4.2), layout="constrained")
 FigureCanvasAgg(figure)

@@ -11,9 +11,10 @@
 """
 
 from artiphys import errors, scores, specimens, toys
-from artiphys.adapters import wrap
-from artiphys.lesions import Attribution, Game, Lesion, attribution, banzhaf, lesioned, shapley, single_lesions
-from artiphys.preparation import Preparation
+from artiphys.adapters.wrap import wrap
+from artiphys.lesions import Attribution, Game, Lesion, attribution, lesioned, single_lesions
+from artiphys.lesions.contributions import banzhaf, shapley
+from artiphys.preparation.preparation import Preparation
 from artiphys.probes import (
     CellTypes,
     Decoding,
@@ -23,11 +24,11 @@ from artiphys.probes import (
     cell_types,
     decode,
     detectability,
-    searchlight,
     tuning_curves,
 )
+from artiphys.probes.searchlights import searchlight
 from artiphys.recording import Recording, record
-from artiphys.site import Site
+from artiphys.sites import Site
 from artiphys.stimuli import Stimuli
 from artiphys.version import __version__
 

@@ -43,11 +43,11 @@ def examine(
     """Record, map tuning, decode, lesion singly and in combination, and write a report."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    from artiphys import subjects
     from artiphys.errors import ArtiphysError
-    from artiphys.examine import examine as run
-    from artiphys.findings import findings
-    from artiphys.report import write_report
+    from artiphys.report import subjects
+    from artiphys.report.examine import examine as run
+    from artiphys.report.findings import findings
+    from artiphys.report.page import write_report
 
     started = time.perf_counter()
     chosen = names or DEFAULT
@@ -80,8 +80,8 @@ def examine(
 
 
 def _table(found: object) -> str:
-    from artiphys.examine import Examination
     from artiphys.plotting import short
+    from artiphys.report.examine import Examination
 
     assert isinstance(found, Examination)
     single, phi = found.singles(), found.values()

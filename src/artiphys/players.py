@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from artiphys.errors import InputError
-from artiphys.site import Site
+from artiphys.sites import Site
 
 Grouping = Literal["site", "layer"]
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, RecordingError, unknown
-from artiphys.preparation import Preparation
-from artiphys.site import Site
+from artiphys.preparation.preparation import Preparation
+from artiphys.recording_stores import MemoryStore, Store, ZarrStore
+from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
-from artiphys.storage import MemoryStore, Store, ZarrStore
 from artiphys.version import __version__
 
 

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import artiphys as ap
-from artiphys.probes.ridge import ALPHAS
+from artiphys.probes.readers.ridge import ALPHAS
 
 Array = np.ndarray[Any, Any]
 FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)

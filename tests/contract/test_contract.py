@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import artiphys as ap
+from artiphys.hooks.tapping import At
 from artiphys.stimuli import Inputs
-from artiphys.taps import At
 
 Case = Any
 RESIDUAL = "blocks.0.hook_resid_post"

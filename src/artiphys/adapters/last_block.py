@@ -3,7 +3,7 @@
 A score at the last position needs of the last block one query a trial, but the keys and values of all
 positions. A cache like the one transformers generates with hands both over: the block is first run until it
 has keys and values, then with the wanted positions alone. Whether this gives the same is checked against
-the plain loop (`artiphys.lesions.comparing`) before it is used.
+the plain loop (`artiphys.lesions.evaluation.batch_checks`) before it is used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from artiphys.adapters.stages import Forward, NotStagedError, Stages, Trace, rerouted
-from artiphys.taps import Key, Tap, mapped
+from artiphys.hooks.tapping import Key, Tap, mapped
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 KeysValues = tuple[Tensor, Tensor]

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from artiphys.taps import Key, Tap, leaves
+from artiphys.hooks.tapping import Key, Tap, leaves
 
 Place = tuple[int, tuple[Key, ...]]  # stage, path of a tensor in its arguments (in its outputs: after OUT)
 OUT = "->"
@@ -48,7 +48,7 @@ class Stages:
     costs : list of float
         What each stage computes as a part of a whole one.
     last : LastBlock, optional
-        How the last module runs in two stages (`artiphys.adapters.last_block`).
+        How the last module runs in two stages (`artiphys.adapters.wrap.last_block`).
     """
 
     stages: list[Stage] = field(default_factory=list)

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from artiphys.adapters.base import (
+from artiphys.adapters.adapter import (
     Discovery,
     device_of,
     inputs_to,
@@ -27,9 +27,9 @@ from artiphys.adapters.base import (
 from artiphys.adapters.recurrent import Unrolled, unroll
 from artiphys.adapters.stages import candidates
 from artiphys.errors import InputError, unknown
-from artiphys.site import Site
+from artiphys.hooks.tapping import Key, Tap, View, leaves
+from artiphys.sites import Site
 from artiphys.stimuli import Inputs
-from artiphys.taps import Key, Tap, View, leaves
 
 SPATIAL = {
     1: ("channel", "time"),

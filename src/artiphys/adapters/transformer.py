@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artiphys.adapters.base import (
+from artiphys.adapters.adapter import (
     Discovery,
     device_of,
     inputs_to,
@@ -27,9 +27,9 @@ from artiphys.adapters.base import (
 )
 from artiphys.adapters.torch_module import unit_axis
 from artiphys.errors import InputError
-from artiphys.site import Site
+from artiphys.hooks.tapping import Tap, View
+from artiphys.sites import Site
 from artiphys.stimuli import Inputs
-from artiphys.taps import Tap, View
 
 logger = logging.getLogger("artiphys")
 

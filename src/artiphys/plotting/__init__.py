@@ -1,7 +1,7 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched."""
 
-from artiphys.plotting.lesions import plot_contributions, plot_convergence, plot_head_map
-from artiphys.plotting.reading import (
+from artiphys.plotting.contributions import plot_contributions, plot_convergence, plot_head_map
+from artiphys.plotting.decoding import (
     plot_cell_types,
     plot_confusion,
     plot_decoding,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from artiphys.adapters import wrap, wrap_transformer
+from artiphys.adapters.wrap import wrap, wrap_transformer
 from artiphys.errors import MissingExtraError
-from artiphys.preparation import Preparation
-from artiphys.scores import Score
+from artiphys.preparation.preparation import Preparation
+from artiphys.scores.per_trial import Score
 from artiphys.stimuli import Stimuli
 
 

@@ -1,57 +1,9 @@
-"""Ground-truth networks: tiny models whose right answers are known and travel with them as data."""
+"""Ground-truth networks: tiny models whose right answers are known and travel with them as data.
 
-from __future__ import annotations
+Read toy, logic, decoys, codes, dynamics, induction, then catalogue.
+"""
 
-from collections.abc import Callable
-from typing import Any
-
-from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, decoys, dynamics, induction, logic
+from artiphys.toys.catalogue import load, names
 from artiphys.toys.toy import Toy, Truth
-
-_MAKERS: dict[str, Callable[..., Toy]] = {
-    "and": logic.conjunction,
-    "or": logic.disjunction,
-    "xor": logic.xor,
-    "xor_redundant": logic.xor_redundant,
-    "backup": logic.backup,
-    "synergy": logic.synergy,
-    "gate": decoys.gate,
-    "epiphenomenal": decoys.epiphenomenal,
-    "suppressor": decoys.suppressor,
-    "variance_code": codes.variance_code,
-    "bystander": codes.bystander,
-    "integrator": dynamics.integrator,
-    "induction_head": induction.induction_head,
-}
-
-
-def names() -> list[str]:
-    """Names of all toys.
-
-    >>> names()[:3]
-    ['and', 'or', 'xor']
-    """
-    return list(_MAKERS)
-
-
-def load(name: str, **options: Any) -> Toy:
-    """A toy by name; some take options, such as ``load("integrator", leak=0.8)``.
-
-    Raises
-    ------
-    InputError
-        If there is no such toy or it takes no such option.
-
-    >>> [t.expected for t in load("xor").truth if t.analysis == "shapley" and t.kind == "zero"]
-    [{'hidden.0': 0.375, 'hidden.1': 0.125}]
-    """
-    if name not in _MAKERS:
-        raise InputError(unknown("toy", name, names()))
-    try:
-        return _MAKERS[name](**options)
-    except TypeError as error:
-        raise InputError(f"toy {name!r} does not take these options: {error}") from error
-
 
 __all__ = ["Toy", "Truth", "load", "names"]

@@ -1,0 +1,53 @@
+"""Identity: what a coalition's value depends on, as short keys that hold across games and runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from artiphys.lesions.operations.lesion import Lesion
+from artiphys.lesions.operations.writer import Writer
+
+Array = np.ndarray[Any, Any]
+WORDS = 4
+
+
+def lesion_words(players: Sequence[Sequence[Writer]]) -> Array:
+    """Sum of the digests of what each player lesions ``(player, word)``, uint64.
+
+    Lesions act unit by unit (but for projections), so a player of two units stands for the same as two
+    players of one. Sums do not depend on order: lesioning the same units is the same key, whoever lesions
+    them.
+    """
+    return np.array([[sum(c) % 2**64 for c in zip(*(w for p in parts for w in _words(p)))] for parts in players],
+                    dtype=np.uint64)  # fmt: skip
+
+
+def lesion_keys(cut: Array, words: Array, also: Sequence[str] = ()) -> list[bytes]:
+    """One key a coalition (bool ``(n, player)``, True = lesioned); ``also`` are lesions in force around it."""
+    with np.errstate(over="ignore"):
+        sums = cut.astype(np.uint64) @ words
+    extra = "|".join(also).encode()
+    return [hashlib.blake2b(row.tobytes() + extra, digest_size=16).digest() for row in sums]
+
+
+def _words(writer: Writer) -> list[tuple[int, ...]]:
+    lesion, axis = writer.lesion, writer.unit_axis
+    fields = lesion.__dict__ | {"site": writer.site.name}
+    if lesion.kind == "project" or axis is None:
+        return [_split(_like(fields))]
+    return [_split(_like(fields | {"units": (u,), "axis": axis})) for u in writer.units()]
+
+
+def _like(fields: dict[str, Any]) -> Lesion:
+    lesion = object.__new__(Lesion)
+    lesion.__dict__.update(fields)
+    return lesion
+
+
+def _split(lesion: Lesion) -> tuple[int, ...]:
+    raw = hashlib.blake2b(lesion.digest().encode(), digest_size=8 * WORDS).digest()
+    return tuple(int.from_bytes(raw[8 * i : 8 * i + 8], "little") for i in range(WORDS))

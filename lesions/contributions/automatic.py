@@ -1,0 +1,105 @@
+"""Which estimator answers a request: the cheapest for its precision, judged on a pilot and never by the clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from artiphys.blas_threads import few_threads
+from artiphys.errors import BudgetError, InputError
+from artiphys.lesions.contributions.methods import (
+    LEAST_ORDERS,
+    LEAST_PAIRS,
+    METHODS,
+    Request,
+    covered,
+    exact,
+    permutation,
+    regression,
+    shrunken_regression,
+)
+from artiphys.lesions.contributions.result import Attribution
+from artiphys.lesions.contributions.screening import screening
+from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
+from artiphys.lesions.estimators.enumeration import MAX_EXACT
+from artiphys.lesions.estimators.pair_designs import Pairs
+from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
+from artiphys.lesions.estimators.smoothers import shrunken
+from artiphys.lesions.games.protocol import Played, distinct
+
+Array = np.ndarray[Any, Any]
+CHEAPER = 0.8  # permutations are only tried where one of their coalitions costs less than this part of a drawn one
+PILOT_ORDERS = 12
+
+
+def answer(game: Played, method: str, request: Request) -> Attribution:
+    """The result of one method, or of the one that "auto" chooses."""
+    if method not in METHODS:
+        raise InputError(f"method came as {method!r}; wanted one of {', '.join(METHODS)}")
+    if request.order is not None and method not in ("auto", "regression"):
+        raise InputError(
+            f"order came as {request.order}, but only 'regression' has an order; method came as {method!r}"
+        )
+    if request.tolerance is not None and method == "screening":
+        raise InputError("screening spends its whole budget: a tolerance means nothing to it; use 'shrunken'")
+    n = game.n_players
+    if method == "exact" and not covered(n, request):
+        reason = f"the budget is {request.budget}" if n <= MAX_EXACT else f"at most {MAX_EXACT} players are enumerated"
+        raise BudgetError(f"exact values of {n} players take {2**n if n <= 64 else f'2^{n}'} evaluations; {reason}")
+    if method == "exact" or (method == "auto" and covered(n, request)):
+        return exact(game, request, f"all {2**n} coalitions of {n} players fit the budget")
+    why = "asked for"
+    if method == "auto":
+        method, why, request = _chosen(game, request)
+    run = {
+        "permutation": permutation,
+        "regression": regression,
+        "shrunken": shrunken_regression,
+        "screening": screening,
+    }[method]
+    return run(game, request, why)
+
+
+def _chosen(game: Played, request: Request) -> tuple[str, str, Request]:
+    """The method of least estimated variance x planned cost, why, and the request with what is left of its budget."""
+    n = game.n_players
+    many = (
+        f"{n} players are more than {MAX_EXACT}"
+        if n > MAX_EXACT
+        else f"2^{n} coalitions exceed the budget {request.budget}"
+    )
+    if request.order is not None:
+        return "regression", f"{many}; an order was asked for", request
+    design, orders = Pairs(n, request.index, request.seed).design(LEAST_PAIRS), Orders(n, request.seed)
+    drawn, walked = design.coalitions, paths(orders.first(PILOT_ORDERS))
+    each = _cost(game, drawn) / len(drawn), _cost(game, walked) / len(walked)
+    if request.index == "banzhaf" or each[1] >= CHEAPER * each[0]:
+        shared = "" if request.index == "banzhaf" else "; permutations would not be cheaper a coalition"
+        return "shrunken", f"{many}{shared}", request
+    if request.budget is not None and request.budget < len(drawn) + 2 * LEAST_ORDERS * (n - 1):
+        few = f"the budget is too small for a pilot and {LEAST_ORDERS} pairs of permutations"
+        return "shrunken", f"{many}; {few}", request
+    values = game(drawn)
+    along = game(walked)
+    with few_threads(design.n_pairs):
+        models, _ = shrunken(design, centred(design, values))
+        pilots = cross_fitted(design, values, *models), antithetic(orders.first(PILOT_ORDERS), along)
+    variances = []
+    for found, cost in zip(pilots, (each[0] * len(drawn), each[1] * len(walked))):
+        variance = 0.0 if found.stderr is None else float(np.mean(found.stderr**2))
+        variances.append(variance * cost)
+    best = "shrunken" if variances[0] <= variances[1] else "permutation"
+    ratio = variances[1] / variances[0] if variances[0] else np.inf
+    # The chosen method goes on from its own pilot; the other's is paid for by the budget.
+    pilot = np.concatenate([drawn, walked])
+    used = distinct(pilot) - distinct(drawn if best == "shrunken" else walked)
+    left = None if request.budget is None else request.budget - used
+    why = f"{many}; in a pilot, permutations had {ratio:.2g} times the variance x cost of a shrunken regression"
+    return best, why, replace(request, budget=left, pilot=pilot)
+
+
+def _cost(game: Played, coalitions: Array) -> float:
+    cost = getattr(game, "cost", None)
+    return float(cost(coalitions)) if cost is not None else float(len(coalitions))

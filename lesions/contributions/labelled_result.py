@@ -1,0 +1,74 @@
+"""From an estimate to the result that users see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from artiphys.blas_threads import few_threads
+from artiphys.lesions.contributions.result import Attribution, object_index
+from artiphys.lesions.contributions.stimulus_error import over_stimuli, trials
+from artiphys.lesions.estimators.estimate import Estimate, refusal
+from artiphys.lesions.games.protocol import Played, distinct
+from artiphys.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+
+def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution:
+    """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
+    values = game(found.coalitions)
+    with few_threads():
+        estimate = found.weights @ (values - values[1])  # weights add up to 0: a constant game is exactly 0
+        per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
+    make = labelled(game.player_names, _outputs(game, values))
+    n_evaluations = distinct(found.coalitions)
+    refused = refusal(found, estimate, n_evaluations)
+    intact, lesioned = values[:2]
+    return Attribution(
+        values=make(estimate),
+        stderr=make(np.zeros(estimate.shape) if found.stderr is None else found.stderr.reshape(estimate.shape)),
+        stderr_stimuli=make(stderr_stimuli),
+        per_trial=None if per_trial is None else make(per_trial, trials(game, per_trial.shape[1])),
+        intact=make(intact) if values.ndim > 1 else float(intact),
+        lesioned=make(lesioned) if values.ndim > 1 else float(lesioned),
+        df=None if found.df is None else make(found.df.reshape(estimate.shape)),
+        n_samples=found.n_samples, exact=found.stderr is None, kind=str(game.kind), score=game.score.name,
+        unit=game.score.unit, version=__version__,
+        n_trials=len(game.stimuli) if per_trial is None else per_trial.shape[1],
+        refused=refused, **({"n_evaluations": n_evaluations} | provenance),
+    )  # fmt: skip
+
+
+def _outputs(game: Played, values: Array) -> Sequence[Hashable] | None:
+    if values.ndim == 1:
+        return None
+    return getattr(game.score, "outputs", None) or list(range(values.shape[1]))
+
+
+def labelled(players: Sequence[Hashable], outputs: Sequence[Hashable] | None) -> Callable[..., xr.DataArray]:
+    """How arrays of values ``([player][, trial][, output])`` become labelled ones."""
+    templates: dict[tuple[int, bool], xr.DataArray] = {}
+
+    def make(data: Array, trials: Any = None) -> xr.DataArray:
+        key = data.ndim, trials is not None
+        if key not in templates:  # coordinates of objects take longer to make than small games to play
+            templates[key] = _template(data, players, trials, outputs)
+        return templates[key].copy(data=data)
+
+    return make
+
+
+def _template(data: Array, players: Sequence[Hashable], trials: Any, outputs: Any) -> xr.DataArray:
+    dims: list[str] = []
+    coords: dict[str, Any] = {}
+    if data.ndim - (outputs is not None) > 0:
+        dims, coords = ["player"], {"player": object_index(players)}
+    if trials is not None:
+        dims, coords = [*dims, "trial"], coords | {"trial": trials}
+    if outputs is not None:
+        dims, coords = [*dims, "output"], coords | {"output": object_index(outputs)}
+    return xr.DataArray(data, dims=dims, coords=coords)

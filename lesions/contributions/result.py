@@ -1,0 +1,203 @@
+"""Attribution: what each player contributes, with both its uncertainties; and how one is made from weights."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from artiphys.errors import BudgetError, InputError, StatisticsError
+from artiphys.lesions.estimators.estimate import t_interval_each
+from artiphys.stats.permutations import check_confidence
+
+Array = np.ndarray[Any, Any]
+Over = Literal["coalitions", "stimuli", "both"]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What each player contributes to a game's value.
+
+    Attributes
+    ----------
+    values : DataArray ``(player,)``, or ``(player, output)`` where the score has several outputs
+        In units of the score.
+    stderr : DataArray like `values`
+        Error of the estimate for these stimuli; 0 if exact.
+    stderr_stimuli : DataArray like `values`
+        Standard error over trials: what new trials of the same kind would change. NaN where the game
+        gives no value a trial.
+    per_trial : DataArray ``(player, trial)`` or ``(player, trial, output)``, or None
+    intact, lesioned : float, or DataArray ``(output,)``
+        Value with all players intact, and with all lesioned.
+    n_evaluations : int
+        Coalitions evaluated for this result (each counted once), a pilot's included.
+    n_samples : float
+        Independent samples behind `stderr` (inf if exact).
+    exact : bool
+    df : DataArray like `values`, or None
+        Degrees of freedom of `stderr`; None means ``n_samples - 1``.
+    order : int or None
+        Of the polynomial that a regression fitted.
+    confidence : float
+        What was asked for, and what `to_dataframe` shows.
+    method, kind, score, unit, seed, why, version
+        Provenance; `why` says why the method was chosen.
+    method_text : str
+        How the values were estimated, as a sentence.
+    refused : str
+        Why intervals over coalitions are refused, with a budget that would do; empty where they hold.
+    """
+
+    values: xr.DataArray
+    stderr: xr.DataArray
+    stderr_stimuli: xr.DataArray
+    per_trial: xr.DataArray | None
+    intact: Any
+    lesioned: Any
+    n_evaluations: int
+    n_samples: float
+    exact: bool
+    method: str
+    kind: str
+    score: str
+    unit: str = ""
+    seed: int | None = None
+    why: str = ""
+    version: str = ""
+    seconds: float = 0.0
+    n_trials: int = field(default=0)
+    df: xr.DataArray | None = None
+    order: int | None = None
+    confidence: float = 0.95
+    method_text: str = ""
+    refused: str = ""
+
+    @property
+    def gap(self) -> Any:
+        """Intact minus lesioned minus the sum of the values: 0 for Shapley values. One an output."""
+        gap = self.intact - self.lesioned - self.values.sum("player")
+        return gap if gap.ndim else float(gap)
+
+    def interval(self, confidence: float | None = None, over: Over = "both") -> tuple[xr.DataArray, xr.DataArray]:
+        """Lower and upper ends, each like `values`.
+
+        Parameters
+        ----------
+        confidence : float, optional
+            Default: what the attribution was made with.
+        over : "coalitions", "stimuli" or "both"
+            Error of the estimate for these stimuli; of these stimuli as a sample; or both together.
+
+        Raises
+        ------
+        StatisticsError
+            If the game gives no value a trial and stimuli are asked for.
+        BudgetError
+            If so few samples made a difference to some player that no interval over coalitions holds.
+        """
+        confidence = self.confidence if confidence is None else confidence
+        check_confidence(confidence)
+        if over not in ("coalitions", "stimuli", "both"):
+            raise StatisticsError(f"over came as {over!r}; wanted 'coalitions', 'stimuli' or 'both'")
+        if over != "stimuli" and bool(np.isnan(self.stderr).any()):
+            raise StatisticsError(
+                f"{self.method} samples no coalitions, so its error over them is not known; use over='stimuli', and "
+                "ap.shapley for values with intervals over coalitions"
+            )
+        if over != "coalitions" and bool(np.isnan(self.stderr_stimuli).any()):
+            if over == "stimuli" or self.n_trials != 0:
+                raise StatisticsError("an interval over stimuli needs at least two trials; use over='coalitions'")
+            over = "coalitions"
+        if self.refused and over != "stimuli":
+            raise BudgetError(self.refused)
+        error, df = self._error(over)
+        low, high = t_interval_each(self.values.to_numpy(), error, df, confidence)
+        return self.values.copy(data=low), self.values.copy(data=high)
+
+    def _error(self, over: Over) -> tuple[Array, Array]:
+        a, b = self.stderr.to_numpy(), self.stderr_stimuli.to_numpy()
+        df_a = np.full(a.shape, self.n_samples - 1) if self.df is None else self.df.to_numpy()
+        df_b = np.full(a.shape, float(self.n_trials - 1))
+        if over == "coalitions":
+            return a, df_a
+        if over == "stimuli":
+            return b, df_b
+        # Welch and Satterthwaite: degrees of freedom of a sum of two independent variances.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df = (a**2 + b**2) ** 2 / (a**4 / df_a + b**4 / df_b)
+        return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
+
+    def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
+        """One row a player (and output): value, both errors, and the interval over both where there are trials.
+
+        The interval is NaN where it is `refused`.
+        """
+        known = not bool(np.isnan(self.stderr_stimuli).any())
+        sampled = not bool(np.isnan(self.stderr).any())
+        if self.refused or not (known or sampled):
+            low = high = self.values * np.nan
+        else:
+            low, high = self.interval(confidence, ("both" if sampled else "stimuli") if known else "coalitions")
+        columns = {"value": self.values, "stderr": self.stderr, "stderr_stimuli": self.stderr_stimuli}
+        columns |= {"low": low, "high": high}
+        players = self.values["player"].values
+        if self.values.ndim == 1:
+            index: Any = pd.Index(players, name="player", tupleize_cols=False)
+        else:
+            outputs = self.values["output"].values
+            pairs = [(p, o) for p in players for o in outputs]
+            index = pd.MultiIndex.from_tuples(pairs, names=["player", "output"])
+        return pd.DataFrame({name: c.to_numpy().ravel() for name, c in columns.items()}, index=index)
+
+    def top(self, k: int = 10) -> pd.DataFrame:
+        """The ``k`` players (and outputs) of largest absolute value."""
+        if k < 1:
+            raise InputError(f"top got {k}; wanted at least 1")
+        table = self.to_dataframe()
+        return table.iloc[np.argsort(-table["value"].abs().to_numpy(), kind="stable")[:k]]
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
+        n = len(self.values)
+        how = (
+            f"exactly, from {self.n_evaluations} coalitions"
+            if self.exact
+            else f"by {self.method} from {self.n_evaluations} coalitions (seed {self.seed})"
+        )
+        unit = f" [{self.unit}]" if self.unit else ""
+        trials = (
+            f"over {self.n_trials} trials; intervals combine the error over coalitions with the standard error over "
+            "trials" if self.n_trials else "; intervals give the error over coalitions"
+        )  # fmt: skip
+        said = f" {self.method_text}" if self.method_text else ""
+        said += f" No intervals are given: {self.refused}." if self.refused else ""
+        return (
+            f"The contribution of {n} players to the mean {self.score}{unit} was computed {how}.{said} A lesion was of "
+            f"kind '{self.kind}'. Values are means {trials}. The score was {_shown(self.intact)} intact and "
+            f"{_shown(self.lesioned)} with all players lesioned (artiphys {self.version}, method '{self.method}')."
+        )
+
+    def __repr__(self) -> str:
+        state = "exact" if self.exact else "estimated"
+        return (
+            f"Attribution({self.method}, {state}, {len(self.values)} players, kind={self.kind!r}, "
+            f"{self.n_evaluations} evaluations)\n{self.top().round(4).to_string()}"
+        )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, xr.DataArray):
+        return ", ".join(f"{float(v):.4g} ({o})" for o, v in zip(value["output"].values, value.to_numpy()))
+    return f"{value:.4g}"
+
+
+def object_index(names: Sequence[Hashable]) -> Array:
+    """Names as an object array, so that ints, strings and tuples are all kept as they are."""
+    index = np.empty(len(names), dtype=object)
+    index[:] = list(names)
+    return index

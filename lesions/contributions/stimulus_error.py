@@ -1,0 +1,56 @@
+"""How much of a result is owed to the stimuli at hand: values a trial, and their error over trials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from artiphys.errors import ArtiphysError, StatisticsError
+from artiphys.lesions.games.protocol import Played
+from artiphys.scores.per_trial import ClosedLoop
+from artiphys.stats.permutations import standard_error
+
+Array = np.ndarray[Any, Any]
+BOOTSTRAPS = 400
+
+
+def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:
+    """Values a trial ``(player, trial[, output])`` and their standard error over trials, like the values.
+
+    None and NaN where the game gives no value a trial.
+    """
+    if not len(game.stimuli) and not isinstance(game.score, ClosedLoop):
+        return None, np.full(shape, np.nan)
+    table = game.per_trial(coalitions)
+    if table.shape[1] < 2 and not len(game.stimuli):
+        return None, np.full(shape, np.nan)  # a behaviour run once
+    if game.score.reduce is not None:
+        return None, _bootstrapped(game, table, weights)
+    per_trial = np.asarray(weights @ table.reshape(len(table), -1)).reshape(shape[0], *table.shape[1:])
+    return per_trial, standard_error(per_trial, axis=1)
+
+
+def _bootstrapped(game: Played, table: Array, weights: Any) -> Array:
+    """Standard error over trials of a score over the whole set: trials are drawn again with replacement."""
+    n_trials = len(game.stimuli)
+    if n_trials < 2:
+        return np.full(weights.shape[0], np.nan)
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(10 * BOOTSTRAPS):
+        rows = rng.integers(n_trials, size=n_trials)
+        try:
+            drawn.append(np.asarray(weights @ game.score.summary(table[:, rows], game.stimuli[rows])))
+        except ArtiphysError:
+            continue  # a draw in which the score is not defined, such as one without one of two classes
+        if len(drawn) == BOOTSTRAPS:
+            break
+    if len(drawn) < BOOTSTRAPS:
+        raise StatisticsError(f"score {game.score.name!r} is undefined on most redrawn sets of {n_trials} trials")
+    return np.asarray(np.std(drawn, axis=0, ddof=1))
+
+
+def trials(game: Played, n: int) -> Any:
+    """Labels of ``n`` trials."""
+    return getattr(game.stimuli, "ids", range(n))

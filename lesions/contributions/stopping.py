@@ -1,0 +1,64 @@
+"""When to stop sampling: looks on a schedule fixed in advance, so that nothing depends on batches or time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from artiphys.lesions.estimators.estimate import LEAST_DF, Estimate, least_df, t_interval_each
+
+Array = np.ndarray[Any, Any]
+GROWTH = 1.5
+
+
+def schedule(least: int, most: int) -> Iterator[int]:
+    """Samples at each look: from ``least``, half as many again each time, to ``most``.
+
+    >>> list(schedule(100, 400))
+    [100, 150, 225, 337, 400]
+    """
+    samples = float(least)
+    while samples < most:
+        yield int(samples)
+        samples *= GROWTH
+    yield most
+
+
+def half_widths(found: Estimate, confidence: float) -> Array:
+    """Half of each interval over coalitions ``(player, output)``."""
+    if found.stderr is None or found.df is None:
+        return np.zeros((1, 1))
+    low, high = t_interval_each(np.zeros_like(found.stderr), found.stderr, found.df, confidence)
+    return np.asarray(high - low) / 2
+
+
+def until(
+    sample: Callable[[int], tuple[Estimate, Array]],
+    least: int,
+    most: int,
+    tolerance: float | None,
+    confidence: float,
+    top_k: int | None,
+    progress: bool,
+) -> tuple[Estimate, str]:
+    """The estimate at the first look whose intervals are narrow enough, or at ``most`` samples; and a remark.
+
+    ``sample`` gives the estimate from so many samples, and its values ``(player, output)``.
+    """
+    if tolerance is None:
+        return sample(most)[0], ""
+    whose = "every half-width" if top_k is None else f"the half-widths of the {top_k} largest"
+    with tqdm(total=most, desc="samples", delay=2, disable=not progress, leave=False) as bar:
+        for samples in schedule(least, most):
+            found, values = sample(samples)
+            bar.update(samples - bar.n)
+            widths = half_widths(found, confidence).max(axis=1)
+            if top_k is not None and len(widths) > top_k:
+                widths = widths[np.argsort(-np.abs(values).max(axis=1), kind="stable")[:top_k]]
+            widest = float(widths.max())
+            if widest <= tolerance and least_df(found, values) >= LEAST_DF:
+                return found, f"; stopped at {samples} pairs, {whose} at most {tolerance:g}"
+    return found, f"; the tolerance {tolerance:g} was not reached within the budget: {whose} at most {widest:.3g}"

@@ -1,0 +1,67 @@
+"""What an estimator hands over: weights, errors, and whether the errors can be trusted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from artiphys.stats.permutations import t_interval
+
+Array = np.ndarray[Any, Any]
+LEAST_DF = 5.0  # below it hardly any sample made a difference, and intervals of very skewed games covered too little
+NEGLIGIBLE = 0.02  # errors below this part of the largest value are no reason to refuse
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an estimator found: the values are ``weights @ game(coalitions)``.
+
+    Attributes
+    ----------
+    coalitions : bool ``(coalition, player)``
+        The first is all intact, the second all lesioned.
+    weights : ``(player, coalition)``
+        Dense, or a scipy sparse array.
+    stderr, df : ``(player, output)``, or None where the estimate is exact
+    n_samples : float
+        Independent samples behind the error (inf if exact).
+    """
+
+    coalitions: Array
+    weights: Any
+    stderr: Array | None = None
+    df: Array | None = None
+    n_samples: float = math.inf
+
+
+def t_interval_each(mean: Array, stderr: Array, df: Array, confidence: float) -> tuple[Array, Array]:
+    """`t_interval` with degrees of freedom of their own for each value."""
+    low, high = np.empty_like(mean), np.empty_like(mean)
+    for one in np.unique(df):
+        at = df == one
+        low[at], high[at] = t_interval(mean[at], stderr[at], float(one), confidence)
+    return low, high
+
+
+def least_df(found: Estimate, estimate: Array) -> float:
+    """Fewest degrees of freedom of an error that matters."""
+    if found.stderr is None or found.df is None:
+        return math.inf
+    values = np.abs(estimate.reshape(found.stderr.shape))
+    matters = found.stderr > NEGLIGIBLE * values.max(axis=0, initial=0)
+    return float(found.df[matters].min(initial=math.inf))
+
+
+def refusal(found: Estimate, estimate: Array, n_evaluations: int) -> str:
+    """Why intervals are refused, with a budget that should do; empty where they hold."""
+    df = least_df(found, estimate)
+    if df >= LEAST_DF:
+        return ""
+    enough = min(n_evaluations * max(2.0, 2 * LEAST_DF / max(df, 1.0)), 2.0 ** len(estimate))
+    return (
+        f"hardly any of the {n_evaluations} coalitions made a difference to some player, so that no interval over "
+        f"coalitions would hold; a budget of {math.ceil(enough)} should do"
+    )

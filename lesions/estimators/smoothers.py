@@ -1,0 +1,267 @@
+"""Models of a game's odd part fitted to drawn pairs: least squares of order 1 or 3, and shrunken third order.
+
+A model is kept as a linear smoother. ``H`` maps the observations to fitted values, ``G = I - H`` to residuals,
+and ``value_weights`` maps them to the values (Shapley or Banzhaf) of the fitted function.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from artiphys.lesions.estimators.odd_polynomials import (
+    Functional,
+    cubic,
+    cubic_kernel,
+    cubic_kernel_values,
+    sign,
+    sizes_of,
+)
+from artiphys.lesions.estimators.pair_designs import Design
+
+Array = np.ndarray[Any, Any]
+CUBIC = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third order / variance left over
+LINEAR = (0.1, 1.0, 10.0, 100.0, 1000.0)
+CHOSEN_ON = 150  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
+WIDE = 0.8  # functions a pair from which matrices of pairs are the smaller ones
+LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
+
+
+@dataclass(frozen=True)
+class Smoother:
+    """A fitted linear model.
+
+    Attributes
+    ----------
+    factor : ``(pair, rank)`` or None
+        ``H = factor @ factor.T``; None where ``residual`` holds G itself.
+    residual : ``(pair, pair)`` or None
+    value_weights : ``(player, pair)``
+    rank : float
+        Parameters in effect (trace of H).
+    estimable : bool
+        Whether the drawn design determines the values.
+    """
+
+    factor: Array | None
+    residual: Array | None
+    value_weights: Array
+    rank: float
+    estimable: bool = True
+
+    def residuals(self, u: Array) -> Array:
+        """``G @ u``."""
+        if self.factor is None:
+            return np.asarray(self.residual @ u)
+        return np.asarray(u - self.factor @ (self.factor.T @ u))
+
+    def from_left(self, rows: Array) -> Array:
+        """``rows @ G``."""
+        if self.factor is None:
+            return np.asarray(rows @ self.residual)
+        return np.asarray(rows - (rows @ self.factor) @ self.factor.T)
+
+    def diagonal(self) -> Array:
+        """Diagonal of G: how much of each observation is left to its residual."""
+        if self.factor is None:
+            assert self.residual is not None
+            return np.diag(self.residual).copy()
+        return np.asarray(1 - np.einsum("ij,ij->i", self.factor, self.factor))
+
+    def columns(self, chosen: Array) -> Array:
+        """Columns of G off its diagonal; the diagonal is set to 0."""
+        if self.factor is None:
+            assert self.residual is not None
+            block = self.residual[:, chosen].copy()
+        else:
+            block = -self.factor @ self.factor[chosen].T
+        block[chosen, np.arange(len(chosen))] = 0
+        return np.asarray(block)
+
+
+def least_squares(design: Design, order: int) -> Smoother:
+    """Ordinary least squares on players, sizes and (third order) triples; says whether its rank suffices."""
+    x, functional = sign(design.intact), Functional.of(design.index, design.n_players)
+    parts = [_drift(design, functional, x)]
+    if order == 3:
+        parts.append(cubic(x, functional, np.ones(functional.n)))
+    features, values = (np.hstack(p) for p in zip(*parts))
+    factor, weights, estimable = _orthonormal(features, values)
+    return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
+
+
+def _drift(design: Design, functional: Functional, x: Array) -> tuple[Array, Array]:
+    """Players and sizes: what is fitted without shrinkage."""
+    sizes, size_values = sizes_of(design, functional)
+    return np.hstack([functional.linear(x), sizes]), np.hstack([functional.of_linear(), size_values])
+
+
+def _orthonormal(features: Array, values: Array) -> tuple[Array, Array, bool]:
+    """An orthonormal basis of the features, the values of its columns, and whether it determines them."""
+    scale, vectors = np.linalg.eigh(features.T @ features)
+    keep = scale > 1e-9 * scale[-1]
+    vectors, scale = vectors[:, keep], np.sqrt(scale[keep])
+    rotated = values @ vectors
+    lost = values - rotated @ vectors.T
+    estimable = bool(np.abs(lost).max(initial=0) < 1e-6 * np.abs(values).max(initial=1e-300))
+    return features @ (vectors / scale), rotated / scale, estimable
+
+
+def shrunken(design: Design, u: Array) -> tuple[tuple[Smoother, Smoother], float]:
+    """Third order shrunken towards first by leave-one-out error: two models, and the mean ratio of variances.
+
+    Both are fitted to all pairs. The shrinkage of the first is chosen on the odd pairs, to correct the even
+    ones with, and the other way round: chosen on all pairs it would make their residuals look too small.
+    Players and sizes are shrunken too where there are fewer than four pairs for each.
+    """
+    x, functional = sign(design.intact), Functional.of(design.index, design.n_players)
+    free = len(x) >= 4 * (functional.n + len(set(design.stratum.tolist())))
+    shrinkages = [_chosen(design, functional, x, u, np.arange(other, len(x), 2), free) for other in (1, 0)]
+    first = _fitted(design, functional, x, shrinkages[0])
+    second = first if shrinkages[1].same(shrinkages[0]) else _fitted(design, functional, x, shrinkages[1])
+    return (first, second), (shrinkages[0].cubic + shrinkages[1].cubic) / 2
+
+
+@dataclass(frozen=True)
+class _Shrinkage:
+    """Variance of the linear part (inf: not shrunken) and of the cubic part, both / variance left over."""
+
+    linear: float
+    cubic: float
+    relevance: Array
+
+    def same(self, other: _Shrinkage) -> bool:
+        """Whether it gives the same model."""
+        alike = self.cubic == 0 or np.array_equal(self.relevance, other.relevance)
+        return alike and (self.linear, self.cubic) == (other.linear, other.cubic)
+
+
+def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Array, free: bool) -> _Shrinkage:
+    """The shrinkage with the least leave-one-out error on a part of the pairs, thinned over all strata."""
+    enough = max(CHOSEN_ON, 2 * (functional.n + len(set(design.stratum.tolist()))) if free else 0)
+    part = part[np.unique(np.linspace(0, len(part) - 1, enough).astype(int))]
+    some = Design(design.index, design.intact[part], design.stratum[part], design.share[part], design.fraction[part])
+    weight = (1 - some.fraction) * some.share
+    scale = u[part].var(axis=0) + 1e-300
+    even = np.ones(functional.n)
+
+    def error(left: Array, diagonal: Array, ratio: float) -> float:
+        left = left / np.maximum(diagonal, 1e-12)[:, None]
+        return float((weight @ (left**2 / scale)).sum()) * (1 + 1e-9 * math.log1p(ratio))
+
+    def refitted(shrinkage: _Shrinkage) -> float:
+        model = _fitted(some, functional, x[part], shrinkage)
+        return error(model.residuals(u[part]), model.diagonal(), shrinkage.cubic)
+
+    unshrunken = (math.inf,) if free else LINEAR
+    tried = [(refitted(s), s) for s in (_Shrinkage(v, 0.0, even) for v in unshrunken)]
+    linear = min(tried, key=lambda t: t[0])[1]
+    if functional.n > 2:
+        model = _fitted(some, functional, x[part], linear)
+        effect = np.abs(model.value_weights @ (u[part] / np.sqrt(scale))).max(axis=1)
+        effect = effect / max(float(effect.mean()), 1e-300)
+        # Interactions may be spread evenly, or lie between players that matter by themselves (heredity).
+        for relevance in (even, effect + 0.1):
+            cubics = [_Shrinkage(linear.linear, c, relevance) for c in CUBIC[1:]]
+            if free and math.comb(functional.n, 3) >= WIDE * len(part):
+                spectrum = _Spectrum.of(_drift(some, functional, x[part])[0], cubic_kernel(x[part], x[part], relevance))
+                tried += [(error(*spectrum.left(u[part], s.cubic), s.cubic), s) for s in cubics]
+            else:
+                tried += [(refitted(s), s) for s in cubics]
+    return min(tried, key=lambda t: t[0])[1]
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """A kernel beside an unshrunken part in its eigenvectors: what every ratio leaves over costs one decomposition."""
+
+    basis: Array
+    vectors: Array
+    variances: Array
+
+    @classmethod
+    def of(cls, drift: Array, kernel: Array) -> _Spectrum:
+        """Of features ``(pair, feature)`` and a kernel ``(pair, pair)``."""
+        basis, _, _ = _orthonormal(drift, drift[:1])
+        across = kernel @ basis
+        projected = kernel - basis @ across.T - across @ basis.T + basis @ (basis.T @ across) @ basis.T
+        variances, vectors = np.linalg.eigh(projected)
+        return cls(basis, vectors, np.maximum(variances, 0))
+
+    def left(self, u: Array, ratio: float) -> tuple[Array, Array]:
+        """Residuals of ``u``, and the diagonal of the matrix that gives them."""
+        kept = 1 / (1 + ratio * self.variances)
+        residuals = self.vectors @ (kept[:, None] * (self.vectors.T @ u)) - self.basis @ (self.basis.T @ u)
+        return residuals, self.vectors**2 @ kept - (self.basis**2).sum(axis=1)
+
+
+def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrinkage) -> Smoother:
+    linear, ratio, relevance = shrinkage.linear, shrinkage.cubic, shrinkage.relevance
+    drift, values = _drift(design, functional, x)
+    free = math.isinf(linear)
+    if free and ratio == 0:
+        factor, weights, estimable = _orthonormal(drift, values)
+        return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
+    shrunk = [] if free else [(drift * math.sqrt(linear / functional.n), values * math.sqrt(linear / functional.n))]
+    n_cubic = math.comb(functional.n, 3) if ratio else 0
+    if free and n_cubic > LANDMARKS and len(x) > LANDMARKS:
+        shrunk.append(_landmarks(x, functional, shrinkage))
+        n_cubic = LANDMARKS
+    elif n_cubic and n_cubic < WIDE * len(x):
+        monomials, monomial_values = cubic(x, functional, relevance)
+        shrunk.append((monomials * math.sqrt(ratio), monomial_values * math.sqrt(ratio)))
+    else:
+        kernel, kernel_values = np.eye(len(x)), np.zeros((functional.n, len(x)))
+        for f, v in shrunk:
+            kernel, kernel_values = kernel + f @ f.T, kernel_values + v @ f.T
+        if n_cubic:
+            kernel = kernel + ratio * cubic_kernel(x, x, relevance)
+            kernel_values = kernel_values + ratio * cubic_kernel_values(x, functional, relevance)
+        return _kernel_smoother(kernel, kernel_values, (drift, values) if free else None)
+    return _feature_smoother(shrunk, (drift, values) if free else None)
+
+
+def _landmarks(x: Array, functional: Functional, shrinkage: _Shrinkage) -> tuple[Array, Array]:
+    """The span of the kernel at some of the pairs: it bounds the work where there are more triples than that.
+
+    What the kernel holds outside the span counts as noise (as in Snelson & Ghahramani 2006).
+    """
+    chosen, relevance = x[np.linspace(0, len(x) - 1, LANDMARKS).astype(int)], shrinkage.relevance
+    root = np.linalg.cholesky(cubic_kernel(chosen, chosen, relevance) + 1e-8 * np.eye(LANDMARKS))
+    inverse = np.linalg.inv(root).T
+    features = cubic_kernel(x, chosen, relevance) @ inverse
+    outside = max(1 - float((features**2).sum(axis=1).mean()), 0.0)
+    scale = math.sqrt(shrinkage.cubic / (1 + shrinkage.cubic * outside))
+    return features * scale, cubic_kernel_values(chosen, functional, relevance) @ inverse * scale
+
+
+def _kernel_smoother(kernel: Array, kernel_values: Array, drift: tuple[Array, Array] | None) -> Smoother:
+    """Kernel ridge regression with an unshrunken part (Wahba 1990, universal kriging)."""
+    inverse = np.linalg.inv(kernel)
+    inverse = (inverse + inverse.T) / 2
+    weights = np.zeros_like(kernel_values)
+    if drift is not None:
+        basis, values, _ = _orthonormal(*drift)
+        solved = inverse @ basis
+        gain = np.linalg.solve(basis.T @ solved, solved.T)
+        inverse = inverse - solved @ gain
+        weights = values @ gain
+    return Smoother(None, inverse, weights + kernel_values @ inverse, float(len(kernel) - np.trace(inverse)))
+
+
+def _feature_smoother(shrunk: list[tuple[Array, Array]], drift: tuple[Array, Array] | None) -> Smoother:
+    """The same by features, where they are fewer than pairs."""
+    parts = list(shrunk)
+    penalty = np.ones(sum(f.shape[1] for f, _ in shrunk))
+    if drift is not None:
+        basis, values, _ = _orthonormal(*drift)
+        parts.insert(0, (basis, values))
+        penalty = np.concatenate([np.zeros(basis.shape[1]), penalty])
+    features, values = (np.hstack(p) for p in zip(*parts))
+    root = np.linalg.cholesky(features.T @ features + np.diag(penalty))
+    inverse = np.linalg.inv(root).T
+    factor = features @ inverse
+    return Smoother(factor, None, (values @ inverse) @ factor.T, float((factor**2).sum()))

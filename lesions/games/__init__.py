@@ -1,0 +1,1 @@
+"""Games: behaviour as a function of which players are intact. Read protocol, player_lesions, overlap, game, then function_game."""

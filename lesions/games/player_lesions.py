@@ -1,0 +1,100 @@
+"""Who plays: the lesions that each player of a game stands for, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+from artiphys.errors import InputError, LesionError
+from artiphys.lesions.operations.lesion import Kind, Lesion
+from artiphys.players import Player
+from artiphys.preparation.preparation import Preparation
+from artiphys.recording import Recording, record
+from artiphys.stimuli import Stimuli
+
+GameKind = Kind | Literal["mixed"]
+PlayerLike = Player | Lesion | Sequence[Lesion]
+
+
+def members(
+    prep: Preparation,
+    players: Sequence[PlayerLike],
+    kind: GameKind,
+    stimuli: Stimuli | None,
+    reference: Recording | Stimuli | None,
+    options: Mapping[str, Any],
+    progress: bool,
+) -> tuple[list[str], list[list[Lesion]]]:
+    """Names of the players, and the lesions of each.
+
+    Raises
+    ------
+    InputError
+        If there are no players, or one is named twice.
+    LesionError
+        If the kind is unknown, or a player's lesion is of another kind.
+    """
+    if kind != "mixed" and kind not in get_args(Kind):
+        raise LesionError(f"kind came as {kind!r}; wanted one of {', '.join(get_args(Kind))}, or 'mixed'")
+    if not players:
+        raise InputError("a game needs at least one player; got none")
+    source = _reference(prep, players, kind, stimuli, reference, progress)
+    names: list[str] = []
+    parts: list[list[Lesion]] = []
+    shared: dict[str, Lesion] = {}
+    for p in players:
+        if isinstance(p, Player):
+            if kind == "mixed":
+                raise LesionError("kind='mixed' is for players that are lesions; name one kind for units")
+            names.append(p.name)
+            parts.append([_made(t.site, t.units, t.axis, kind, options, source, shared) for t in p.targets])
+            continue
+        lesions = _listed(p, kind)
+        name = " + ".join(les.label() for les in lesions)
+        names.append(name if name not in names else f"{name} #{names.count(name) + 1}")
+        parts.append(lesions)
+    if len(set(names)) != len(names):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        raise InputError(f"players overlap: {twice[:3]} named more than once")
+    return names, parts
+
+
+def _listed(p: Any, kind: GameKind) -> list[Lesion]:
+    lesions: list[Any] = list(p) if isinstance(p, (list, tuple)) else [p]
+    if not lesions or not all(isinstance(les, Lesion) for les in lesions):
+        raise InputError(f"a player came as {p!r}; wanted a Player (prep.players), a Lesion or a list of them")
+    other = {les.kind for les in lesions} - {kind}
+    if other and kind != "mixed":
+        raise LesionError(f"the game is of kind {kind!r}, but a player is a lesion of kind {other}")
+    return lesions
+
+
+def _reference(
+    prep: Preparation, players: Sequence[PlayerLike], kind: GameKind, stimuli: Stimuli | None, reference: Any,
+    progress: bool,
+) -> Recording | None:  # fmt: skip
+    """One recording for all players, so that each site is run once and its mean kept once."""
+    if kind not in ("mean", "resample"):
+        if reference is not None and kind != "mixed":
+            raise LesionError(f"reference= means nothing to a game of kind {kind!r}")
+        return None
+    if isinstance(reference, Recording):
+        return reference
+    sites = list(dict.fromkeys(t.site for p in players if isinstance(p, Player) for t in p.targets))
+    if not sites:
+        return None
+    if reference is None and stimuli is None:
+        raise LesionError(f"a game without stimuli of kind {kind!r} needs reference=recording or stimuli")
+    return record(prep, stimuli if reference is None else Stimuli.of(reference), sites, progress=progress)  # type: ignore[arg-type]
+
+
+def _made(
+    site: str, units: tuple[int, ...], axis: str, kind: Any, options: Mapping[str, Any],
+    reference: Recording | None, shared: dict[str, Lesion],
+) -> Lesion:  # fmt: skip
+    if site not in shared:
+        shared[site] = Lesion(site, kind=kind, reference=reference, **options)
+    lesion = object.__new__(Lesion)
+    # All players at a site share one mean table or donor pool.
+    lesion.__dict__.update(shared[site].__dict__ | {"units": units, "axis": axis})
+    return lesion

@@ -1,0 +1,1 @@
+"""Clusters of units held against a continuum. Read cell_types, continuum, valley, then result."""

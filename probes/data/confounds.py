@@ -1,0 +1,84 @@
+"""Confounds: known quantities whose linear trace is taken out of activity."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from artiphys.errors import InputError
+from artiphys.probes.data.activity import per_trial
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Confounds:
+    """Confounds by trial.
+
+    Attributes
+    ----------
+    values : ``(trial, confound)``
+    reliability : float
+        Share of a confound's variance that is not measurement error. Regression on a badly measured confound
+        removes too little; slopes are divided by this to remove all of it.
+    """
+
+    values: Array
+    reliability: float = 1.0
+
+    @classmethod
+    def of(cls, given: Any, data: xr.DataArray, reliability: float = 1.0) -> Confounds:
+        """From arrays or names of conditions; None for none.
+
+        Raises
+        ------
+        InputError
+        """
+        if not 0 < reliability <= 1:
+            raise InputError(f"reliability came as {reliability!r}; wanted a number above 0, at most 1")
+        if given is None:
+            return cls(np.empty((data.sizes["trial"], 0)), reliability)
+        columns: Sequence[Any]
+        if isinstance(given, str):
+            columns = [given]
+        elif isinstance(given, (list, tuple)) and all(isinstance(g, str) for g in given):
+            columns = given
+        else:
+            array = np.asarray(given)
+            columns = [array] if array.ndim == 1 else list(array.T)
+        read = [per_trial(c, data, "confounds") for c in columns]
+        for column in read:
+            if column.dtype.kind not in "biuf":
+                raise InputError(
+                    f"confounds hold {column.dtype}; wanted numbers (text can be given as 0/1 columns, one a value)"
+                )
+        if not read:
+            raise InputError("confounds hold no column; wanted (trial,), (trial, k) or names of conditions")
+        if reliability < 1 and len(read) > 1:
+            raise InputError("reliability is of one confound; remove several one after the other, or give 1")
+        return cls(np.column_stack(read).astype(float), reliability)
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return bool(self.values.shape[1])
+
+    def removed(self, x: Tensor, train: Array) -> Tensor:
+        """Activity ``(..., trial, feature)`` without what regression on trials ``train`` predicts of it."""
+        if not self.any:
+            return x
+        c = torch.as_tensor(self.values, dtype=x.dtype, device=x.device)
+        c = c - c[train].mean(dim=0)
+        if int(torch.linalg.matrix_rank(c[train])) < c.shape[1]:
+            warnings.warn("confounds are constant or depend on each other; their span is removed", stacklevel=5)
+        seen = x[..., train, :]
+        slope = torch.linalg.pinv(c[train]) @ (seen - seen.mean(dim=-2, keepdim=True))
+        left: Tensor = x - c @ slope / self.reliability
+        return left

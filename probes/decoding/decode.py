@@ -1,0 +1,144 @@
+"""decode(): what a reader of the activity could know, with its error, chance and permutation null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from artiphys.errors import InputError
+from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, per_trial, times_of
+from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.decoding.control_tasks import control_labels
+from artiphys.probes.decoding.cross_validation import CrossValidation
+from artiphys.probes.decoding.generalisation import Crossing
+from artiphys.probes.decoding.labelled_result import assembled
+from artiphys.probes.decoding.result import Decoding, Readout
+from artiphys.probes.decoding.task import Task
+from artiphys.probes.readers.scikit import check_estimator, reader_of
+from artiphys.stats.permutations import Seed, whole_seed
+
+Array = np.ndarray[Any, Any]
+
+
+def decode(
+    activity: Any,
+    labels: Any,
+    estimator: Any = None,
+    cv: Any = 5,
+    groups: Any = None,
+    n_permutations: int = 200,
+    seed: Seed = 0,
+    *,
+    alphas: Sequence[float] | None = None,
+    across: Any = None,
+    confounds: Any = None,
+    exchange: str | None = None,
+    control: Any = None,
+    n_controls: int = 20,
+    progress: bool = True,
+) -> Decoding:
+    """Decode a label from activity, cross-validated; at every site and time where there are several.
+
+    Parameters
+    ----------
+    activity : Recording, DataArray ``(trial[, time], ..., unit)`` or array ``(trial, ..., unit)``
+        With a time axis each time is decoded by itself; other axes are features together. Of a recording
+        every site is decoded, with the same folds and permutations. What lies on disk is read in parts.
+    labels : array ``(trial,)`` or str
+        Classes (text, integers, booleans) or, as floats, a number to regress; or a condition's name.
+    estimator : "ridge" (default), "lda", "logistic" or a scikit-learn estimator
+        The named ones scale features within each fold and serve all times and permutations at once. Where
+        classes have unequal numbers of trials they treat them as equally likely (ridge: two classes only).
+    cv : int or splitter
+        Folds; stratified for classes, shuffled by ``seed``, whole groups where there are groups.
+    groups : array or str, optional
+        Trials of one group never lie on both sides of a fold. Required where the conditions have a
+        column such as ``group`` or ``session``.
+    n_permutations : int
+        Permutations of the labels, following the design; 0 for none.
+    alphas : sequence of float, optional
+        Ridge penalties to choose from inside each fold and permutation, by squared error over the other folds.
+        A single one is used as it is.
+    across : "time", array ``(trial,)`` or a condition's name, optional
+        Generalisation: train at each time and test at every other, or train on the trials of each value of a
+        condition and test on those of every other. Folds are kept, so that the diagonal is cross-validated too.
+    confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
+        Removed from activity by linear regression fitted on the training part of each fold.
+    exchange : "trials", "within groups" or "shift", optional
+        How labels are exchanged, where the design does not say it. "shift" is for trials in their order in time whose
+        labels and activity change slowly: labels are turned round the trials, and folds are blocks of trials.
+    control : array ``(trial,)`` or str, optional
+        Stimulus types for control tasks: each type gets a random label, ``n_controls`` times, and selectivity
+        is the score minus the control's (Hewitt & Liang 2019, Designing and Interpreting Probes with Control
+        Tasks). Types must recur in training and test parts.
+    progress : bool
+        Show a bar on long work.
+
+    Raises
+    ------
+    InputError
+        One class only, NaN activity, labels of another length.
+    StatisticsError
+        Too few trials for the folds, grouped trials without ``groups``, folds that split a group, too few
+        distinct permutations.
+
+    Examples
+    --------
+    >>> x = np.repeat([[0.0, 1.0], [1.0, 0.0]], 10, axis=0) + np.random.default_rng(0).normal(0, 0.1, (20, 2))
+    >>> d = decode(x, [0] * 10 + [1] * 10, n_permutations=50)
+    >>> float(d.score), d.chance, bool(d.p_value < 0.05)
+    (1.0, 0.5, True)
+    """
+    sites = as_sites(activity)
+    first = next(iter(sites.values()))
+    for name, count in (("n_permutations", n_permutations), ("n_controls", n_controls)):
+        if not isinstance(count, (int, np.integer)) or count < 0:
+            raise InputError(f"{name} came as {count!r}; wanted a whole number, 0 or more")
+    check_estimator(estimator)
+    seed = whole_seed(seed)
+    task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
+    reader = reader_of(estimator, task, alphas)
+    crossing = Crossing.of(across, first, task)
+    targets, plan = [task.y], None
+    if n_permutations:
+        plan = task.permutations()
+        targets += list(plan.draw(int(n_permutations), seed))
+    if control is not None:
+        targets += control_labels(per_trial(control, first, "control"), task, int(n_controls), seed)
+    work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first), np.stack(targets))
+    parts: dict[str | None, Readout] = {}
+    for site, data in sites.items():
+        with tqdm(desc=f"decoding {site or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
+            parts[site] = _at_site(work, data, bar)
+    return assembled(task, parts, crossing, plan, (int(n_permutations), seed), (reader.name, work.confounds.any))
+
+
+def _at_site(work: CrossValidation, data: xr.DataArray, bar: Any) -> Readout:
+    """Decode at every time of one site."""
+    times = times_of(data)
+    found, patterns = [], []
+    blocks = list(_blocks(work, data, times))
+    bar.total = len(blocks) * len(work.task.folds)
+    for block in blocks:
+        x = torch.from_numpy(by_time(block))
+        found.append(work.scores(x, bar, keep=True))
+        patterns.append(work.patterns(x, found[-1].fitted))
+    scores, guesses, counts = (np.concatenate([getattr(f, n) for f in found]) for n in ("values", "guesses", "counts"))
+    return Readout(scores, guesses, counts, [f.fitted for f in found], patterns, times, data.isel(trial=0))
+
+
+def _blocks(work: CrossValidation, data: xr.DataArray, times: Array | None) -> Iterator[xr.DataArray]:
+    """Times that are decoded together, within bounded memory."""
+    if times is None:
+        yield data
+        return
+    n, p = data.sizes["trial"], math.prod(data.sizes[d] for d in data.dims if d not in ("trial", "time"))
+    step = len(times) if work.crossing.over_time else max(1, BLOCK_BYTES // work.bytes_a_place(n, p))
+    for start in range(0, len(times), step):
+        yield data.isel(time=slice(start, start + step))

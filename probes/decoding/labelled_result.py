@@ -1,0 +1,104 @@
+"""The labelled result of a decoding, from scores of all sites and times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from artiphys.errors import InputError
+from artiphys.probes.decoding.generalisation import Crossing
+from artiphys.probes.decoding.result import Decoding, Readout
+from artiphys.probes.decoding.task import Task
+from artiphys.stats.permutations import Permutations, max_statistic_p_value, nadeau_bengio, p_value
+from artiphys.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+
+def assembled(
+    task: Task,
+    parts: Mapping[str | None, Readout],
+    crossing: Crossing,
+    plan: Permutations | None,
+    permuted: tuple[int, int],
+    reader: tuple[str, bool],
+) -> Decoding:
+    """The labelled result of all sites."""
+    n_permutations, seed = permuted
+    scores, give = _placed(parts, crossing)  # (*place axes, label set, fold)
+    observed = scores[..., 0, :].mean(axis=-1)
+    null = np.moveaxis(scores[..., 1 : 1 + n_permutations, :].mean(axis=-1), -1, 0)
+    controls = np.moveaxis(scores[..., 1 + n_permutations :, :].mean(axis=-1), -1, 0)
+    sizes = [float(np.mean([len(fold[part]) for fold in task.folds])) for part in (1, 0)]  # test, train
+    return Decoding(
+        score=give(observed),
+        stderr=give(nadeau_bengio(scores[..., 0, :], *sizes)),
+        chance=task.chance,
+        null_mean=give(null.mean(axis=0)) if n_permutations else None,
+        null=give(null, "permutation") if n_permutations else None,
+        p_value=give(p_value(observed, null)) if n_permutations else None,
+        p_corrected=give(max_statistic_p_value(observed, null)) if n_permutations else None,
+        folds=give(np.moveaxis(scores[..., 0, :], -1, 0), "fold"),
+        control=give(controls, "control") if len(controls) else None,
+        confusion=_confusion(task, parts, give) if crossing.none and task.classes is not None else None,
+        predictions=_predictions(task, parts, give) if crossing.none else None,
+        metric=task.metric, n_trials=len(task.y), n_permutations=n_permutations, seed=seed,
+        scheme=plan.scheme if plan else "", n_distinct=plan.n_distinct if plan else np.nan,
+        smallest_p=plan.smallest_p(n_permutations) if plan else np.nan,
+        estimator=reader[0], confounded=reader[1], version=__version__, classes=task.classes, readouts=parts,
+    )  # fmt: skip
+
+
+def _placed(parts: Mapping[str | None, Readout], crossing: Crossing) -> tuple[Array, Any]:
+    """Scores ``([site,] [time,] [crossed axes,] label set, fold)`` and a function that labels such arrays."""
+    times = [r.times for r in parts.values()]
+    if len({None if t is None else tuple(t.tolist()) for t in times}) != 1:
+        raise InputError("the sites have different time axes; decode those of one time axis in one call")
+    scores = np.stack([r.scores for r in parts.values()])  # (site, time, variant, label set, fold)
+    dims, coords = ["site", "time"], {"site": [str(s) for s in parts], "time": times[0]}
+    if crossing.over_time:
+        dims, coords["train_time"] = ["site", "train_time", "time"], times[0]
+    elif crossing.values is not None:
+        n = crossing.n_values
+        scores = scores.reshape(*scores.shape[:2], n, n, *scores.shape[3:])
+        names = [f"train_{crossing.name}", crossing.name]
+        dims += names
+        coords.update(dict.fromkeys(names, crossing.values))
+    else:
+        scores = scores[:, :, 0]
+    single = {"site": None in parts, "time": times[0] is None, "train_time": False}
+    for dim in [d for d in dims if single.get(d, False)]:
+        scores = scores.squeeze(dims.index(dim))
+        dims.remove(dim)
+    coords = {d: coords[d] for d in dims}
+
+    def give(a: Array, *before: str) -> xr.DataArray:
+        after = [f"extra{i}" for i in range(a.ndim - len(before) - len(dims))]
+        return xr.DataArray(a, dims=(*before, *dims, *after), coords=coords)
+
+    return scores, give
+
+
+def _by_place(parts: Mapping[str | None, Readout], name: str) -> Array:
+    """What every site found ``([site,] [time,] ...)``."""
+    made = np.stack([getattr(r, name) for r in parts.values()])
+    made = made[:, 0] if all(r.times is None for r in parts.values()) else made
+    return made[0] if None in parts else made
+
+
+def _predictions(task: Task, parts: Mapping[str | None, Readout], give: Any) -> xr.DataArray | None:
+    tested = np.concatenate([test for _, test in task.folds])
+    if len(tested) != len(task.y) or len(np.unique(tested)) != len(task.y):
+        return None
+    guess = np.moveaxis(_by_place(parts, "guesses"), -1, 0)
+    made: xr.DataArray = give(guess if task.classes is None else task.classes[guess.astype(int)], "trial")
+    return made
+
+
+def _confusion(task: Task, parts: Mapping[str | None, Readout], give: Any) -> xr.DataArray:
+    made: xr.DataArray = give(_by_place(parts, "counts"))
+    made = made.rename(dict(zip(made.dims[-2:], ("true", "predicted"))))
+    return made.assign_coords(true=task.classes, predicted=task.classes)

@@ -1,0 +1,243 @@
+"""Decoding: the result of decode(), labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from torch import Tensor
+
+from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.decoding.transfer import Transfer, transferred
+from artiphys.probes.mutual_information.tables import Information, information
+from artiphys.probes.readers.linear import Linear
+from artiphys.probes.readers.scikit import Estimators
+from artiphys.stats.permutations import Seed, brief, check_confidence, t_interval, whole_seed
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What was found at one site, places being its times.
+
+    Attributes
+    ----------
+    scores : ``(place, variant, label set, fold)``
+    guesses : ``(place, trial)``
+    counts : ``(place, true, guessed)``
+    fitted : list
+        Readers fitted on all trials, one a block of places.
+    patterns : list of ``(place, feature, column)`` or None
+    times : ``(place,)`` or None
+    trial : DataArray
+        One trial's activity, for its axes.
+    """
+
+    scores: Array
+    guesses: Array
+    counts: Array
+    fitted: list[Any]
+    patterns: list[Tensor | None]
+    times: Array | None
+    trial: xr.DataArray
+
+    def linear(self, n_classes: int) -> list[Linear]:
+        """The fitted readers' weights; empty if they have none."""
+        made = [f.linear(n_classes) if isinstance(f, Estimators) else f for f in self.fitted]
+        return [m for m in made if isinstance(m, Linear)]
+
+    def labelled(self, values: Array, classes: Array | None) -> xr.DataArray:
+        """``(place, feature, column)`` as ``([time,] *site axes[, class])``."""
+        axes = [str(d) for d in self.trial.dims if d != "time"]
+        shape = [self.trial.sizes[d] for d in axes]
+        coords: dict[str, Any] = {d: self.trial[d].to_numpy() for d in axes if d in self.trial.coords}
+        values = values.reshape(len(values), *shape, -1)
+        dims = ["time", *axes, "class"]
+        if self.times is None:
+            values, dims = values[0], dims[1:]
+        else:
+            coords["time"] = self.times
+        if values.shape[-1] == 1:
+            return xr.DataArray(values[..., 0], dims=dims[:-1], coords=coords)
+        return xr.DataArray(values, dims=dims, coords={**coords, "class": classes})
+
+
+@dataclass(frozen=True, repr=False)
+class Decoding:
+    """Cross-validated decoding, at each site and time where there are several.
+
+    Attributes
+    ----------
+    score : DataArray ``([site,] [time])``
+        Mean over folds of ``metric``. With ``across`` it has two axes more: ``train_time, time``, or
+        ``train_condition, condition``.
+    stderr : DataArray
+        Nadeau-Bengio corrected; it speaks of the procedure over new data sets.
+    chance : float
+        Theoretical chance level.
+    null : DataArray ``(permutation, ...)`` or None
+        Scores with permuted labels, and their mean.
+    p_value : DataArray or None
+        (b + 1) / (m + 1), one-sided.
+    p_corrected : DataArray or None
+        The same, corrected for all sites and times by the largest statistic of each permutation.
+    folds : DataArray ``(fold, ...)``
+    confusion : DataArray ``(..., true, predicted)`` or None
+        Counts over folds, for classes.
+    predictions : DataArray ``(trial, ...)`` or None
+        Held-out predictions, where every trial is tested once.
+    control : DataArray ``(control, ...)`` or None
+        Scores of the control tasks.
+    n_distinct, smallest_p : float
+        Number of distinct permutations, and the smallest p that can be attained.
+    """
+
+    score: xr.DataArray
+    stderr: xr.DataArray
+    chance: float
+    null_mean: xr.DataArray | None
+    p_value: xr.DataArray | None
+    folds: xr.DataArray
+    metric: str
+    estimator: str
+    n_trials: int
+    n_permutations: int
+    scheme: str
+    seed: int
+    version: str
+    null: xr.DataArray | None = None
+    p_corrected: xr.DataArray | None = None
+    confusion: xr.DataArray | None = None
+    predictions: xr.DataArray | None = None
+    control: xr.DataArray | None = None
+    n_distinct: float = np.nan
+    smallest_p: float = np.nan
+    confounded: bool = False
+    classes: Array | None = None
+    readouts: Mapping[str | None, Readout] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        at = " x ".join(f"{size} {dim}{'s' * (size != 1)}" for dim, size in self.score.sizes.items())
+        p = "" if self.p_value is None else f", p {brief(self.p_value)}"
+        where = f" at {at}" if at else ""
+        found = f"{self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"
+        return f"Decoding of {self.n_trials} trials{where}: {found}"
+
+    def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
+        """Lower and upper ends, t with (folds - 1) degrees of freedom."""
+        check_confidence(confidence)
+        low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), len(self.folds) - 1, confidence)
+        return self.score.copy(data=low), self.score.copy(data=high)
+
+    def selectivity(self) -> xr.DataArray:
+        """Score minus the mean score of the control tasks.
+
+        Raises
+        ------
+        StatisticsError
+            If no control tasks were asked for.
+        """
+        if self.control is None:
+            raise StatisticsError("no control tasks were run; call decode with control=<stimulus types>")
+        return self.score - self.control.mean("control")
+
+    def information(self, method: str = "jackknife") -> Information:
+        """Information that the decoded classes carry about the true ones [bits], a lower bound.
+
+        See `artiphys.probes.mutual_information.tables`.
+        """
+        if self.confusion is None:
+            raise StatisticsError("information needs a confusion matrix: classes, and no across=")
+        return information(self.confusion, method)
+
+    @property
+    def weights(self) -> xr.DataArray:
+        """Weights of the reader fitted on all trials, for activity in its own units: ``([time,] *site axes[, class])``.
+
+        Of one site; of several choose one by `at`.
+        """
+        readout, linear = self._linear()
+        return readout.labelled(np.concatenate([m.weights[:, :, 0].cpu().numpy() for m in linear]), self.classes)
+
+    @property
+    def patterns(self) -> xr.DataArray:
+        """Haufe patterns: where the signal is, rather than how it is read out; axes as of `weights`."""
+        readout, _ = self._linear()
+        return readout.labelled(
+            np.concatenate([p.cpu().numpy() for p in readout.patterns if p is not None]), self.classes
+        )
+
+    def _linear(self) -> tuple[Readout, list[Linear]]:
+        if len(self.readouts) > 1:
+            raise InputError(f"weights are of one site; choose one, such as decoded.at({next(iter(self.readouts))!r})")
+        readout = next(iter(self.readouts.values()))
+        linear = readout.linear(0 if self.classes is None else len(self.classes))
+        if not linear:
+            raise StatisticsError(f"{self.estimator} has no weights, one a unit; use a linear reader")
+        return readout, linear
+
+    def at(self, site: str) -> Decoding:
+        """The same of one site. p corrected stays corrected for all of them."""
+        if site not in self.readouts:
+            raise InputError(unknown("site", site, [str(s) for s in self.readouts if s is not None]))
+        chosen = {
+            f.name: getattr(self, f.name).sel(site=site, drop=True)
+            for f in fields(self)
+            if isinstance(getattr(self, f.name), xr.DataArray)
+        }
+        return replace(self, **chosen, readouts={None: self.readouts[site]})
+
+    def transfer(
+        self, activity: Any, labels: Any, groups: Any = None, n_permutations: int = 200, *, seed: Seed = 0
+    ) -> Transfer:
+        """Read another recording with the reader fitted on this one (diagnostic readout); nothing is fitted anew.
+
+        Parameters
+        ----------
+        activity : as for `decode`, of the same sites, times and units
+        labels : array ``(trial,)`` or str
+            Of the same classes.
+        groups : array or str, optional
+            Trials of one group share a source; errors and permutations follow it.
+        """
+        return transferred(self, activity, labels, groups, n_permutations, whole_seed(seed))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row a site and time: score, error, chance, p."""
+        low, high = self.interval()
+        table = pd.DataFrame(
+            {"score": self.score.to_numpy().ravel(), "stderr": self.stderr.to_numpy().ravel(),
+             "low": low.to_numpy().ravel(), "high": high.to_numpy().ravel(), "chance": self.chance}
+        )  # fmt: skip
+        if self.p_value is not None:
+            table["p"] = self.p_value.to_numpy().ravel()
+        if self.score.size > 1:
+            places = self.score.to_series().index.to_frame(index=False)
+            table = pd.concat([places, table], axis=1)
+            if self.p_corrected is not None:
+                table["p_corrected"] = self.p_corrected.to_numpy().ravel()
+        if self.control is not None:
+            table["selectivity"] = self.selectivity().to_numpy().ravel()
+        return table
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
+        null = (
+            f" The null distribution came from {self.n_permutations} permutations of the labels ({self.scheme}; "
+            f"smallest attainable p {self.smallest_p:.2g}); folds were fixed."
+            if self.n_permutations
+            else ""
+        )
+        control = ""
+        if self.control is not None:
+            control = f" Selectivity is the score minus the mean of {len(self.control)} control tasks."
+        return (
+            f"{self.n_trials} trials were decoded with {self.estimator}, scaled and fitted within each of "
+            f"{len(self.folds)} folds; scores are {self.metric} with Nadeau-Bengio standard errors.{null}{control} "
+            f"(artiphys {self.version})"
+        )

@@ -1,0 +1,224 @@
+"""The task of a decoder: what is read out, over which folds, and how its success is scored."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from sklearn.base import is_regressor
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+from artiphys.errors import InputError, StatisticsError
+from artiphys.probes.data.activity import per_trial
+from artiphys.stats.permutations import Permutations
+
+Array = np.ndarray[Any, Any]
+Folds = list[tuple[Array, Array]]
+GROUP_NAMES = ("group", "session", "run", "subject", "block")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Labels, folds and metric of one decoding.
+
+    Attributes
+    ----------
+    y : ``(trial,)``
+        Class indices, or numbers to regress.
+    classes : ``(class,)`` or None
+        Names of the classes, in the order of their indices; None for numbers.
+    groups : ``(trial,)`` or None
+    folds : list of (train, test)
+    strata : ``(trial,)`` or None
+        The fold that tests each trial where folds were balanced by the labels; permutations stay within it.
+    """
+
+    y: Array
+    classes: Array | None
+    groups: Array | None
+    folds: Folds
+    strata: Array | None
+    exchange: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        labels: Any,
+        data: xr.DataArray,
+        estimator: Any,
+        cv: Any,
+        groups: Any,
+        seed: int,
+        exchange: str | None = None,
+    ) -> Task:
+        """Check labels and groups, and draw the folds; in blocks where trials are exchanged by shifts.
+
+        Raises
+        ------
+        InputError, StatisticsError
+        """
+        y = per_trial(labels, data, "labels")
+        known = isinstance(estimator, str) or estimator is None
+        number = y.dtype.kind == "f" and estimator not in ("lda", "logistic")
+        regress = number if known else is_regressor(estimator)
+        member = groups_of(groups, data)
+        classes = None
+        if regress and known and len(np.unique(y)) == 2:
+            warnings.warn(
+                "labels are numbers (floats) of two values and are regressed; if they are classes, give them as "
+                "integers: labels.astype(int)",
+                stacklevel=3,
+            )
+        if not regress:
+            y, classes = _encoded(y)
+        if exchange == "shift" and isinstance(cv, (int, np.integer)) and cv > 1:
+            cv = KFold(int(cv))  # neighbours are alike, so folds are blocks
+        folds = _folds(y, member, cv, regress, seed)
+        return cls(y, classes, member, folds, _strata(cv, folds, member, regress), exchange)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; 0 for numbers."""
+        return 0 if self.classes is None else len(self.classes)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all classes have equally many trials."""
+        return self.classes is None or len(set(np.bincount(self.y))) == 1
+
+    @property
+    def metric(self) -> str:
+        """Name of the score."""
+        return "R squared" if self.classes is None else "accuracy" if self.balanced else "balanced accuracy"
+
+    @property
+    def chance(self) -> float:
+        """Theoretical chance level."""
+        return 0.0 if self.classes is None else 1 / self.n_classes
+
+    def permutations(self) -> Permutations:
+        """How labels may be exchanged."""
+        plan = Permutations.of(self.y, self.groups, self.strata, self.exchange)
+        if np.isfinite(plan.n_distinct) and 1 / plan.n_distinct > 0.05:
+            warnings.warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05", stacklevel=3)
+        return plan
+
+    @cached_property
+    def _complete(self) -> bool:
+        """Whether every fold tests every class."""
+        return all(len(np.unique(self.y[test])) == self.n_classes for _, test in self.folds)
+
+    def scores(self, true: Array, guess: Array) -> Array:
+        """Score of each place and target.
+
+        Parameters
+        ----------
+        true : ``(target, trial)``
+        guess : ``(place, target, trial)``
+
+        Returns
+        -------
+        ``(place, target)``
+        """
+        if self.classes is None:
+            left = ((true - guess) ** 2).sum(axis=-1)
+            spread = ((true - true.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                # The conventions of scikit-learn's r2_score for constant numbers.
+                return np.where(spread > 0, 1 - left / spread, np.where(left == 0, 1.0, 0.0))
+        hit = true == guess
+        if self.balanced:
+            return np.asarray(hit.mean(axis=-1))
+        if not self._complete:
+            # A fold that lacks a class has no balanced accuracy. Hits weighed by the rarity of their class over all
+            # trials have the balanced accuracy of all folds together as their mean.
+            weight = len(self.y) / (self.n_classes * np.bincount(self.y))
+            size = np.mean([len(test) for _, test in self.folds])
+            return np.asarray((hit * weight[true]).sum(axis=-1) / size)
+        recalls = np.full((self.n_classes, *hit.shape[:2]), np.nan)
+        for c in range(self.n_classes):
+            of_class = true == c
+            count = of_class.sum(axis=-1)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                recalls[c] = (hit & of_class).sum(axis=-1) / count
+        return np.asarray(np.nanmean(recalls, axis=0))  # a small fold may lack a class
+
+
+def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
+    """The group of each trial; refuses trials that the conditions say are grouped."""
+    if groups is not None:
+        return per_trial(groups, data, "groups")
+    found = [n for n in GROUP_NAMES if n in data.coords and data.coords[n].dims == ("trial",)]
+    if found and len(np.unique(data.coords[found[0]].to_numpy())) > 1:
+        raise StatisticsError(
+            f"the conditions say that trials come in groups ({found[0]!r}); pass groups={found[0]!r}, or drop that "
+            f"coordinate if trials are independent (activity.drop_vars({found[0]!r}))"
+        )
+    return None
+
+
+def _encoded(y: Array) -> tuple[Array, Array]:
+    names, codes = np.unique(y.astype(str) if y.dtype == object else y, return_inverse=True)
+    if len(names) < 2:
+        raise InputError(f"labels hold the single class {names.tolist()[0]!r}; decoding needs at least two")
+    if len(names) > len(y) / 2 and y.dtype.kind == "f":
+        raise InputError("labels look like a number, not classes; pass a regressor as estimator")
+    return codes.astype(np.int64), names
+
+
+def _folds(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) -> Folds:
+    x = np.zeros((len(y), 1))
+    if isinstance(cv, (int, np.integer)):
+        cv = _splitter(y, groups, int(cv), regress, seed)
+    if not hasattr(cv, "get_n_splits"):
+        raise InputError(f"cv came as {type(cv).__name__}; wanted a number of folds or a scikit-learn splitter")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored")  # checked below
+        try:
+            folds = [(np.asarray(a), np.asarray(b)) for a, b in cv.split(x, y, groups)]
+        except ValueError as error:
+            raise StatisticsError(f"the splitter {type(cv).__name__} cannot split these labels: {error}") from error
+    for train, test in folds:
+        if regress and len(test) < 2:
+            raise StatisticsError("a fold tests a single trial, where R squared is not defined; use fewer folds")
+        if not regress and len(np.unique(y[train])) < len(np.unique(y)):
+            raise StatisticsError("a fold's training part lacks a class; use fewer folds or other groups")
+        if len(np.intersect1d(train, test)):
+            raise StatisticsError("the splitter puts trials on both sides of a fold")
+        if groups is not None and len(np.intersect1d(groups[train], groups[test])):
+            raise StatisticsError(
+                "the splitter puts trials of one group on both sides of a fold, so a reader could know the group "
+                "instead of the label; use a splitter for groups, such as GroupKFold"
+            )
+    return folds
+
+
+def _splitter(y: Array, groups: Array | None, k: int, regress: bool, seed: int) -> Any:
+    if k < 2 or k > len(y):
+        raise StatisticsError(f"{k} folds for {len(y)} trials; use between 2 and {len(y)}")
+    if groups is not None:
+        n = len(np.unique(groups))
+        if n < 2:
+            raise StatisticsError("all trials are of one group; leaving it out leaves nothing to fit on")
+        if n < k:
+            raise StatisticsError(f"{k} folds for {n} groups; use cv={n} or fewer")
+        # Whole-group labels are permuted, so the folds must not have been chosen by them.
+        mixed = not regress and all(len(np.unique(y[groups == g])) > 1 for g in np.unique(groups))
+        return (StratifiedGroupKFold if mixed else GroupKFold)(k, shuffle=True, random_state=seed)
+    if not regress and np.bincount(y).min() < k:
+        raise StatisticsError(f"the smallest class has {np.bincount(y).min()} trials for {k} folds; use fewer folds")
+    return (KFold if regress else StratifiedKFold)(k, shuffle=True, random_state=seed)
+
+
+def _strata(cv: Any, folds: Folds, groups: Array | None, regress: bool) -> Array | None:
+    ours = isinstance(cv, (int, np.integer)) and groups is None and not regress
+    if not (ours or isinstance(cv, StratifiedKFold)):
+        return None
+    index = np.empty(sum(len(test) for _, test in folds), dtype=int)
+    for f, (_, test) in enumerate(folds):
+        index[test] = f
+    return index

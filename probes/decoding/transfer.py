@@ -1,0 +1,175 @@
+"""Transfer: a reader fitted on one recording reads another (diagnostic readout)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from artiphys.errors import InputError, StatisticsError
+from artiphys.probes.data.activity import as_sites, by_time, per_trial
+from artiphys.probes.decoding.task import Task
+from artiphys.stats.permutations import Permutations, brief, p_value, t_interval
+from artiphys.version import __version__
+
+if TYPE_CHECKING:
+    from artiphys.probes.decoding.result import Decoding
+
+Array = np.ndarray[Any, Any]
+MOST_BLOCKS = 100
+
+
+@dataclass(frozen=True, repr=False)
+class Transfer:
+    """Success of a fitted reader on new trials.
+
+    Attributes
+    ----------
+    score, stderr : DataArray ``([site,] [time])``
+        Jackknife over groups, or over trials, of the new recording. The reader is taken as given.
+    p_value : DataArray or None
+        Permuting the new labels.
+    predictions : DataArray ``(trial, ...)``
+    """
+
+    score: xr.DataArray
+    stderr: xr.DataArray
+    chance: float
+    p_value: xr.DataArray | None
+    null: xr.DataArray | None
+    predictions: xr.DataArray
+    metric: str
+    n_trials: int
+    n_blocks: int
+    n_permutations: int
+    scheme: str
+    seed: int
+    version: str
+
+    def __repr__(self) -> str:
+        p = "" if self.p_value is None else f", p {brief(self.p_value)}"
+        return (
+            f"Transfer to {self.n_trials} new trials: {self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"
+        )
+
+    def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
+        """Lower and upper ends."""
+        low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), self.n_blocks - 1, confidence)
+        return self.score.copy(data=low), self.score.copy(data=high)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row a site and time."""
+        low, high = self.interval()
+        table = pd.DataFrame({n: np.ravel(v) for n, v in (("score", self.score), ("low", low), ("high", high))})
+        table["chance"] = self.chance
+        if self.p_value is not None:
+            table["p"] = np.ravel(self.p_value)
+        if self.score.size > 1:
+            table = pd.concat([self.score.to_series().index.to_frame(index=False), table], axis=1)
+        return table
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
+        test = f"; new labels were permuted {self.n_permutations} times ({self.scheme})" if self.n_permutations else ""
+        return (
+            f"A reader fitted on another recording read {self.n_trials} new trials; {self.metric} with jackknife "
+            f"standard errors over {self.n_blocks} blocks{test}. (artiphys {self.version})"
+        )
+
+
+def transferred(
+    decoding: Decoding, activity: Any, labels: Any, groups: Any, n_permutations: int, seed: int
+) -> Transfer:
+    """See `Decoding.transfer`."""
+    if decoding.confounded:
+        raise StatisticsError(
+            "the reader was fitted on activity without its confounds, which the new activity still has; decode both "
+            "after removing them alike, or without confounds"
+        )
+    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    sites = as_sites(activity)
+    first = next(iter(sites.values()))
+    if set(sites) != set(decoding.readouts):
+        raise InputError(f"the reader was fitted on {list(decoding.readouts)}; the new activity is of {list(sites)}")
+    y = _known(per_trial(labels, first, "labels"), decoding.classes)
+    member = None if groups is None else per_trial(groups, first, "groups")
+    task = Task(y, decoding.classes, member, [], None)
+    targets, scheme = [y], ""
+    if n_permutations:
+        plan = Permutations.of(y, member)
+        scheme = plan.scheme
+        targets += list(plan.draw(n_permutations, seed))
+    guesses = {name: _guesses(decoding, name, data) for name, data in sites.items()}
+    guess = np.concatenate(list(guesses.values()))  # (place, trial)
+    scores = task.scores(np.stack(targets), guess[:, None])  # (place, label set)
+    blocks = _blocks(len(y), member, seed)
+    if blocks.max() < 1:
+        raise StatisticsError("all new trials are of one group (or there is one trial), so the score has no error")
+    left = np.stack([task.scores(y[None, b], guess[:, None, b])[:, 0] for b in _rest(blocks)])  # (block, place)
+    k = len(left)
+    stderr = np.sqrt((k - 1) / k * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
+    like = decoding.score
+    shape = like.shape
+
+    def give(a: Array, *before: str) -> xr.DataArray:
+        return xr.DataArray(
+            a.reshape((*a.shape[: len(before)], *shape)), dims=(*before, *like.dims), coords=like.coords
+        )
+
+    null = scores[:, 1:].T
+    named = guess if decoding.classes is None else decoding.classes[guess.astype(int)]
+    return Transfer(
+        give(scores[:, 0]), give(stderr), task.chance,
+        give(p_value(scores[:, 0], null)) if n_permutations else None,
+        give(null, "permutation") if n_permutations else None,
+        give(np.ascontiguousarray(named.T), "trial"), task.metric, len(y), k, n_permutations, scheme, seed, __version__,
+    )  # fmt: skip
+
+
+def _known(y: Array, classes: Array | None) -> Array:
+    if classes is None:
+        return y.astype(float)
+    y = y.astype(str) if y.dtype == object else y
+    strange = sorted({str(v) for v in y[~np.isin(y, classes)]})
+    if strange:
+        kinds = "" if y.dtype.kind == classes.dtype.kind else " (one is text, the other numbers)"
+        raise InputError(
+            f"labels hold {strange[:3]}, which the reader never saw; it knows {list(map(str, classes))}{kinds}"
+        )
+    return np.searchsorted(classes, y)
+
+
+def _guesses(decoding: Decoding, name: str | None, data: xr.DataArray) -> Array:
+    """``(place, trial)``."""
+    readout = decoding.readouts[name]
+    if data.dims[1:] != readout.trial.dims or data.shape[1:] != readout.trial.shape:
+        raise InputError(
+            f"the reader was fitted on {dict(readout.trial.sizes)} a trial; the new activity has "
+            f"{dict(zip(map(str, data.dims[1:]), data.shape[1:]))}"
+        )
+    for axis in set(data.dims[1:]) & set(data.coords) & set(readout.trial.coords):
+        if not np.array_equal(data[axis].to_numpy(), readout.trial[axis].to_numpy()):
+            raise InputError(f"the new activity has other labels along {axis!r}; put it in the reader's order first")
+    x = by_time(data)
+    start, made = 0, []
+    for fitted in readout.fitted:
+        size = len(fitted.weights) if hasattr(fitted, "weights") else len(fitted.fitted)
+        made.append(fitted.predict(torch.from_numpy(x[start : start + size]))[:, 0])
+        start += size
+    return np.concatenate(made)
+
+
+def _blocks(n: int, groups: Array | None, seed: int) -> Array:
+    """The jackknife block of each trial."""
+    if groups is not None:
+        return np.asarray(np.unique(groups, return_inverse=True)[1])
+    return np.asarray(np.random.default_rng(seed).permutation(n) % min(n, MOST_BLOCKS))
+
+
+def _rest(blocks: Array) -> list[Array]:
+    return [np.flatnonzero(blocks != b) for b in range(blocks.max() + 1)]

@@ -1,0 +1,183 @@
+"""detectability(): how well each unit, and all of them together, tell two conditions apart."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.data.activity import per_trial
+from artiphys.probes.data.pooled_null import POOL_FROM, pool_of
+from artiphys.probes.data.units import Units
+from artiphys.probes.decoding.task import groups_of
+from artiphys.probes.detection.result import Detection
+from artiphys.probes.detection.roc import auc, auc_chunks
+from artiphys.stats.permutations import Permutations, Seed, p_value, pooled_p_value, whole_seed
+from artiphys.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+
+def detectability(
+    activity: Any,
+    labels: Any,
+    *,
+    signal: Any = None,
+    within: Any = None,
+    groups: Any = None,
+    exchange: str | None = None,
+    n_permutations: int = 200,
+    seed: Seed = 0,
+    progress: bool = True,
+) -> Detection:
+    """d', AUC and their intervals of every unit, for two conditions.
+
+    Parameters
+    ----------
+    activity : Recording, DataArray ``(trial, ..., unit)`` or array
+    labels : array ``(trial,)`` or str
+        Two conditions; or the two choices, with ``within`` the stimulus, for choice probability.
+    signal : optional
+        Which condition is the signal; the later in order by default (1 of 0 and 1).
+    within : array ``(trial,)`` or str, optional
+        Compare trials of the same value only, and permute within it. Pooling over stimuli would turn every unit
+        tuned to the stimulus into one that seems to predict the choice.
+    groups : array or str, optional
+        Trials of one group share a source; the permutation keeps them together.
+    exchange : "trials", "within groups" or "shift", optional
+        As for `decode`.
+
+    Raises
+    ------
+    InputError, StatisticsError
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 2], [1, 2], [2, 1], [1, 2], [2, 3], [3, 1]])
+    >>> detectability(x, [0, 0, 0, 1, 1, 1], n_permutations=0).auc.values.round(2).tolist()
+    [0.78, 0.61]
+    """
+    units = Units.of(activity)
+    seed = whole_seed(seed)
+    y, noise_name, signal_name = _two(per_trial(labels, units.first, "labels"), signal)
+    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    if within is not None and groups is not None:
+        raise StatisticsError("within and groups came together; permutations can keep one of them. Give one")
+    strata = _strata(y, None if within is None else per_trial(within, units.first, "within"))
+    member = None if within is not None else groups_of(groups, units.first)
+    used = np.sort(np.concatenate(strata))
+    rows = []
+    with tqdm(total=units.n_units, desc="detection", unit="unit", delay=2, disable=not progress, leave=False) as bar:
+        for _, x in units.blocks():
+            if np.isnan(x).any():
+                raise InputError("activity is padded; choose times that all trials have")
+            area, var = auc(x, y[None], strata)
+            rows.append((*_d_prime(x, y, strata), area[0], np.sqrt(var[0])))
+            bar.update(x.shape[1])
+    d, d_error, d_a, d_a_error, area, area_error = (np.concatenate(r) for r in zip(*rows))
+    p, scheme, n_distinct, smallest = None, "", np.nan, np.nan
+    if n_permutations:
+        stratum = np.zeros(len(y), dtype=int)
+        for i, s in enumerate(strata):
+            stratum[s] = i
+        kept = stratum[used] if len(strata) > 1 else None if member is None else member[used]
+        plan = Permutations.of(y[used], kept, exchange=exchange)
+        p_values, pooled, smallest = _tested(
+            units, studentised(area, area_error), plan, (used, strata), (n_permutations, seed)
+        )
+        p, scheme, n_distinct = units.label(p_values), plan.scheme + pooled, plan.n_distinct
+    stderr = {"d_prime": units.label(d_error), "d_a": units.label(d_a_error), "auc": units.label(area_error)}
+    return Detection(
+        units.label(d), units.label(d_a), units.label(area), p, xr.Dataset(stderr), signal_name, noise_name,
+        int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), int(n_permutations), scheme, seed,
+        __version__, n_distinct, smallest, np.where(np.isin(np.arange(len(y)), used), y, -1), units,
+    )  # fmt: skip
+
+
+def studentised(area: Array, error: Array) -> Array:
+    """AUC - .5 over its standard error, absolute; infinite where separation is perfect."""
+    away = np.abs(area - 0.5)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(error > 1e-12, away / error, np.where(away > 1e-12, np.inf, 0.0)))
+
+
+def _two(labels: Array, signal: Any) -> tuple[Array, str, str]:
+    names, y = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
+    if len(names) != 2:
+        raise InputError(f"labels hold {len(names)} values; wanted two, such as signal and noise")
+    if signal is not None:
+        if signal not in names.tolist():
+            raise InputError(unknown("condition", signal, [str(n) for n in names]))
+        y = (names[y] == signal).astype(int)
+        names = names if names[1] == signal else names[::-1]
+    if np.bincount(y, minlength=2).min() < 2:
+        raise StatisticsError(f"a condition has a single trial; wanted at least two of each of {names.tolist()}")
+    return y.astype(np.int64), str(names[0]), str(names[1])
+
+
+def _strata(y: Array, within: Array | None) -> list[Array]:
+    if within is None:
+        return [np.arange(len(y))]
+    every = [np.flatnonzero(within == v) for v in np.unique(within)]
+    good = [rows for rows in every if np.bincount(y[rows], minlength=2).min() >= 2]
+    if not good:
+        raise StatisticsError("no stimulus has two trials of each choice, so none can be compared within a stimulus")
+    if len(good) < len(every):
+        warnings.warn(
+            f"{len(every) - len(good)} of {len(every)} stimuli have fewer than two trials of a choice and are left out",
+            stacklevel=3,
+        )
+    return good
+
+
+def _d_prime(x: Array, y: Array, strata: list[Array]) -> tuple[Array, Array, Array, Array]:
+    """d', its standard error, d_a and its standard error, averaged over strata as AUC is."""
+    total = 0.0
+    made = np.zeros((3, x.shape[1]))  # difference, and the variances of signal and noise
+    for rows in strata:
+        one, none = x[rows][y[rows] == 1], x[rows][y[rows] == 0]
+        weight = len(one) * len(none) / len(rows)
+        apart = one.mean(axis=0) - none.mean(axis=0)
+        made += weight * np.stack([apart, one.var(axis=0, ddof=1), none.var(axis=0, ddof=1)])
+        total += weight
+    difference, var1, var0 = made / total
+    used = np.concatenate(strata)
+    n1, n0, k = int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata)
+    df1, df0 = n1 - k, n0 - k
+    pooled = (df1 * var1 + df0 * var0) / (df1 + df0)
+    mixed = (var1 + var0) / 2
+    spread = var1 / n1 + var0 / n0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        d, d_a = difference / np.sqrt(pooled), difference / np.sqrt(mixed)
+        # Relative variances, whose squares cannot overflow.
+        share1, share0, mixed1, mixed0 = var1 / pooled, var0 / pooled, var1 / mixed, var0 / mixed
+        of_pooled = (2 * df1 * share1**2 + 2 * df0 * share0**2) / (df1 + df0) ** 2
+        of_mixed = (2 * mixed1**2 / df1 + 2 * mixed0**2 / df0) / 4
+        error = np.sqrt(spread / pooled + d**2 * of_pooled / 4)
+        error_a = np.sqrt(spread / mixed + d_a**2 * of_mixed / 4)
+    still = (pooled == 0) & (difference == 0)  # constant units
+    return np.where(still, 0.0, d), error, np.where(still, 0.0, d_a), error_a
+
+
+def _tested(
+    units: Units, observed: Array, plan: Permutations, where: tuple[Array, list[Array]], how: tuple[int, int]
+) -> tuple[Array, str, float]:
+    (used, strata), (n, seed) = where, how
+    drawn = np.zeros((n, units.n_trials), dtype=np.int64)
+    drawn[:, used] = np.stack(list(plan.draw(n, seed)))
+    chosen = pool_of(units, n)
+    null = [
+        studentised(area, np.sqrt(var))
+        for place, x in units.blocks()
+        if chosen[place].any()
+        for _, area, var in auc_chunks(x[:, chosen[place]], drawn, strata)
+    ]
+    every = np.concatenate(null, axis=1)
+    if units.n_units < POOL_FROM:
+        return p_value(observed, every), "", plan.smallest_p(n)
+    return pooled_p_value(observed, every), f"; null pooled over {every.shape[1]} units", 1 / (every.size + 1)

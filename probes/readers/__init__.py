@@ -1,0 +1,2 @@
+"""Readers: estimators that predict labels from activity. Read protocol, linear, ridge, ridge_solutions, lda, logistic,
+scikit, then select."""

@@ -1,0 +1,1 @@
+"""Decoding at every neighbourhood of units. Read searchlight, neighbourhoods, then result."""

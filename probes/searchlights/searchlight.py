@@ -1,0 +1,275 @@
+"""searchlight(): where in a network is it? A multivariate score at every place, corrected for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from artiphys.errors import InputError, unknown
+from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
+from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.decoding.cross_validation import CrossValidation
+from artiphys.probes.decoding.generalisation import Crossing
+from artiphys.probes.decoding.task import Task
+from artiphys.probes.readers.scikit import check_estimator, reader_of
+from artiphys.probes.searchlights.neighbourhoods import neighbourhoods as made_neighbourhoods
+from artiphys.stats.permutations import (
+    Seed,
+    brief,
+    max_statistic_p_value,
+    nadeau_bengio,
+    p_value,
+    t_interval,
+    whole_seed,
+)
+from artiphys.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Searchlight:
+    """Decoding at every place: site, time and neighbourhood of units.
+
+    A unit lights every neighbourhood that holds it (the halo), so a place above chance says that the information
+    lies in some of its units, not in all.
+
+    Attributes
+    ----------
+    score, stderr : DataArray ``(place,)``
+        Coordinates ``site``, ``time`` and ``neighbourhood`` say where each place is.
+    p_value : DataArray ``(place,)`` or None
+        Of each place alone.
+    p_corrected : DataArray ``(place,)`` or None
+        Corrected for all places (family-wise error) by the largest statistic of each permutation, every place
+        standardised by its own permutations.
+    null : DataArray ``(permutation, place)`` or None
+    n_distinct, smallest_p : float
+        Number of distinct permutations, and the smallest p that can be attained.
+    neighbourhoods : mapping of site to mapping of name to unit indices
+    """
+
+    score: xr.DataArray
+    stderr: xr.DataArray
+    chance: float
+    p_value: xr.DataArray | None
+    p_corrected: xr.DataArray | None
+    null: xr.DataArray | None
+    neighbourhoods: Mapping[str | None, Mapping[str, Array]] = field(repr=False)
+    metric: str
+    estimator: str
+    n_trials: int
+    n_folds: int
+    n_permutations: int
+    scheme: str
+    seed: int
+    version: str
+    n_distinct: float
+    smallest_p: float
+
+    def __repr__(self) -> str:
+        p = "" if self.p_corrected is None else f", {int((self.p_corrected < 0.05).sum())} above chance (p corrected)"
+        found = f"{self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"
+        return f"Searchlight over {self.score.size} places: {found}"
+
+    def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
+        """Lower and upper ends of each place's score."""
+        low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), self.n_folds - 1, confidence)
+        return self.score.copy(data=low), self.score.copy(data=high)
+
+    def containing(self, unit: int, site: str | None = None) -> xr.DataArray:
+        """Which places hold a unit (an index into the site's flattened units): boolean ``(place,)``."""
+        if site not in self.neighbourhoods:
+            raise InputError("name one site: " + unknown("site", site, [str(s) for s in self.neighbourhoods]))
+        holding = [name for name, units in self.neighbourhoods[site].items() if unit in units]
+        here = np.isin(self.score["neighbourhood"].to_numpy(), holding)
+        if site is not None:
+            here &= self.score["site"].to_numpy() == site
+        return self.score.copy(data=here)
+
+    def map(self, site: str | None = None, what: str = "score") -> xr.DataArray:
+        """``([time,] neighbourhood)`` of one site: "score", "p_value" or "p_corrected"."""
+        values = getattr(self, what, None) if what in ("score", "p_value", "p_corrected", "stderr") else None
+        if values is None:
+            raise InputError(f"there is no {what!r} here; wanted 'score', or p-values where there were permutations")
+        if site is None and len(self.neighbourhoods) == 1:
+            site = next(iter(self.neighbourhoods))
+        if site not in self.neighbourhoods:
+            raise InputError("name one site: " + unknown("site", site, [str(s) for s in self.neighbourhoods]))
+        chosen = values if site is None else values[self.score["site"].to_numpy() == site]
+        names = list(self.neighbourhoods[site])
+        grid = chosen.to_numpy().reshape(-1, len(names))
+        if "time" not in chosen.coords:
+            return xr.DataArray(grid[0], dims=("neighbourhood",), coords={"neighbourhood": names})
+        times = chosen["time"].to_numpy()[:: len(names)]
+        return xr.DataArray(grid, dims=("time", "neighbourhood"), coords={"time": times, "neighbourhood": names})
+
+    def top(self, k: int = 10) -> pd.DataFrame:
+        """The ``k`` places of smallest corrected p, then highest score."""
+        table = self.to_dataframe()
+        keys = [key for key in ("p_corrected", "score") if key in table]
+        return table.sort_values(keys, ascending=[key != "score" for key in keys]).head(k)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row a place."""
+        low, high = self.interval()
+        table = pd.DataFrame({str(c): self.score[c].to_numpy() for c in self.score.coords if c != "place"})
+        table = table.assign(score=self.score.to_numpy(), low=low.to_numpy(), high=high.to_numpy(), chance=self.chance)
+        if self.p_value is not None and self.p_corrected is not None:
+            table = table.assign(p=self.p_value.to_numpy(), p_corrected=self.p_corrected.to_numpy())
+        return table
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
+        null = (
+            f" Labels were permuted {self.n_permutations} times ({self.scheme}), alike at all places; p-values are "
+            f"corrected for {len(self.score)} places by the largest score of each permutation, scores standardised by "
+            f"their own place's permutations."
+            if self.n_permutations
+            else ""
+        )
+        return (
+            f"A searchlight read {self.n_trials} trials at {len(self.score)} places with {self.estimator} over "
+            f"{self.n_folds} folds ({self.metric}).{null} A unit raises every neighbourhood that holds it. "
+            f"(artiphys {self.version})"
+        )
+
+
+def searchlight(
+    activity: Any,
+    labels: Any,
+    neighbourhoods: Any = "window",
+    estimator: Any = None,
+    cv: Any = 5,
+    groups: Any = None,
+    n_permutations: int = 200,
+    seed: Seed = 0,
+    *,
+    size: int | Sequence[int] | None = None,
+    step: int | None = None,
+    axis: str | Sequence[str] | None = None,
+    n_subsets: int = 50,
+    alphas: Sequence[float] | None = None,
+    confounds: Any = None,
+    exchange: str | None = None,
+    progress: bool = True,
+) -> Searchlight:
+    """Decode a label from every neighbourhood of units, at every site and time.
+
+    Parameters
+    ----------
+    activity : Recording, DataArray ``(trial[, time], ..., unit)`` or array
+    labels, estimator, cv, groups, n_permutations, seed, confounds, exchange : as for `decode`
+        The ridge readout takes penalty 1 unless ``alphas`` gives others to choose from. One relabelling serves
+        all places.
+    neighbourhoods : "window", "correlation", "random", mapping of name to indices, or list of indices
+        With ``size``, ``step``, ``axis`` and ``n_subsets``; see `artiphys.probes.searchlights.neighbourhoods`. Heads and
+        channels are windows of one entry along their axis, convolution maps ``axis=("height", "width"), size=3``.
+
+    Raises
+    ------
+    InputError, StatisticsError
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(40, 6))
+    >>> x[:, 3] += 3 * (np.arange(40) % 2)
+    >>> sl = searchlight(x, np.arange(40) % 2, size=2, n_permutations=60)
+    >>> sl.score["neighbourhood"].values[(sl.p_corrected < 0.05).values].tolist()
+    ['unit 2-3', 'unit 3-4']
+    """
+    sites = as_sites(activity)
+    first = next(iter(sites.values()))
+    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    check_estimator(estimator)
+    seed = whole_seed(seed)
+    task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
+    if alphas is None and estimator in (None, "ridge"):
+        alphas = (1.0,)
+    reader = reader_of(estimator, task, alphas)
+    targets, plan = [task.y], None
+    if n_permutations:
+        plan = task.permutations()
+        targets += list(plan.draw(int(n_permutations), seed))
+    work = CrossValidation(task, reader, Crossing(), Confounds.of(confounds, first), np.stack(targets))
+    options: dict[str, Any] = {"size": size, "step": step, "axis": axis, "n_subsets": n_subsets, "seed": seed}
+    sets = {name: made_neighbourhoods(data, neighbourhoods, **options) for name, data in sites.items()}
+    n_places = sum(len(sets[name]) * data.sizes.get("time", 1) for name, data in sites.items())
+    with tqdm(total=n_places, desc="searchlight", unit="place", delay=2, disable=not progress, leave=False) as bar:
+        scores = np.concatenate([_at_site(work, data, list(sets[name].values()), bar) for name, data in sites.items()])
+    observed, null = scores[:, 0].mean(axis=-1), scores[:, 1:].mean(axis=-1).T  # (place,), (permutation, place)
+    coords = _coords(sites, sets)
+
+    def give(a: Array, *before: str) -> xr.DataArray:
+        return xr.DataArray(a, dims=(*before, "place"), coords=coords)
+
+    sizes = [float(np.mean([len(fold[part]) for fold in task.folds])) for part in (1, 0)]  # test, train
+    return Searchlight(
+        give(observed), give(nadeau_bengio(scores[:, 0], *sizes)), task.chance,
+        give(p_value(observed, null)) if n_permutations else None,
+        give(max_statistic_p_value(observed, null)) if n_permutations else None,
+        give(null, "permutation") if n_permutations else None,
+        sets, task.metric, reader.name, len(task.y), len(task.folds), int(n_permutations),
+        plan.scheme if plan else "", seed, __version__, plan.n_distinct if plan else np.nan,
+        plan.smallest_p(int(n_permutations)) if plan else np.nan,
+    )  # fmt: skip
+
+
+def _coords(sites: Mapping[str | None, xr.DataArray], sets: Mapping[str | None, Mapping[str, Array]]) -> dict[str, Any]:
+    rows = []
+    for name, data in sites.items():
+        times = times_of(data)
+        every = [np.nan] if times is None else times
+        rows += [(str(name), t, where) for t in every for where in sets[name]]
+    site, time, where = (list(column) for column in zip(*rows))
+    coords: dict[str, Any] = {"neighbourhood": ("place", where)}
+    if None not in sites:
+        coords["site"] = ("place", site)
+    if any("time" in data.dims for data in sites.values()):
+        coords["time"] = ("place", time)
+    return coords
+
+
+def _at_site(work: CrossValidation, data: xr.DataArray, sets: list[Array], bar: Any) -> Array:
+    """Scores ``(time x neighbourhood, label set, fold)``; neighbourhoods of one size are read together."""
+    n_times = 1 if times_of(data) is None else data.sizes["time"]
+    made = np.empty((n_times, len(sets), len(work.targets), len(work.task.folds)))
+    for start, block in _times(data):
+        x = by_time(block)  # (time, trial, unit)
+        for size in sorted({len(units) for units in sets}):
+            alike = [i for i, units in enumerate(sets) if len(units) == size]
+            most = max(1, BLOCK_BYTES // (work.bytes_a_place(x.shape[1], size) * len(x)))
+            for first in range(0, len(alike), most):
+                some = alike[first : first + most]
+                gathered = x[:, :, np.stack([sets[i] for i in some])]  # (time, trial, neighbourhood, unit)
+                places = torch.from_numpy(gathered.transpose(0, 2, 1, 3).reshape(-1, x.shape[1], size))
+                scores = work.scores(places, _Silent()).values
+                made[start : start + len(x), some] = scores[:, 0].reshape(len(x), len(some), *scores.shape[2:])
+                bar.update(len(x) * len(some))
+    return made.reshape(-1, *made.shape[2:])
+
+
+def _times(data: xr.DataArray) -> Iterator[tuple[int, xr.DataArray]]:
+    """Times that fit in memory together."""
+    if "time" not in data.dims:
+        yield 0, data
+        return
+    per_time = 8 * data.size // data.sizes["time"]
+    step = max(1, BLOCK_BYTES // (4 * per_time))
+    for start in range(0, data.sizes["time"], step):
+        yield start, data.isel(time=slice(start, start + step))
+
+
+class _Silent:
+    """A bar that counts places, not folds."""
+
+    def update(self) -> None:
+        """Nothing."""

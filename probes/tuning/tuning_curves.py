@@ -1,0 +1,218 @@
+"""tuning_curves(): mean activity of every unit for every value of one or two stimuli, and whether it differs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from tqdm.auto import tqdm
+
+from artiphys.errors import InputError, StatisticsError
+from artiphys.probes.data.activity import per_trial
+from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.pooled_null import POOL_FROM, pool_of
+from artiphys.probes.data.units import Units
+from artiphys.probes.decoding.task import groups_of
+from artiphys.probes.tuning.levels import Levels
+from artiphys.probes.tuning.result import Tuning
+from artiphys.probes.tuning.welch_test import Moments, eta_squared, moments, permuted_welch, welch
+from artiphys.stats.permutations import Permutations, Seed, p_value, pooled_p_value, whole_seed
+from artiphys.version import __version__
+
+Array = np.ndarray[Any, Any]
+
+
+def tuning_curves(
+    activity: Any,
+    stimulus: Any,
+    *,
+    circular: bool | Mapping[str, bool] = False,
+    period: float | Mapping[str, float] = 2 * math.pi,
+    bins: int | None = None,
+    groups: Any = None,
+    n_permutations: int = 0,
+    seed: Seed = None,
+    exchange: str | None = None,
+    confounds: Any = None,
+    reliability: float = 1.0,
+    progress: bool = True,
+) -> Tuning:
+    """Tuning curves of all units, and of all times and heads where there are such axes.
+
+    Parameters
+    ----------
+    activity : Recording, DataArray ``(trial, ..., unit)`` or array
+        Of a recording of several sites, units are strung along one axis with the coordinates ``site`` and ``index``.
+    stimulus : array ``(trial,)`` or str; or a list of two names, or a mapping of two names to values
+        A value a trial, or the name of a condition the recording carries. Text is categorical; a number
+        with more than 20 values is binned.
+    circular : bool, or mapping of name to bool
+        The stimulus is an angle with the given ``period``.
+    bins : int, optional
+        Number of bins (default 8; linear ones hold equal numbers of trials, circular ones equal widths).
+    groups : array or str, optional
+        Trials of one group share a source; the permutation keeps them together. Required for a test where the
+        conditions have a column such as ``group`` or ``session``.
+    exchange : "trials", "within groups" or "shift", optional
+        As for `decode`.
+    n_permutations : int
+        0 for no test.
+    confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
+        Removed from activity by linear regression over all trials: what is left is residual tuning.
+    reliability : float
+        Share of the confound's variance that is no measurement error. A confound measured with error is removed
+        only in part, and what it leaves looks like tuning; with its reliability the slope is corrected for that.
+
+    Raises
+    ------
+    InputError, StatisticsError
+
+    Examples
+    --------
+    >>> t = tuning_curves(np.array([[0.0, 3.0], [0.0, 3.0], [1.0, 3.0], [1.0, 3.0]]), ["a", "a", "b", "b"])
+    >>> t.curves.sel(stimulus="b").values.tolist(), t.selectivity().values.tolist()
+    ([1.0, 3.0], [1.0, 0.0])
+    """
+    units = Units.of(activity)
+    levels = _levels(stimulus, units.first, circular, period, bins)
+    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
+        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    shape = tuple(len(lv.labels) for lv in levels)
+    cell = np.ravel_multi_index([lv.of_trial for lv in levels], shape)
+    counted = np.bincount(cell, minlength=math.prod(shape))
+    if (counted == 0).any():
+        raise InputError(
+            f"{(counted == 0).sum()} of {len(counted)} combinations of the two stimuli were never shown; use fewer bins"
+        )
+    plan = None
+    if n_permutations:
+        if (counted < 2).any():
+            raise StatisticsError(
+                "a stimulus value has fewer than two trials, so its variance is unknown; use fewer bins"
+            )
+        plan = Permutations.of(cell, groups_of(groups, units.first), exchange=exchange)
+    if seed is not None and not isinstance(seed, np.random.Generator):
+        whole_seed(seed)
+    removed = Confounds.of(confounds, units.first, reliability)
+    chosen = pool_of(units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
+    gather = _by_trials if units.on_disk and not removed.any else _by_units
+    mean, var, count, nulls = gather(units, cell, len(counted), _cleaner(removed), chosen, progress)
+    extra = {"stimulus" if len(levels) == 1 else lv.name: lv.labels for lv in levels}
+    p, scheme, smallest = None, "", np.nan
+    if plan is not None:
+        p_values, pooled, smallest = _tested(welch(mean, var, count), nulls, plan, int(n_permutations), seed)
+        p = units.label(p_values)
+        scheme = plan.scheme + pooled
+    curves, sems = mean.T.reshape(-1, *shape), np.sqrt(var / count).T.reshape(-1, *shape)
+    labelled = units.label(curves, **extra)
+    labelled.attrs["stimulus"] = stimulus if isinstance(stimulus, str) else " x ".join(lv.name for lv in levels)
+    return Tuning(
+        curves=labelled, sem=units.label(sems, **extra),
+        n=xr.DataArray(counted.reshape(shape), dims=tuple(extra), coords=extra),
+        p_value=p, eta_squared=units.label(eta_squared(mean, var, count)), kind=" x ".join(lv.kind for lv in levels),
+        period=levels[0].period, n_permutations=int(n_permutations), scheme=scheme, seed=seed, version=__version__,
+        n_distinct=plan.n_distinct if plan else np.nan, smallest_p=smallest,
+        levels=levels if len(levels) > 1 else (_renamed(levels[0]),), units=units,
+        confounds=f" after {removed.values.shape[1]} confounds were regressed out" if removed.any else "",
+    )  # fmt: skip
+
+
+def _renamed(level: Levels) -> Levels:
+    return Levels("stimulus", level.labels, level.of_trial, level.kind, level.period)
+
+
+def _levels(stimulus: Any, data: xr.DataArray, circular: Any, period: Any, bins: int | None) -> tuple[Levels, ...]:
+    named: dict[str, Any]
+    if isinstance(stimulus, Mapping):
+        named = {str(k): v for k, v in stimulus.items()}
+    elif (
+        isinstance(stimulus, (list, tuple))
+        and len(stimulus) == 2
+        and all(isinstance(s, str) for s in stimulus)
+        and (data.sizes["trial"] != 2)
+    ):
+        named = {str(s): s for s in stimulus}
+    else:
+        named = {"stimulus": stimulus}
+    if len(named) > 2:
+        raise InputError(f"{len(named)} stimuli came ({', '.join(named)}); wanted one or two")
+
+    def option(value: Any, name: str, default: Any) -> Any:
+        return value.get(name, default) if isinstance(value, Mapping) else value
+
+    for value in (circular, period):
+        strange = set(value) - set(named) if isinstance(value, Mapping) else set()
+        if strange:
+            raise InputError(f"circular or period names {sorted(strange)}; the stimuli are {list(named)}")
+    clash = set(named) & {str(d) for d in data.dims} if len(named) == 2 else set()
+    if clash:
+        raise InputError(f"a stimulus is named {sorted(clash)[0]!r}, as an axis of the activity; rename it")
+    return tuple(
+        Levels.of(
+            n, per_trial(v, data, n), bool(option(circular, n, False)), float(option(period, n, 2 * math.pi)), bins
+        )
+        for n, v in named.items()
+    )
+
+
+def _cleaner(removed: Confounds) -> Any:
+    """A function that takes confounds out of a block ``(trial, unit)``."""
+
+    def clean(block: Array) -> Array:
+        if not removed.any:
+            return block
+        if np.isnan(block).any():
+            raise InputError("confounds cannot be removed from padded activity; choose times that all trials have")
+        return np.asarray(removed.removed(torch.from_numpy(block), np.arange(len(block))).numpy())
+
+    return clean
+
+
+def _by_units(
+    units: Units, cell: Array, n_levels: int, clean: Any, chosen: Array, progress: bool
+) -> tuple[Array, Array, Array, Iterator[Array]]:
+    """Moments ``(level, unit)``, and the activity of the chosen units, block by block of units."""
+    parts = []
+    with tqdm(total=units.n_units, desc="tuning", unit="unit", delay=2, disable=not progress, leave=False) as bar:
+        for _, block in units.blocks():
+            parts.append(moments(clean(block), cell, n_levels))
+            bar.update(block.shape[1])
+    mean, var, count = (np.concatenate(p, axis=1) for p in zip(*parts))
+    again = (clean(block)[:, chosen[where]] for where, block in units.blocks() if chosen[where].any())
+    return mean, var, count, again
+
+
+def _by_trials(
+    units: Units, cell: Array, n_levels: int, clean: Any, chosen: Array, progress: bool
+) -> tuple[Array, Array, Array, Iterator[Array]]:
+    """The same in one reading of a recording on disk, block by block of trials."""
+    gathered = Moments(n_levels, units.n_units)
+    place = np.cumsum(chosen) - 1
+    kept = np.empty((units.n_trials, int(chosen.sum())))
+    total = units.n_trials * len(units.sites)
+    with tqdm(total=total, desc="tuning", unit="trial", delay=2, disable=not progress, leave=False) as bar:
+        for rows, where, block in units.trial_blocks():
+            gathered.add(block, cell[rows], where)
+            here = chosen[where]
+            kept[rows, place[where][here]] = block[:, here]
+            bar.update(len(block))
+    return *gathered.done(), iter([kept] if kept.size else [])
+
+
+def _tested(
+    observed: Array, blocks: Iterator[Array], plan: Permutations, n: int, seed: Seed
+) -> tuple[Array, str, float]:
+    """Permutation p of every unit, in words which null it was held against, and the smallest p there is."""
+    labelled = np.stack(list(plan.draw(n, seed)))
+    n_levels = int(plan.labels.max()) + 1
+    null = np.concatenate([f for block in blocks for _, f in permuted_welch(block, labelled, n_levels)], axis=1)
+    if len(observed) < POOL_FROM:
+        if 1 / (n + 1) > 0.05:
+            warnings.warn(f"{n} permutations: p cannot fall below {1 / (n + 1):.2g}", stacklevel=3)
+        return p_value(observed, null), "", plan.smallest_p(n)
+    return pooled_p_value(observed, null), f"; null pooled over {null.shape[1]} units", 1 / (null.size + 1)

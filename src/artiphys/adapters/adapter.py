@@ -1,0 +1,131 @@
+"""What every adapter offers: a module to call, taps by site name, and aliases. Adapters hold no analysis."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from artiphys.hooks.tapping import Tap
+from artiphys.stimuli import Inputs
+
+
+@dataclass
+class Discovery:
+    """The sites an adapter found by running the model on a few trials."""
+
+    taps: dict[str, Tap] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    silent: dict[str, str] = field(default_factory=dict)  # name -> why it cannot be used
+    unroll: Callable[[Sequence[Tap]], AbstractContextManager[None]] = lambda taps: nullcontext()
+
+
+class Adapter(Protocol):
+    """A thin table of taps over one family of models."""
+
+    root: nn.Module
+    version: str
+
+    @property
+    def recurrent(self) -> Mapping[str, Any]:
+        """Recurrent modules that can run step by step, by name (`artiphys.adapters.recurrent.Unrolled`)."""
+
+    def example(self) -> Inputs | None:
+        """Inputs of two or more trials the model surely takes, or None if only its user knows."""
+
+    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
+        """Outputs for inputs whose trials lie on axis 0; ``last_only`` asks for each trial's last position.
+
+        ``n_trials`` is after how many rows the trials come again, where a batch grows on its way.
+        """
+
+    def first_wanted(self, inputs: Inputs) -> int | None:
+        """First position that ``last_only`` outputs of some trial need; None for a model without positions."""
+
+    def after_last(self) -> list[nn.Module]:
+        """Modules that work on each position by itself after the last stage, such as a final norm."""
+
+    def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
+        """Guesses at the modules that are the stages of a forward pass, the best first."""
+
+    def discover(self, example: Inputs) -> Discovery:
+        """Find the sites by running the example."""
+
+    def unwrap(self) -> Any:
+        """The model as it was before it was wrapped."""
+
+    def portable(self) -> tuple[Any, Inputs | None, tuple[str, ...]]:
+        """Model, example and steps from which another process can wrap the same."""
+
+
+def inputs_to(inputs: Inputs, device: torch.device) -> Inputs:
+    """Inputs on a device; no copy where they are there already."""
+    if isinstance(inputs, Mapping):
+        return {k: v.to(device) for k, v in inputs.items()}
+    return inputs.to(device)
+
+
+def rows_of(inputs: Inputs, rows: Sequence[int]) -> Inputs:
+    """The given trials, in that order; an index past the end counts from the start again."""
+    first = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
+    take = torch.tensor([r % len(first) for r in rows], device=first.device)
+    if isinstance(inputs, Mapping):
+        return {k: v[take.to(v.device)] for k, v in inputs.items()}
+    return inputs[take]
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Device of a model's first parameter or buffer; the CPU if it has none."""
+    for t in [*model.parameters(), *model.buffers()]:
+        return t.device
+    return torch.device("cpu")
+
+
+@contextlib.contextmanager
+def without_trace(model: nn.Module) -> Iterator[None]:
+    """Look at a model without a trace: buffers (batch-norm statistics) and random state are put back."""
+    kept = [
+        (m._buffers, name, b, b.detach().clone())
+        for m in model.modules()
+        for name, b in m._buffers.items()
+        if b is not None
+    ]
+    devices = [device_of(model)] if device_of(model).type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.no_grad():
+        try:
+            yield
+        finally:
+            for held, name, buffer, value in kept:
+                held[name] = buffer
+                if not torch.equal(buffer, value):
+                    buffer.copy_(value)
+
+
+def trial_axis(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, bool] | None:
+    """Which axis holds trials, from the shapes with 2 and with 3 of them.
+
+    Returns (axis, merged), merged meaning that each trial fills several rows; None if no axis does.
+
+    >>> trial_axis((7, 2, 5), (7, 3, 5)), trial_axis((14, 4), (21, 4)), trial_axis((1, 7), (1, 7))
+    ((1, False), (0, True), None)
+    """
+    if len(small) != len(large):
+        return None
+    moved = [i for i, (a, b) in enumerate(zip(small, large)) if a != b]
+    if len(moved) != 1:
+        return None
+    a, b = small[moved[0]], large[moved[0]]
+    if (a, b) == (2, 3):
+        return moved[0], False
+    return (0, True) if moved[0] == 0 and a * 3 == b * 2 else None
+
+
+def is_trial_major(rows: Tensor) -> bool:
+    """Whether merged rows of the trials (a, b, a) hold one trial after another."""
+    parts = rows.reshape(3, -1, *rows.shape[1:])
+    return bool(torch.equal(parts[0], parts[2]))

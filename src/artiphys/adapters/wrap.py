@@ -1,0 +1,103 @@
+"""Adapters: one way into every kind of network. `wrap` chooses."""
+
+from __future__ import annotations
+
+import copy as copying
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from artiphys.adapters.torch_module import TorchAdapter, check_plain
+from artiphys.adapters.transformer import TransformerAdapter, is_bridge, is_transformers_model
+from artiphys.errors import InputError
+from artiphys.preparation.preparation import Preparation
+from artiphys.stimuli import Inputs, Stimuli
+
+logger = logging.getLogger("artiphys")
+
+# Kept on the model itself, so that wrapping twice is the same as once and both are freed together.
+MARK = "_artiphys_preparation"
+
+
+def wrap(
+    model: Any,
+    example: Inputs | Stimuli | None = None,
+    *,
+    tokenizer: Any = None,
+    steps: Sequence[str] = (),
+    copy: bool = False,
+    as_module: bool = False,
+) -> Preparation:
+    """Put a network on the rig: one interface for toys, plain modules, recurrent nets and transformers.
+
+    Parameters
+    ----------
+    model : Module, transformers model, TransformerBridge, Toy or Specimen
+        A transformers model is taken over (its modules are rewired and its attention made eager);
+        ``prep.unwrap()`` gives it back as it was. Wrapping it again gives the same preparation.
+    example : tensor, mapping of tensors or Stimuli, optional
+        A few inputs, trials on axis 0: a plain module's sites are found by running it on two or three
+        of them. Without it the sites are known after the first `record` or ``run``. Transformers and
+        toys need none.
+    tokenizer : optional
+        Kept as ``prep.tokenizer``.
+    steps : sequence of str
+        Patterns of modules that a hand-written loop calls once a time step (``nn.GRUCell`` and its
+        kin are recognised).
+    copy : bool
+        Wrap a deep copy and leave the model alone.
+    as_module : bool
+        Treat a transformers model as a plain module, with module paths as sites.
+
+    Returns
+    -------
+    Preparation
+
+    Examples
+    --------
+    >>> import torch, artiphys as ap
+    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU(), torch.nn.Linear(3, 2))
+    >>> prep = ap.wrap(net, example=torch.zeros(2, 4))
+    >>> prep.sites["1"].sizes
+    (3,)
+    """
+    if isinstance(model, Preparation):
+        return model
+    carried = getattr(model, "preparation", None)
+    if callable(carried):  # a toy or a specimen knows how it wants to be wrapped
+        prepared: Preparation = carried()
+        return prepared
+    shown = example.inputs if isinstance(example, Stimuli) else example
+    if shown is not None:
+        shown = Stimuli(shown).inputs
+    if as_module and isinstance(getattr(model, "__dict__", {}).get(MARK), Preparation):
+        raise InputError("this model is wrapped as a transformer already; prep.unwrap() first, then as_module=True")
+    if (is_bridge(model) or is_transformers_model(model)) and not as_module:
+        if not copy and not is_bridge(model) and MARK not in model.__dict__:
+            logger.warning(
+                "ap.wrap takes this %s over: its modules are rewired until prep.unwrap(). copy=True wraps a copy",
+                type(model).__name__,
+            )
+        return wrap_transformer(model, tokenizer, copy, shown)
+    net = check_plain(copying.deepcopy(model) if copy else model)
+    return Preparation(TorchAdapter(net, shown, steps), tokenizer=tokenizer)
+
+
+def wrap_transformer(model: Any, tokenizer: Any, copy: bool = False, example: Inputs | None = None) -> Preparation:
+    """The preparation of a transformers model or bridge; the same one each time."""
+    if copy and is_bridge(model):
+        raise InputError("a copied TransformerBridge shares its config with the original; copy the transformers model")
+    known = model.__dict__.get(MARK)
+    if isinstance(known, Preparation):
+        if copy:
+            raise InputError("this model is wrapped already; prep.unwrap() first, then wrap with copy=True")
+        return known
+    if copy:
+        model = copying.deepcopy(model)
+    adapter = TransformerAdapter(model, tokenizer, example)
+    prep = Preparation(adapter, tokenizer=tokenizer or adapter.tokenizer, bridge=adapter.bridge)
+    owners = [model, adapter.bridge, adapter.root]
+    for owner in owners:
+        owner.__dict__[MARK] = prep
+    prep.on_unwrap = lambda: [owner.__dict__.pop(MARK, None) for owner in owners]
+    return prep

@@ -1,0 +1,1 @@
+"""A wrapped network. Read preparation, then wiring."""

@@ -1,0 +1,1 @@
+"""`artiphys examine` and its report. Read subjects, examine, findings, small_print, then page."""

@@ -1,0 +1,210 @@
+"""examine(): the whole rig on one network. Record, tune, decode, lesion singly, lesion in combination."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from artiphys.errors import BudgetError
+from artiphys.lesions import Attribution, Game, single_lesions
+from artiphys.lesions.contributions import shapley
+from artiphys.lesions.contributions.result import Over
+from artiphys.players import Players
+from artiphys.probes import Decoding, Tuning, decode, tuning_curves
+from artiphys.recording import record
+from artiphys.report.subjects import Subject
+from artiphys.stats.permutations import standard_error, t_interval
+from artiphys.stimuli import Stimuli
+
+ALPHA = 0.05
+BUDGET = 128  # coalitions: all of seven players
+N_PERMUTATIONS = 200
+
+
+@dataclass
+class Examination:
+    """Everything `examine` measured on one subject."""
+
+    subject: Subject
+    seed: int
+    sites: list[str] = field(default_factory=list)
+    read_sites: list[str] = field(default_factory=list)
+    tunings: list[Tuning] = field(default_factory=list)
+    decodings: list[Decoding] = field(default_factory=list)
+    n_players: int = 0
+    screening: Attribution | None = None
+    single: Attribution | None = None
+    shapley: Attribution | None = None
+    all_lesioned: float = math.nan
+    pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    seconds: dict[str, float] = field(default_factory=dict)
+    evaluations: int = 0
+
+    @property
+    def over(self) -> Over:
+        """What intervals speak of: nothing is sampled where the trials are all there are."""
+        return "coalitions" if self.subject.exhaustive else "both"
+
+    def singles(self) -> Attribution:
+        """The single lesions; only of a finished examination."""
+        assert self.single is not None
+        return self.single
+
+    def values(self) -> Attribution:
+        """The Shapley values; only of a finished examination."""
+        assert self.shapley is not None
+        return self.shapley
+
+
+def examine(
+    subject: Subject,
+    *,
+    sites: Sequence[str] | None = None,
+    players: Sequence[str] | None = None,
+    budget: int = BUDGET,
+    seed: int = 0,
+    progress: bool = True,
+) -> Examination:
+    """Run the main job on one subject.
+
+    Parameters
+    ----------
+    sites : patterns of sites to read; default the subject's layers.
+    players : patterns of sites whose units are lesioned; default the subject's.
+    budget : int
+        Coalitions to evaluate for the Shapley values. If all coalitions of all players do not fit,
+        players are screened singly on one half of the trials, the strongest that fit are kept, and
+        they are measured on the other half.
+
+    Raises
+    ------
+    BudgetError
+        If the budget does not hold all coalitions of two players.
+    """
+    if budget < 4:
+        raise BudgetError(f"budget came as {budget}; even two players have 4 coalitions")
+    found = Examination(subject, seed)
+    _read(found, list(sites or subject.layers), progress)
+    _lesion(found, list(players or subject.players), budget, progress)
+    return found
+
+
+def _read(found: Examination, patterns: list[str], progress: bool) -> None:
+    subject = found.subject
+    started = clock.perf_counter()
+    recording = record(subject.prep, subject.reading, patterns, progress=progress)
+    found.sites = list(recording)
+    found.seconds["record"] = clock.perf_counter() - started
+    started = clock.perf_counter()
+    for i, site in enumerate(found.sites):
+        activity = _at_the_end(recording[site], subject, found.seed + i)
+        labels = activity.coords[subject.label].to_numpy()
+        circular = {} if subject.circular is None else {"circular": True, "period": subject.circular}
+        counts = np.unique(labels, return_counts=True)[1]
+        if len(counts) < 2 or counts.min() < 4:
+            continue  # nothing to tell apart, or too few trials to cross-validate: findings say so
+        found.read_sites.append(site)
+        found.tunings.append(
+            tuning_curves(activity, labels, n_permutations=N_PERMUTATIONS, seed=found.seed, **circular)  # type: ignore[arg-type]
+        )
+        classes = labels.astype(str) if labels.dtype.kind == "f" else labels
+        folds = min(5, int(counts.min()))
+        found.decodings.append(
+            decode(activity, classes, cv=folds, n_permutations=N_PERMUTATIONS, seed=found.seed, progress=False)
+        )
+    found.seconds["tuning and decoding"] = clock.perf_counter() - started
+
+
+def _at_the_end(activity: xr.DataArray, subject: Subject, seed: int) -> xr.DataArray:
+    """Activity ``(trial, unit)``: at each trial's last valid time, averaged over space in convolutions."""
+    if "time" in activity.dims:
+        last = activity["valid"].sum("time") - 1 if "valid" in activity.coords else activity.sizes["time"] - 1
+        activity = activity.isel(time=last).drop_vars(["valid", "time"], errors="ignore")
+    space = [d for d in ("depth", "height", "width") if d in activity.dims]
+    activity = activity.mean(space) if space else activity
+    if subject.noise:
+        noise = np.random.default_rng(seed).normal(0, subject.noise, activity.shape)
+        activity = activity + noise.astype(np.float32)
+    return activity
+
+
+def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool) -> None:
+    subject = found.subject
+    players = subject.prep.players(patterns, group_by="site" if subject.grouped else None)
+    found.n_players = len(players)
+    started = clock.perf_counter()
+
+    def make(who: Players, trials: Stimuli) -> Game:
+        return Game(
+            subject.prep,
+            trials,
+            subject.score,
+            who,
+            kind=subject.kind,
+            seed=found.seed,
+            batch_size=max(64, min(len(trials), 4096)),
+            progress=progress,
+        )
+
+    trials = subject.lesioning
+    if 2 ** len(players) > budget:
+        screening, trials = subject.halves()
+        wide = make(players, screening)
+        found.screening = single_lesions(wide)
+        found.all_lesioned = wide.lesioned
+        found.evaluations += wide.n_evaluations
+        strongest = np.argsort(-np.abs(found.screening.values.to_numpy()), kind="stable")[: int(math.log2(budget))]
+        players = Players([players[int(i)] for i in sorted(strongest)])  # type: ignore[misc]
+        found.seconds["screening"] = clock.perf_counter() - started
+        started = clock.perf_counter()
+    game = make(players, trials)
+    found.single = single_lesions(game)
+    found.shapley = shapley(game, budget=max(budget, 2 ** len(players)), seed=found.seed, progress=progress)
+    found.pairs = _pairs(game, found.over)
+    found.evaluations += game.n_evaluations
+    if math.isnan(found.all_lesioned):
+        found.all_lesioned = game.lesioned
+    found.seconds["lesions"] = clock.perf_counter() - started
+
+
+def _pairs(game: Game, over: Over) -> pd.DataFrame:
+    """Joint lesions of all pairs, from coalitions that are known already: what they cost beyond the sum.
+
+    With an interval over trials (95 % for all pairs together, by Bonferroni), which is 0 wide where the
+    trials are all there are.
+    """
+    n = game.n_players
+    confidence = 1 - ALPHA / max(1, n * (n - 1) // 2)
+    rows = []
+    intact = game.per_trial(np.ones((1, n), dtype=bool))[0]
+
+    def without(*cut: int) -> np.ndarray[Any, Any]:
+        return np.asarray(game.per_trial(np.array([[i not in cut for i in range(n)]]))[0])
+
+    for i, j in combinations(range(n), 2):
+        joint = intact - without(i, j)
+        sum_of_singles = (intact - without(i)) + (intact - without(j))
+        excess = joint - sum_of_singles
+        error = np.zeros(()) if over == "coalitions" else standard_error(excess)
+        low, high = t_interval(np.asarray(excess.mean()), error, len(excess) - 1, confidence)
+        rows.append(
+            {
+                "first": game.player_names[i],
+                "second": game.player_names[j],
+                "joint": float(joint.mean()),
+                "singles": float(sum_of_singles.mean()),
+                "excess": float(excess.mean()),
+                "low": float(low),
+                "high": float(high),
+            }
+        )
+    columns = ["first", "second", "joint", "singles", "excess", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)

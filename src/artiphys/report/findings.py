@@ -1,0 +1,176 @@
+"""Findings in words: what an examination shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from artiphys.lesions import Attribution
+from artiphys.lesions.contributions.result import Over
+from artiphys.plotting import short
+from artiphys.probes import Tuning
+from artiphys.report.examine import ALPHA, Examination
+from artiphys.stats.permutations import false_discovery
+
+TINY = 1e-9
+
+
+def sure(result: Attribution, over: Over) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    """Sign of each player's contribution where its 95 % interval excludes 0, else 0."""
+    low, high = result.interval(1 - ALPHA, over)
+    return (low.to_numpy() > TINY).astype(np.int8) - (high.to_numpy() < -TINY).astype(np.int8)
+
+
+def findings(found: Examination) -> list[str]:
+    """Sentences for the top of a report, most important first."""
+    single, phi = found.singles(), found.values()
+    names = [short(p) for p in phi.values["player"].values]
+    unit = f" {phi.unit}" if phi.unit else ""
+    wide = phi if found.screening is None else found.screening
+    on = f" on {wide.n_trials} trials" if found.screening is not None else ""
+    said = [
+        f"The {phi.score} is {number(wide.intact)}{unit} intact and {number(found.all_lesioned)} with all "
+        f"{found.n_players} players lesioned ({found.subject.kind} lesions{on})."
+    ]
+    if found.screening is not None:
+        said.append(_chosen(found, names))
+    said += _missed(found, names)
+    said += _carriers(found, names)
+    said += _redundancy(found, names)
+    total = float(phi.values.sum())
+    within = "" if abs(phi.gap) < TINY else f", to within {abs(phi.gap):.0e}"
+    said.append(
+        f"The {len(names)} Shapley values add up to {number(total)}: intact ({number(phi.intact)}) minus these players "
+        f"lesioned ({number(phi.lesioned)}){within}. The single-lesion effects add up to "
+        f"{number(float(single.values.sum()))}."
+    )
+    said += _reading(found)
+    return said
+
+
+def _chosen(found: Examination, names: list[str]) -> str:
+    assert found.screening is not None
+    screening = found.screening
+    p = _p_two_sided(screening)
+    n_sure = int((false_discovery(p) < ALPHA).sum())
+    return (
+        f"All 2^{found.n_players} coalitions of {found.n_players} players cannot be run, so players were screened by "
+        f"single lesions on {screening.n_trials} trials ({n_sure} of {found.n_players} differ from 0 at a false "
+        f"discovery rate of {ALPHA:.0%}). The {len(names)} of largest effect ({', '.join(names)}) were then measured, "
+        f"singly and in all combinations, on {found.subject.held_out}."
+    )
+
+
+def _missed(found: Examination, names: list[str]) -> list[str]:
+    single, phi = sure(found.singles(), found.over), sure(found.values(), found.over)
+    missed = [i for i in range(len(names)) if single[i] == 0 and phi[i] != 0]
+    if not missed:
+        return []
+    s, v = found.singles().values.to_numpy(), found.values().values.to_numpy()
+    each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in missed)
+    many = len(missed) > 1
+    if found.subject.exhaustive:
+        alone = "each seems useless" if many else "it seems useless"
+    else:
+        alone = "no effect can be told from 0"
+    return [
+        f"Single lesions miss {each}: lesioned alone, {alone}, yet over all combinations "
+        f"{'each contributes' if many else 'it contributes'}."
+    ]
+
+
+def _carriers(found: Examination, names: list[str]) -> list[str]:
+    single, phi = found.singles(), found.values()
+    both = sure(single, found.over) * (sure(single, found.over) == sure(phi, found.over))
+    s, v = single.values.to_numpy(), phi.values.to_numpy()
+    said = []
+    for sign, verb in ((1, "help"), (-1, "oppose")):
+        who = [int(i) for i in np.argsort(-np.abs(v), kind="stable") if both[i] == sign]
+        if who:
+            each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in who)
+            verb_s = verb if len(who) > 1 else verb + "s"
+            said.append(f"Singly and in combination, {each} {verb_s} the task.")
+    flipped = [i for i in range(len(names)) if sure(single, found.over)[i] * sure(phi, found.over)[i] < 0]
+    alone = [i for i in range(len(names)) if sure(single, found.over)[i] and not sure(phi, found.over)[i]]
+    if alone:
+        each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in alone)
+        said.append(
+            f"Only when lesioned alone {'do' if len(alone) > 1 else 'does'} {each} have an effect; over all "
+            "combinations no contribution can be told from 0, so the effect depends on what else is intact."
+        )
+    if flipped:
+        said.append(
+            "Single lesion and Shapley value disagree in sign for " + ", ".join(names[i] for i in flipped) + "."
+        )
+    return said
+
+
+def _redundancy(found: Examination, names: list[str]) -> list[str]:
+    pairs = found.pairs[(found.pairs["low"] > TINY) | (found.pairs["high"] < -TINY)]
+    if pairs.empty:
+        return ["No pair of players costs more or less together than the sum of the two alone."]
+    said = []
+    order = pairs["excess"].abs().sort_values(ascending=False, kind="stable").index
+    for row in pairs.loc[order[:3]].itertuples():
+        a, b = short(row.first), short(row.second)
+        # What the sign means depends on whether each alone helps: an opponent's effect may need its opposite.
+        why = (
+            "each matters more once the other is gone: they stand in for each other"
+            if float(str(row.excess)) > 0
+            else "each matters less once the other is gone"
+        )
+        alone = dict(zip(names, found.singles().values.to_numpy()))
+        if min(alone[a], alone[b]) < -TINY:
+            why = "their effects do not add up, and one of them opposes the task"
+        said.append(
+            f"Lesioned together, {a} and {b} cost {number(row.joint)}; alone they cost {number(row.singles)} in sum: "
+            f"{why}."
+        )
+    return said
+
+
+def _reading(found: Examination) -> list[str]:
+    if not found.decodings:
+        return ["Nothing was decoded or tuned: the trials hold a single label, or fewer than four trials of one."]
+    sites = found.read_sites
+    scores = [float(d.score) for d in found.decodings]
+    best = int(np.argmax(scores))
+    p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
+    n_sure = int((p < ALPHA).sum())
+    d = found.decodings[best]
+    tied = sum(s > scores[best] - TINY for s in scores)
+    where = f"best at {sites[best]}" if tied == 1 else f"best at {tied} sites, the first of them {sites[best]}"
+    said = [
+        f"The label '{found.subject.label}' can be decoded at {n_sure} of {len(sites)} recorded sites (false discovery "
+        f"rate {ALPHA:.0%} over sites), {where}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
+        f"(chance {d.chance:.2f})."
+    ]
+    tuned = [
+        float(np.mean(false_discovery(t.p_value.to_numpy()) < ALPHA)) for t in found.tunings if t.p_value is not None
+    ]
+    said.append(
+        f"Tuned units (false discovery rate {ALPHA:.0%} within a site): {tuned[0]:.0%} at {sites[0]}"
+        + (f", most at {sites[int(np.argmax(tuned))]} ({max(tuned):.0%})." if len(sites) > 1 else ".")
+    )
+    return said
+
+
+def tuned_share(tuning: Tuning) -> float:
+    """Share of units tuned at a false discovery rate of 5 % within the site."""
+    assert tuning.p_value is not None
+    return float(np.mean(false_discovery(tuning.p_value.to_numpy()) < ALPHA))
+
+
+def _p_two_sided(result: Attribution) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    from scipy.stats import t
+
+    error = result.stderr_stimuli.to_numpy()
+    values = result.values.to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(error > 0, np.abs(values) / error, np.where(np.abs(values) > TINY, np.inf, 0.0))
+    return np.asarray(2 * t.sf(ratio, result.n_trials - 1))
+
+
+def number(value: object) -> str:
+    """A number as text, three digits below 1 and two decimals above."""
+    x = float(str(value))
+    return f"{0.0 if abs(x) < 5e-4 else x:.3g}" if abs(x) < 1 else f"{x:.2f}"

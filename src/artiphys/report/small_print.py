@@ -1,0 +1,144 @@
+"""The small print of a report: what was not significant, what cannot be concluded, how it was done, the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from artiphys.plotting import short
+from artiphys.report.examine import ALPHA, Examination
+from artiphys.report.findings import TINY, number, sure
+from artiphys.report.subjects import NOISE, REPEATS
+from artiphys.stats.permutations import false_discovery
+
+
+def insignificant(found: Examination) -> pd.DataFrame:
+    """What was tested and could not be told from 0 or from chance."""
+    rows = []
+    for result, what in ((found.singles(), "single lesion"), (found.values(), "Shapley value")):
+        low, high = result.interval(1 - ALPHA, found.over)
+        for i in np.flatnonzero(sure(result, found.over) == 0):
+            ends = f"{number(float(low[i]))} to {number(float(high[i]))}"
+            rows.append(
+                _row(f"{what} of {short(result.values['player'].values[i])}", number(float(result.values[i])), ends)
+            )
+    if found.decodings:
+        rows += _undecoded(found)
+    if len(found.pairs):
+        quiet = int(((found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)).sum())
+        if quiet:
+            what = f"{quiet} of {len(found.pairs)} pairs, joint lesion beyond the sum"
+            rows.append(_row(what, f"at most {number(_largest_quiet(found))}", "include 0 (Bonferroni over pairs)"))
+    return pd.DataFrame(rows, columns=["tested", "estimate", "95 % interval or p"])
+
+
+def _undecoded(found: Examination) -> list[dict[str, str]]:
+    """One row a site, or one for all where there are many."""
+    p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
+    quiet = [int(i) for i in np.flatnonzero(p >= ALPHA)]
+    scores = [float(found.decodings[i].score) for i in quiet]
+    if len(quiet) > 3:
+        where = f"{found.read_sites[quiet[0]]} to {found.read_sites[quiet[-1]]}"
+        estimate, least = f"{min(scores):.2f} to {max(scores):.2f}", f"p >= {p[quiet].min():.2g} (adjusted)"
+        return [_row(f"decoding at {len(quiet)} of {len(p)} sites, from {where}", estimate, least)]
+    return [
+        _row(f"decoding at {found.read_sites[i]}", f"{s:.2f}", f"p = {p[i]:.2g} (adjusted)")
+        for i, s in zip(quiet, scores)
+    ]
+
+
+def _row(tested: str, estimate: str, interval: str) -> dict[str, str]:
+    return {"tested": tested, "estimate": estimate, "95 % interval or p": interval}
+
+
+def _largest_quiet(found: Examination) -> float:
+    quiet = found.pairs[(found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)]
+    return float(quiet["excess"].abs().max())
+
+
+def caveats(found: Examination) -> str:
+    """What cannot be concluded."""
+    subject = found.subject
+    said = [
+        f"All effects belong to {subject.kind} lesions; another kind can change their size, order and sign.",
+        "That a label can be decoded at a site does not show that the network uses it, and an untuned unit may matter.",
+        "Intervals of players are 95 % each, not corrected for their number.",
+    ]
+    if found.screening is not None:
+        said.append(
+            f"The {found.n_players - len(found.values().values)} players that were not kept stayed intact in all "
+            "combinations: backups among them, and players that matter only jointly, would be missed. Shapley values "
+            "here share out what the kept players do, not the whole network."
+        )
+    if subject.exhaustive:
+        said.append("The trials are all the inputs there are, so lesion effects have no sampling error.")
+    else:
+        said.append(
+            f"Results speak of trials like these ({found.values().n_trials} were used for the final lesions) and of "
+            "this one trained network; another training run, or other stimuli, may differ."
+        )
+    if subject.noise:
+        said.append(
+            f"For tuning and decoding each input was shown {REPEATS} times with Gaussian measurement noise "
+            f"(sd {NOISE}) added to the recorded activity, since the network itself has none; those numbers depend "
+            "on it."
+        )
+    return " ".join(said)
+
+
+def methods(found: Examination) -> str:
+    """A paragraph that can be copied into a paper."""
+    single, phi, kind = found.singles(), found.values(), found.subject.kind
+    version = f" (artiphys {phi.version})"
+    parts = [f"{found.subject.name} was examined with artiphys {phi.version} (seed {found.seed})."]
+    if found.decodings:
+        where = "at the last valid position of each trial" if found.subject.toy is None else "at the recorded sites"
+        parts.append(f"Activity was read at {len(found.read_sites)} sites, {where}.")
+        parts += [t.methods_text().replace(version, "") for t in (found.tunings[0], found.decodings[0])]
+    what = {"mean": "to their mean over trials", "zero": "to zero", "resample": "to their activity on another trial"}
+    unit = f" [{phi.unit}]" if phi.unit else ""
+    parts.append(f"Lesions set players {what.get(kind, kind)} ({kind} lesions); the score was {phi.score}{unit}.")
+    if found.screening is not None:
+        wide = found.screening
+        parts.append(
+            f"All {found.n_players} players were screened by single lesions on {wide.n_trials} trials "
+            f"({wide.n_evaluations} coalitions; score {number(wide.intact)} intact, {number(wide.lesioned)} with all "
+            "lesioned); "
+            f"the {len(phi.values)} of largest absolute effect were kept and measured on {found.subject.held_out}."
+        )
+    how = "exactly, from all" if phi.exact else "by antithetic permutation sampling, from"
+    parts.append(
+        f"{len(phi.values)} players were lesioned singly ({single.n_evaluations} coalitions) and in combination: "
+        f"Shapley values were computed {how} {phi.n_evaluations} coalitions on {phi.n_trials} trials (score "
+        f"{number(phi.intact)} intact, {number(phi.lesioned)} with all of them lesioned)."
+    )
+    if found.subject.exhaustive:
+        parts.append("The trials were all inputs there are, so lesion effects are exact.")
+    else:
+        parts.append("Intervals are 95 % t intervals over trials" + ("." if phi.exact else " and sampled coalitions."))
+    parts.append("Pairs were tested for joint effects beyond the sum of their single ones, Bonferroni-corrected.")
+    return " ".join(parts)
+
+
+def truth_table(found: Examination) -> pd.DataFrame | None:
+    """Expected against found, for a toy whose own players were examined, all of them together."""
+    toy = found.subject.toy
+    if toy is None:
+        return None
+    examined = {str(p) for p in found.values().values["player"].values}
+    rows = []
+    for analysis, result in (("single_lesions", found.singles()), ("shapley", found.values())):
+        for t in toy.truth:
+            if t.analysis == analysis and t.kind == found.subject.kind and set(t.expected) == examined:
+                for player, expected in t.expected.items():
+                    got = float(result.values.sel(player=player))
+                    rows.append(
+                        {
+                            "analysis": analysis.replace("_", " "),
+                            "player": player,
+                            "expected": number(expected),
+                            "found": number(got),
+                            "agrees": "yes" if abs(got - expected) <= t.tolerance else "NO",
+                        }
+                    )
+    return pd.DataFrame(rows) if rows else None
