@@ -1,6 +1,7 @@
 """Probes: reading a network's activity. Nothing here writes to a model."""
 
-from artiphys.probes.clustering.cell_types import CellTypes, cell_types
+from artiphys.probes.clustering.cell_types import cell_types
+from artiphys.probes.clustering.result import CellTypes
 from artiphys.probes.decoding.decode import decode
 from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.transfer import Transfer
@@ -10,7 +11,8 @@ from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
 from artiphys.probes.mutual_information.tables import Information, information
 from artiphys.probes.searchlights.neighbourhoods import neighbourhoods
-from artiphys.probes.searchlights.searchlight import Searchlight, searchlight
+from artiphys.probes.searchlights.result import Searchlight
+from artiphys.probes.searchlights.searchlight import searchlight
 from artiphys.probes.tuning.result import Tuning
 from artiphys.probes.tuning.tuning_curves import tuning_curves
 

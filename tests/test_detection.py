@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, StatisticsError
-from artiphys.probes.detection import signal_detection
+from artiphys.probes import signal_detection
 
 
 def test_d_prime_and_d_a_by_hand() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import HookError, InputError, SiteError
-from artiphys.hooks.tapping import At
+from artiphys.hooks.taps import At
 
 
 def net() -> nn.Sequential:

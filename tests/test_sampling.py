@@ -17,8 +17,9 @@ import artiphys as ap
 from artiphys.errors import BudgetError
 from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
 from artiphys.lesions.estimators.enumeration import enumerated
+from artiphys.lesions.estimators.kernel import n_pairs, strata
 from artiphys.lesions.estimators.odd_polynomials import Functional, cubic, cubic_kernel, cubic_kernel_values, sign
-from artiphys.lesions.estimators.pair_designs import Pairs, n_pairs, strata
+from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, _plain_weights, antithetic, paths
 from artiphys.lesions.estimators.smoothers import _feature_smoother, _kernel_smoother, _landmarks, _Shrinkage, shrunken
 

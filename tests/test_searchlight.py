@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError
-from artiphys.probes.searchlights import neighbourhoods
-from artiphys.stats.permutations import max_statistic_p_value
+from artiphys.probes import neighbourhoods
+from artiphys.stats.p_values import max_statistic_p_value
 
 
 def data(n: int = 60, units: int = 20, seed: int = 0) -> tuple[Any, Any]:

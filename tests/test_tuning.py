@@ -12,7 +12,8 @@ from scipy.stats import f_oneway
 import artiphys as ap
 from artiphys.errors import ArtiphysError, StatisticsError
 from artiphys.probes.data.units import Units
-from artiphys.stats.permutations import Permutations, false_discovery, p_value, pooled_p_value
+from artiphys.stats.p_values import false_discovery, p_value, pooled_p_value
+from artiphys.stats.permutations import Permutations
 
 
 def test_mean_and_sem_by_hand() -> None:

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import zarr
 
+from artiphys.array_types import Array
 from artiphys.errors import CampaignError
 
 logger = logging.getLogger("artiphys")
-Array = np.ndarray[Any, Any]
 FORMAT = 1
 
 

@@ -1,24 +1,12 @@
-"""Memo: what was kept of every coalition evaluated so far."""
+"""Memo: kept values of coalitions, in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
-
-
-def keys_of(coalitions: Array) -> list[bytes]:
-    """One short key a coalition (bool ``(n, player)``).
-
-    >>> keys_of(np.array([[True, False], [True, False]])) == [bytes([128])] * 2
-    True
-    """
-    packed = np.ascontiguousarray(np.packbits(coalitions, axis=1))
-    found: list[bytes] = packed.view(f"V{packed.shape[1]}").ravel().tolist()
-    return found
+from artiphys.array_types import Array
 
 
 class Memo:

@@ -1,18 +1,28 @@
-"""Identity: what a coalition's value depends on, as short keys that hold across games and runs."""
+"""Keys: short names of coalitions, within one game, and on disk across games and runs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.lesions.operations.lesion import Lesion
 from artiphys.lesions.operations.writer import Writer
 
-Array = np.ndarray[Any, Any]
-WORDS = 4
+N_WORDS = 4
+
+
+def keys_of(coalitions: Array) -> list[bytes]:
+    """One short key per coalition (bool ``(n, player)``).
+
+    >>> keys_of(np.array([[True, False], [True, False]])) == [bytes([128])] * 2
+    True
+    """
+    packed = np.ascontiguousarray(np.packbits(coalitions, axis=1))
+    found: list[bytes] = packed.view(f"V{packed.shape[1]}").ravel().tolist()
+    return found
 
 
 def lesion_words(players: Sequence[Sequence[Writer]]) -> Array:
@@ -35,19 +45,12 @@ def lesion_keys(cut: Array, words: Array, also: Sequence[str] = ()) -> list[byte
 
 
 def _words(writer: Writer) -> list[tuple[int, ...]]:
-    lesion, axis = writer.lesion, writer.unit_axis
-    fields = lesion.__dict__ | {"site": writer.site.name}
+    lesion, axis, site = writer.lesion, writer.unit_axis, writer.site.name
     if lesion.kind == "project" or axis is None:
-        return [_split(_like(fields))]
-    return [_split(_like(fields | {"units": (u,), "axis": axis})) for u in writer.units()]
-
-
-def _like(fields: dict[str, Any]) -> Lesion:
-    lesion = object.__new__(Lesion)
-    lesion.__dict__.update(fields)
-    return lesion
+        return [_split(lesion.changed(site=site))]
+    return [_split(lesion.changed(site=site, units=(u,), axis=axis)) for u in writer.units()]
 
 
 def _split(lesion: Lesion) -> tuple[int, ...]:
-    raw = hashlib.blake2b(lesion.digest().encode(), digest_size=8 * WORDS).digest()
-    return tuple(int.from_bytes(raw[8 * i : 8 * i + 8], "little") for i in range(WORDS))
+    raw = hashlib.blake2b(lesion.digest().encode(), digest_size=8 * N_WORDS).digest()
+    return tuple(int.from_bytes(raw[8 * i : 8 * i + 8], "little") for i in range(N_WORDS))

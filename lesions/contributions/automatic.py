@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
-from artiphys.lesions.contributions.methods import (
-    LEAST_ORDERS,
-    LEAST_PAIRS,
-    METHODS,
-    Request,
-    covered,
-    exact,
-    permutation,
-    regression,
-    shrunken_regression,
-)
+from artiphys.lesions.contributions.methods import exact, permutation, regression, shrunken_regression
+from artiphys.lesions.contributions.request import LEAST_ORDERS, LEAST_PAIRS, METHODS, Request, covered
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.screening import screening
 from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
@@ -27,14 +18,13 @@ from artiphys.lesions.estimators.enumeration import MAX_EXACT
 from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
 from artiphys.lesions.estimators.smoothers import shrunken
-from artiphys.lesions.games.protocol import Played, distinct
+from artiphys.lesions.games.protocol import GameLike, distinct
 
-Array = np.ndarray[Any, Any]
 CHEAPER = 0.8  # permutations are only tried where one of their coalitions costs less than this part of a drawn one
 PILOT_ORDERS = 12
 
 
-def answer(game: Played, method: str, request: Request) -> Attribution:
+def answer(game: GameLike, method: str, request: Request) -> Attribution:
     """The result of one method, or of the one that "auto" chooses."""
     if method not in METHODS:
         raise InputError(f"method came as {method!r}; wanted one of {', '.join(METHODS)}")
@@ -62,7 +52,7 @@ def answer(game: Played, method: str, request: Request) -> Attribution:
     return run(game, request, why)
 
 
-def _chosen(game: Played, request: Request) -> tuple[str, str, Request]:
+def _chosen(game: GameLike, request: Request) -> tuple[str, str, Request]:
     """The method of least estimated variance x planned cost, why, and the request with what is left of its budget."""
     n = game.n_players
     many = (
@@ -100,6 +90,6 @@ def _chosen(game: Played, request: Request) -> tuple[str, str, Request]:
     return best, why, replace(request, budget=left, pilot=pilot)
 
 
-def _cost(game: Played, coalitions: Array) -> float:
+def _cost(game: GameLike, coalitions: Array) -> float:
     cost = getattr(game, "cost", None)
     return float(cost(coalitions)) if cost is not None else float(len(coalitions))

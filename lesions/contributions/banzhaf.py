@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from artiphys.array_types import Array
 from artiphys.lesions.contributions.automatic import answer
-from artiphys.lesions.contributions.methods import Method, Request
+from artiphys.lesions.contributions.request import Method, Request
 from artiphys.lesions.contributions.result import Attribution
-from artiphys.lesions.games.function_game import played
+from artiphys.lesions.games.function_game import as_game
 from artiphys.lesions.games.game import Game
-
-Array = np.ndarray[Any, Any]
 
 
 def banzhaf(
@@ -59,6 +56,6 @@ def banzhaf(
     >>> ap.banzhaf(lambda c: (c.sum(axis=1) >= 2) * 1.0, n_players=3).values.values.tolist()
     [0.5, 0.5, 0.5]
     """
-    on = played(game, n_players)
+    on = as_game(game, n_players)
     request = Request("banzhaf", budget, tolerance, confidence, seed, top_k, order, progress)
     return answer(on, method, request.checked(on.n_players))

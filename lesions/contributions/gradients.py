@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, LesionError
-from artiphys.hooks.tapping import At, Write
+from artiphys.hooks.taps import At, Write
 from artiphys.lesions.contributions.labelled_result import labelled
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.games.game import Game
+from artiphys.lesions.operations.broadcast import along
 from artiphys.lesions.operations.combined import Part, writes_of
-from artiphys.lesions.operations.writer import along, projected
-from artiphys.stats.permutations import standard_error
+from artiphys.lesions.operations.writer import projected
+from artiphys.stats.intervals import standard_error
 from artiphys.stimuli import Stimuli
 from artiphys.version import __version__
 
-Array = np.ndarray[Any, Any]
 TRIALS = 32  # trials a backward pass
 
 
@@ -105,7 +106,7 @@ def attribution(
 def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]]) -> Array:
     """Weighted sum of gradients along the path, ``(player, trial[, output])``."""
     total: Array | float = 0.0
-    writes = writes_of(game._writers)
+    writes = writes_of(game.setup.players)
     for place, weight in path:
         gates = torch.full((len(trials), game.n_players), place, dtype=torch.float64, requires_grad=True)
         write: dict[str, Write] = {s: _Gated(gates, list(w.families.values())) for s, w in writes.items()}

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.lesions.contributions.result import Attribution, object_index
 from artiphys.lesions.contributions.stimulus_error import over_stimuli, trials
 from artiphys.lesions.estimators.estimate import Estimate, refusal
-from artiphys.lesions.games.protocol import Played, distinct
+from artiphys.lesions.games.protocol import GameLike, distinct
 from artiphys.version import __version__
 
-Array = np.ndarray[Any, Any]
 
-
-def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution:
+def attribution(game: GameLike, found: Estimate, **provenance: Any) -> Attribution:
     """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
     values = game(found.coalitions)
     with few_threads():
@@ -43,7 +42,7 @@ def attribution(game: Played, found: Estimate, **provenance: Any) -> Attribution
     )  # fmt: skip
 
 
-def _outputs(game: Played, values: Array) -> Sequence[Hashable] | None:
+def _outputs(game: GameLike, values: Array) -> Sequence[Hashable] | None:
     if values.ndim == 1:
         return None
     return getattr(game.score, "outputs", None) or list(range(values.shape[1]))

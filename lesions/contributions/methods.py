@@ -3,102 +3,44 @@
 from __future__ import annotations
 
 import math
-import numbers
 import time as clock
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.labelled_result import attribution
+from artiphys.lesions.contributions.request import (
+    LEAST_BANZHAF,
+    LEAST_ORDERS,
+    LEAST_PAIRS,
+    Request,
+    _all_fit,
+    _fits,
+    _pairs_allowed,
+    least_pairs,
+)
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.stopping import until
 from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
-from artiphys.lesions.estimators.enumeration import MAX_EXACT, enumerated
+from artiphys.lesions.estimators.enumeration import enumerated
 from artiphys.lesions.estimators.estimate import Estimate
-from artiphys.lesions.estimators.pair_designs import Design, Index, Pairs, n_pairs
+from artiphys.lesions.estimators.pair_designs import Design, Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
 from artiphys.lesions.estimators.smoothers import least_squares, shrunken
-from artiphys.lesions.games.protocol import Played, distinct
-from artiphys.stats.permutations import check_confidence
-
-Array = np.ndarray[Any, Any]
-Method = Literal["auto", "exact", "permutation", "regression", "shrunken", "screening"]
-METHODS = ("auto", "exact", "permutation", "regression", "shrunken", "screening")
-LEAST_PAIRS = 96  # of coalitions, below which intervals covered too little on skewed games
-LEAST_BANZHAF = 128  # likewise, of a shrunken regression for Banzhaf values
-PAIRS_A_PLAYER = 6  # likewise, of an unshrunken regression
-PAIRS_A_PARAMETER = 1.6  # of a regression of third order
-LEAST_ORDERS = 64  # pairs of permutations
-DEFAULT_PAIRS = (256, 16)  # at least; a player
-FREE = 64  # with a tolerance and no budget, at most so many times the least
+from artiphys.lesions.games.protocol import GameLike, distinct
 
 
-@dataclass(frozen=True)
-class Request:
-    """What was asked for, besides the game and the method."""
-
-    index: Index
-    budget: int | None
-    tolerance: float | None
-    confidence: float
-    seed: int
-    top_k: int | None
-    order: int | None
-    progress: bool
-    pilot: Array | None = None  # coalitions already evaluated to choose the method
-
-    def checked(self, n: int) -> Request:
-        """This request, if it makes sense for ``n`` players."""
-        check_confidence(self.confidence)
-        whole = {"budget": self.budget, "seed": self.seed, "top_k": self.top_k, "order": self.order}
-        for name, given in whole.items():
-            if given is not None and (isinstance(given, bool) or not isinstance(given, (int, np.integer))):
-                raise InputError(f"{name} came as {given!r}; wanted a whole number")
-        if self.seed < 0:
-            raise InputError(f"seed came as {self.seed}; wanted 0 or more")
-        if self.budget is not None and self.budget < 2:
-            raise BudgetError(f"budget came as {self.budget}; even intact and fully lesioned are 2 evaluations")
-        if self.tolerance is not None and not (isinstance(self.tolerance, numbers.Real) and self.tolerance > 0):
-            raise InputError(
-                f"tolerance came as {self.tolerance!r}; wanted a positive number in units of the score"
-            )  # fmt: skip
-        if self.top_k is not None and not 1 <= self.top_k <= n:
-            raise InputError(f"top_k came as {self.top_k!r}; wanted 1 to {n}, the number of players")
-        if self.order not in (None, 1, 2, 3):
-            raise InputError(f"order came as {self.order!r}; wanted 1, 2 or 3")
-        return self
-
-    def samples(self, least: int, cost: int, most: float, what: str, usual: int) -> int:
-        """Samples of ``cost`` evaluations that the budget allows: `BudgetError` below ``least``."""
-        if self.budget is None:
-            free = usual if self.tolerance is None else FREE * least
-            return int(min(max(free, least), most))
-        allowed = min((self.budget - 2) // cost, most)
-        if allowed < least:
-            needed = 2 + cost * min(least, most)
-            raise BudgetError(
-                f"budget {self.budget} allows {int(max(allowed, 0))} {what}; honest intervals need {least}: "
-                f"a budget of {needed:.0f}"
-            )
-        return int(allowed)
-
-
-def exact(game: Played, request: Request, why: str, method: str = "exact") -> Attribution:
+def exact(game: GameLike, request: Request, why: str, method: str = "exact") -> Attribution:
     """From all coalitions."""
     started = clock.perf_counter()
     found = enumerated(game.n_players, request.index)
     return _result(game, request, found, method, why, started)
 
 
-def covered(n: int, request: Request) -> bool:
-    """Whether all coalitions can be enumerated within the budget."""
-    return n <= MAX_EXACT and (request.budget is None or request.budget >= 2**n)
-
-
-def regression(game: Played, request: Request, why: str) -> Attribution:
+def regression(game: GameLike, request: Request, why: str) -> Attribution:
     """Least squares on pairs of complements; order None is 3 where the budget allows it, else 1."""
     n = game.n_players
     if _all_fit(n, request):
@@ -133,7 +75,7 @@ def regression(game: Played, request: Request, why: str) -> Attribution:
     return _result(game, replace(request, order=order), found, "regression", why + note, started, text)
 
 
-def shrunken_regression(game: Played, request: Request, why: str) -> Attribution:
+def shrunken_regression(game: GameLike, request: Request, why: str) -> Attribution:
     """Third order shrunken towards first: works at any rank."""
     n = game.n_players
     if _all_fit(n, request):
@@ -161,7 +103,7 @@ def shrunken_regression(game: Played, request: Request, why: str) -> Attribution
     return _result(game, replace(request, order=3), found, "shrunken", why + note, started, text)
 
 
-def permutation(game: Played, request: Request, why: str) -> Attribution:
+def permutation(game: GameLike, request: Request, why: str) -> Attribution:
     """Antithetic pairs of permutations."""
     n = game.n_players
     if request.index != "shapley":
@@ -184,33 +126,6 @@ def permutation(game: Played, request: Request, why: str) -> Attribution:
     return _result(game, request, found, "permutation", why + note, started, text)
 
 
-def least_pairs(n: int, order: int) -> int:
-    """Fewest pairs from which a regression's intervals hold."""
-    parameters = n + n // 2 + math.comb(n, 3)
-    third = math.ceil(PAIRS_A_PARAMETER * parameters) if order == 3 else 0
-    return max(LEAST_PAIRS, PAIRS_A_PLAYER * n, third)
-
-
-def _fits(n: int, request: Request, order: int) -> bool:
-    usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
-    pairs = usual if request.budget is None else (request.budget - 2) // 2
-    return min(pairs, n_pairs(n)) >= least_pairs(n, order)
-
-
-def _all_fit(n: int, request: Request) -> bool:
-    """Whether sampling would end at all coalitions anyway."""
-    if n > MAX_EXACT:
-        return False
-    usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
-    asked = request.budget if request.budget is not None else 2 + 2 * usual
-    return bool(asked >= 2**n)
-
-
-def _pairs_allowed(n: int, request: Request, least: int, what: str) -> int:
-    usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
-    return request.samples(least, 2, n_pairs(n), what, usual)
-
-
 def _how(request: Request) -> tuple[float | None, float, int | None, bool]:
     return request.tolerance, request.confidence, request.top_k, request.progress
 
@@ -220,7 +135,7 @@ def _with_values(found: Estimate, values: Array) -> tuple[Estimate, Array]:
 
 
 def _result(
-    game: Played, request: Request, found: Estimate, method: str, why: str, started: float, text: str = ""
+    game: GameLike, request: Request, found: Estimate, method: str, why: str, started: float, text: str = ""
 ) -> Attribution:
     sampled = found.stderr is not None
     evaluated = [found.coalitions] if request.pilot is None else [found.coalitions, request.pilot]

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.errors import BudgetError, InputError, StatisticsError
-from artiphys.lesions.estimators.estimate import t_interval_each
-from artiphys.stats.permutations import check_confidence
+from artiphys.stats.intervals import check_confidence, t_interval_each
 
-Array = np.ndarray[Any, Any]
 Over = Literal["coalitions", "stimuli", "both"]
 
 

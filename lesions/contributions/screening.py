@@ -5,28 +5,29 @@ from __future__ import annotations
 import math
 import time as clock
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy import stats as scipy_stats
 
+from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.labelled_result import attribution
-from artiphys.lesions.contributions.methods import LEAST_ORDERS, LEAST_PAIRS, Request, covered, exact
+from artiphys.lesions.contributions.methods import exact
+from artiphys.lesions.contributions.request import LEAST_ORDERS, LEAST_PAIRS, Request, covered
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
 from artiphys.lesions.estimators.enumeration import MAX_EXACT
 from artiphys.lesions.estimators.estimate import Estimate
-from artiphys.lesions.estimators.pair_designs import Pairs, n_pairs
+from artiphys.lesions.estimators.kernel import n_pairs
+from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.smoothers import shrunken
-from artiphys.lesions.games.protocol import Played
+from artiphys.lesions.games.protocol import GameLike
 
-Array = np.ndarray[Any, Any]
 USUAL_TOP = 10
 
 
-def screening(game: Played, request: Request, why: str) -> Attribution:
+def screening(game: GameLike, request: Request, why: str) -> Attribution:
     """A shrunken regression of all players, then fresh marginal contributions of the largest.
 
     The estimates of the selected players come from the second pass alone, so that having been selected does
@@ -72,7 +73,7 @@ def screening(game: Played, request: Request, why: str) -> Attribution:
     return replace(made, seconds=clock.perf_counter() - started)
 
 
-def _followed(game: Played, request: Request, first: Estimate, chosen: Array, samples: int) -> Estimate:
+def _followed(game: GameLike, request: Request, first: Estimate, chosen: Array, samples: int) -> Estimate:
     """The first pass with the chosen players estimated anew from marginal contributions."""
     n, k = game.n_players, len(chosen)
     rng = np.random.default_rng(np.random.SeedSequence([request.seed, 1]))
@@ -103,7 +104,7 @@ def _followed(game: Played, request: Request, first: Estimate, chosen: Array, sa
     )  # fmt: skip
 
 
-def _verdict(game: Played, found: Estimate, chosen: Array, confidence: float) -> str:
+def _verdict(game: GameLike, found: Estimate, chosen: Array, confidence: float) -> str:
     """How many of the followed players differ from 0, with Holm's control of any false claim among them."""
     assert found.stderr is not None and found.df is not None
     values = found.weights @ game(found.coalitions).reshape(len(found.coalitions), -1)

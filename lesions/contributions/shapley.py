@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from artiphys.array_types import Array
 from artiphys.lesions.contributions.automatic import answer
-from artiphys.lesions.contributions.methods import Method, Request
+from artiphys.lesions.contributions.request import Method, Request
 from artiphys.lesions.contributions.result import Attribution
-from artiphys.lesions.games.function_game import played
+from artiphys.lesions.games.function_game import as_game
 from artiphys.lesions.games.game import Game
-
-Array = np.ndarray[Any, Any]
 
 
 def shapley(
@@ -86,6 +83,6 @@ def shapley(
     >>> ap.shapley(lambda c: c.sum(axis=1) ** 2.0, n_players=2).values.values.tolist()
     [2.0, 2.0]
     """
-    on = played(game, n_players)
+    on = as_game(game, n_players)
     request = Request("shapley", budget, tolerance, confidence, seed, top_k, order, progress)
     return answer(on, method, request.checked(on.n_players))

@@ -9,9 +9,7 @@ import numpy as np
 from artiphys.lesions.contributions.labelled_result import attribution
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.estimators.estimate import Estimate
-from artiphys.lesions.games.function_game import played
-
-Array = np.ndarray[Any, Any]
+from artiphys.lesions.games.function_game import as_game
 
 
 def single_lesions(game: Any, *, n_players: int | None = None) -> Attribution:
@@ -36,7 +34,7 @@ def single_lesions(game: Any, *, n_players: int | None = None) -> Attribution:
     >>> ap.single_lesions(game).values.values.tolist()
     [0.0, 0.0, 0.25]
     """
-    on = played(game, n_players)
+    on = as_game(game, n_players)
     n, before = on.n_players, on.seconds
     coalitions = np.vstack([np.ones((1, n), bool), np.zeros((1, n), bool), ~np.eye(n, dtype=bool)])
     weights = np.hstack([np.ones((n, 1)), np.zeros((n, 1)), -np.eye(n)])

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.errors import ArtiphysError, StatisticsError
-from artiphys.lesions.games.protocol import Played
-from artiphys.scores.per_trial import ClosedLoop
-from artiphys.stats.permutations import standard_error
+from artiphys.lesions.games.protocol import GameLike
+from artiphys.scores.closed_loops import ClosedLoop
+from artiphys.stats.intervals import standard_error
 
-Array = np.ndarray[Any, Any]
 BOOTSTRAPS = 400
 
 
-def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:
+def over_stimuli(game: GameLike, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:
     """Values a trial ``(player, trial[, output])`` and their standard error over trials, like the values.
 
     None and NaN where the game gives no value a trial.
@@ -31,7 +31,7 @@ def over_stimuli(game: Played, coalitions: Array, weights: Any, shape: tuple[int
     return per_trial, standard_error(per_trial, axis=1)
 
 
-def _bootstrapped(game: Played, table: Array, weights: Any) -> Array:
+def _bootstrapped(game: GameLike, table: Array, weights: Any) -> Array:
     """Standard error over trials of a score over the whole set: trials are drawn again with replacement."""
     n_trials = len(game.stimuli)
     if n_trials < 2:
@@ -51,6 +51,6 @@ def _bootstrapped(game: Played, table: Array, weights: Any) -> Array:
     return np.asarray(np.std(drawn, axis=0, ddof=1))
 
 
-def trials(game: Played, n: int) -> Any:
+def trials(game: GameLike, n: int) -> Any:
     """Labels of ``n`` trials."""
     return getattr(game.stimuli, "ids", range(n))

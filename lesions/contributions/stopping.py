@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from artiphys.lesions.estimators.estimate import LEAST_DF, Estimate, least_df, t_interval_each
+from artiphys.array_types import Array
+from artiphys.lesions.estimators.estimate import LEAST_DF, Estimate, least_df
+from artiphys.stats.intervals import t_interval_each
 
-Array = np.ndarray[Any, Any]
 GROWTH = 1.5
 
 

@@ -14,16 +14,14 @@ Satterthwaite 1946 (degrees of freedom of a weighted sum of squares).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.lesions.estimators.estimate import Estimate
 from artiphys.lesions.estimators.odd_polynomials import Functional, sign
 from artiphys.lesions.estimators.pair_designs import Design
 from artiphys.lesions.estimators.smoothers import Smoother
 
-Array = np.ndarray[Any, Any]
 LIGHT = 10  # pairs a parameter from which one pair more or less hardly changes the others
 BLOCK = 2_000_000  # most entries of a table of pairs by chosen pairs
 SHARED_ON = 1000  # most pairs whose shared influence is summed in full

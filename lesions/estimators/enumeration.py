@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from artiphys.lesions.estimators.estimate import Estimate
-from artiphys.lesions.estimators.pair_designs import Index
+from artiphys.lesions.estimators.kernel import Index
 
-Array = np.ndarray[Any, Any]
 MAX_EXACT = 16
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from artiphys.stats.permutations import t_interval
+from artiphys.array_types import Array
 
-Array = np.ndarray[Any, Any]
 LEAST_DF = 5.0  # below it hardly any sample made a difference, and intervals of very skewed games covered too little
 NEGLIGIBLE = 0.02  # errors below this part of the largest value are no reason to refuse
 
@@ -35,15 +34,6 @@ class Estimate:
     stderr: Array | None = None
     df: Array | None = None
     n_samples: float = math.inf
-
-
-def t_interval_each(mean: Array, stderr: Array, df: Array, confidence: float) -> tuple[Array, Array]:
-    """`t_interval` with degrees of freedom of their own for each value."""
-    low, high = np.empty_like(mean), np.empty_like(mean)
-    for one in np.unique(df):
-        at = df == one
-        low[at], high[at] = t_interval(mean[at], stderr[at], float(one), confidence)
-    return low, high
 
 
 def least_df(found: Estimate, estimate: Array) -> float:

@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from artiphys.lesions.estimators.pair_designs import Design, Index, strata
-
-Array = np.ndarray[Any, Any]
+from artiphys.array_types import Array
+from artiphys.lesions.estimators.kernel import Index, strata
+from artiphys.lesions.estimators.pair_designs import Design
 
 
 @dataclass(frozen=True)

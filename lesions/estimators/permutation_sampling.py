@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from artiphys.array_types import Array
 from artiphys.lesions.estimators.estimate import Estimate
 
-Array = np.ndarray[Any, Any]
 DENSE = 15_000_000  # most numbers in the weights; beyond it positions are not adjusted for
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.lesions.estimators.odd_polynomials import (
     Functional,
     cubic,
@@ -22,7 +22,6 @@ from artiphys.lesions.estimators.odd_polynomials import (
 )
 from artiphys.lesions.estimators.pair_designs import Design
 
-Array = np.ndarray[Any, Any]
 CUBIC = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third order / variance left over
 LINEAR = (0.1, 1.0, 10.0, 100.0, 1000.0)
 CHOSEN_ON = 150  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters

@@ -1,86 +1,91 @@
-"""Comparing: whether a batch of coalitions gives what a forward pass for each gives, before it is trusted."""
+"""Batch checks: whether a batch of coalitions gives what a forward pass for each gives, before it is trusted."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from artiphys.hooks.tapping import leaves
+from artiphys.hooks.nested import leaves
+from artiphys.lesions.evaluation.layout import Layout
 from artiphys.lesions.evaluation.prefix_tree import in_order
-
-if TYPE_CHECKING:
-    from artiphys.lesions.evaluation.evaluator import Evaluator, Layout
+from artiphys.lesions.evaluation.runner import Runner
 
 logger = logging.getLogger("artiphys")
-TOLERANCE = 1e-5  # relative: what float32 sums in another order may differ by
-CHECKED = 8  # coalitions compared with the plain loop before a model's batches may grow
-CHECK_TRIALS = 16
-MIXED = 1e-4  # relative: beyond it, and beyond rounding in the network's precision, a batch mixes its trials
+MAX_GROWN_DIFFERENCE = 1e-5  # relative: what float32 sums in another order may differ by
+N_CHECKED_COALITIONS = 8  # coalitions compared with the plain loop before a model's batches may grow
+N_CHECKED_TRIALS = 16
+MAX_MIXED_DIFFERENCE = (
+    1e-4  # relative: beyond it, and beyond rounding in the network's precision, a batch mixes its trials
+)
 
 
-def mixing(of: Evaluator) -> str:
+def mixing(runner: Runner) -> str:
     """Whether a trial's output depends on the others in its batch, and by how much; empty if it does not."""
     try:
-        together, apart = _with_and_without_others(of)
+        together, apart = _with_and_without_others(runner)
     except Exception as error:  # noqa: BLE001 (what fails here fails, and is told, in the first block too)
         logger.info("it was not found out whether the network mixes trials: %s", error)
         return ""
     for one, other in zip(together, apart):
         if one.shape != other.shape:
             continue  # it does not hold one row a trial
-        if (apart_by := _distance(one, other)) > _mixed_beyond(of):
+        if (apart_by := _distance(one, other)) > _mixed_beyond(runner):
             text = f"the network mixes the trials of a batch (relative difference {apart_by:.2g})"
             warnings.warn(f"{text}, so that each coalition is a forward pass of its own", stacklevel=2)
             return text
     return ""
 
 
-def _with_and_without_others(of: Evaluator) -> tuple[list[Tensor], list[Tensor]]:
+def _with_and_without_others(runner: Runner) -> tuple[list[Tensor], list[Tensor]]:
     """Outputs of a batch, and of its parts by themselves: the intact network's on some trials, or, of one trial,
     intact and lesioned."""
-    trials = of.stimuli[: min(CHECK_TRIALS, len(of.stimuli))]
-    intact = np.ones((1, len(of.players)), dtype=bool)
-    with of.running(of.plain):
+    trials = runner.setup.trials[: min(N_CHECKED_TRIALS, len(runner.setup.trials))]
+    intact = np.ones((1, runner.setup.n_players), dtype=bool)
+    with runner.running(runner.plain):
         if len(trials) > 1:
             half = len(trials) // 2
-            together = _flat(of.outputs(intact, trials, 1))
-            parts = [_flat(of.outputs(intact, part, 1)) for part in (trials[:half], trials[half:])]
+            together = _flat(runner.outputs(intact, trials, 1))
+            parts = [_flat(runner.outputs(intact, part, 1)) for part in (trials[:half], trials[half:])]
         else:
-            together = _flat(of.outputs(np.vstack([intact, ~intact]), trials, 2))
-            parts = [_flat(of.outputs(row, trials, 1)) for row in (intact, ~intact)]
+            together = _flat(runner.outputs(np.vstack([intact, ~intact]), trials, 2))
+            parts = [_flat(runner.outputs(row, trials, 1)) for row in (intact, ~intact)]
     return together, [torch.cat(pair) for pair in zip(*parts)]
 
 
-def _mixed_beyond(of: Evaluator) -> float:
+def _mixed_beyond(runner: Runner) -> float:
     """Relative difference between batches that rounding does not explain."""
-    types = [p.dtype for p in of.prep.model.parameters() if p.is_floating_point()]
-    return max(MIXED, 32 * max((torch.finfo(t).eps for t in types), default=0.0))
+    types = [p.dtype for p in runner.prep.model.parameters() if p.is_floating_point()]
+    return max(MAX_MIXED_DIFFERENCE, 32 * max((torch.finfo(t).eps for t in types), default=0.0))
 
 
-def disagreement(of: Evaluator, layout: Layout, quiet: bool) -> str:
+def disagreement(runner: Runner, layout: Layout, quiet: bool) -> str:
     """Compare with one forward a coalition; empty if they agree."""
-    trials = of.stimuli[: min(CHECK_TRIALS, len(of.stimuli))]
+    trials = runner.setup.trials[: min(N_CHECKED_TRIALS, len(runner.setup.trials))]
     rng = np.random.default_rng(0)
-    some = np.unique(rng.random((CHECKED, len(of.players))) < rng.random((CHECKED, 1)), axis=0)
+    some = np.unique(
+        rng.random((N_CHECKED_COALITIONS, runner.setup.n_players)) < rng.random((N_CHECKED_COALITIONS, 1)), axis=0
+    )
     some = some[in_order(~some, layout.first_stage)]
     try:
-        with of.running(layout):
-            grown = _flat(of.outputs(some, trials, 3))
+        with runner.running(layout):
+            grown = _flat(runner.outputs(some, trials, 3))
     except Exception as error:  # noqa: BLE001 (a model this breaks is evaluated without it)
         return f"the batch cannot grow between stages ({type(error).__name__}: {str(error)[:120]})"
-    with of.running(of.plain):
-        batched = _flat(of.outputs(some, trials, len(some)))
-        single = [_flat(of.outputs(c[None], trials, 1)) for c in some]
+    with runner.running(runner.plain):
+        batched = _flat(runner.outputs(some, trials, len(some)))
+        single = [_flat(runner.outputs(c[None], trials, 1)) for c in some]
     looped = [torch.cat(parts) for parts in zip(*single)]
     if [t.shape for t in grown] != [t.shape for t in looped]:
         return "the outputs of a batch that grows have another shape"
     for a, b, ref in zip(grown, batched, looped):
-        allowed = max(TOLERANCE, 3 * _distance(b, ref))  # batching alone may differ as much in half precision
+        allowed = max(
+            MAX_GROWN_DIFFERENCE, 3 * _distance(b, ref)
+        )  # batching alone may differ as much in half precision
         if _distance(a, ref) > allowed:
             text = f"a batch that grows gave other outputs (relative difference {_distance(a, ref):.2g})"
             if not quiet:

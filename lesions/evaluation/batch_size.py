@@ -1,27 +1,26 @@
-"""Pace: how many rows a call of a stage gets, found by measuring while the work goes on."""
+"""Batch sizes: how many rows a call of a stage gets, found by measuring while the work goes on."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import torch
 
+from artiphys.array_types import Array
 from artiphys.lesions.evaluation.prefix_tree import Tree
 from artiphys.stimuli import Stimuli
 
-Array = np.ndarray[Any, Any]
 MAX_ROWS = 1 << 17
-BETTER = 1.05  # a larger batch must be faster by this much to be worth its memory
+MIN_GAIN = 1.05  # a larger batch must be faster by this much to be worth its memory
 MEMORY_SHARE = 0.4
-BLOCKS, QUICK = 3, 0.02  # blocks to measure a size on, and seconds a block beyond which fewer do
+N_MEASURED_BLOCKS, LONG_BLOCK_SECONDS = (
+    3,
+    0.02,
+)  # blocks to measure a size on, and seconds a block beyond which fewer do
 
 
-class Pace:
-    """Rows a call, trials a batch, and coalitions a block.
+class BatchSizes:
+    """Rows per call, trials per batch, and coalitions per block.
 
     On a CPU larger is slower once a batch leaves the caches, on a GPU it is faster until memory ends; so
     sizes around a first guess are tried on the work itself, and the fastest is kept.
@@ -92,7 +91,7 @@ class Pace:
         blocks, spent = self._tried.get(self.rows, (0, 0.0))
         self._tried[self.rows] = blocks, spent = blocks + 1, spent + seconds
         # Quick blocks are measured a few times: one that was held up by something else must not decide.
-        if blocks >= BLOCKS or spent > BLOCKS * QUICK:
+        if blocks >= N_MEASURED_BLOCKS or spent > N_MEASURED_BLOCKS * LONG_BLOCK_SECONDS:
             self._next(seconds)
 
     def _next(self, seconds: float) -> None:
@@ -101,7 +100,7 @@ class Pace:
         up, down = best * step, best // 2
         tried_up = any(r > best for r in self._rates)
         gained = [r for r in self._rates if r < best]
-        worth = not gained or self._rates[best] > BETTER * max(self._rates[r] for r in gained)
+        worth = not gained or self._rates[best] > MIN_GAIN * max(self._rates[r] for r in gained)
         if not tried_up and up <= self.limit and worth:
             self.rows = up
         elif best == min(self._rates) and down >= 4 and len(self._rates) < 6:
@@ -124,32 +123,3 @@ def first_guess(stimuli: Stimuli) -> int:
     size = max(1, t[0].numel())
     guess = (1 << 17) // size if t.is_floating_point() else 2048 // size
     return int(np.clip(guess, 8, 4096))
-
-
-def peak_memory(device: torch.device) -> int:
-    """Most memory used so far [bytes]."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    try:
-        import resource
-    except ImportError:  # not on every system; memory is then left to running out of it
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def memory_left(device: torch.device | None = None) -> int:
-    """Memory that is free [bytes]; a guess where the system does not tell."""
-    if device is not None and device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return 4 << 30
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on a CPU or a GPU."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)

@@ -1,17 +1,13 @@
-"""Plan: what a set of coalitions will cost, before anything is spent."""
+"""Cost: what a set of coalitions will cost, before anything is spent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from artiphys.lesions.evaluation.batch_size import Pace
+from artiphys.array_types import Array
+from artiphys.lesions.evaluation.batch_size import BatchSizes
 from artiphys.lesions.evaluation.evaluator import Evaluator
 from artiphys.lesions.evaluation.prefix_tree import Tree
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,12 @@ class Plan:
         )
 
 
-def planned(evaluator: Evaluator | None, pace: Pace | None, todo: Array, width: int, rate: float | None) -> Plan:
+def planned(evaluator: Evaluator | None, sizes: BatchSizes | None, todo: Array, width: int, rate: float | None) -> Plan:
     """What different coalitions (bool ``(n, player)``) will cost.
 
     Parameters
     ----------
-    evaluator, pace
+    evaluator, sizes
         None where the score runs the network itself.
     width : int
         Numbers kept of a coalition.
@@ -73,10 +69,10 @@ def planned(evaluator: Evaluator | None, pace: Pace | None, todo: Array, width: 
     n_forwards, sharing = len(todo), "one run of the behaviour a coalition"
     if evaluator is not None:
         sharing = evaluator.layout.why
-        if len(todo) and pace is not None:
+        if len(todo) and sizes is not None:
             cut = ~todo[evaluator.sort(todo)]
-            size = pace.block(cut, evaluator.layout.first_stage, evaluator.layout.costs)
-            n_forwards = -(-len(todo) // size) * -(-len(evaluator.stimuli) // pace.trials)
+            n_per_block = sizes.block(cut, evaluator.layout.first_stage, evaluator.layout.costs)
+            n_forwards = -(-len(todo) // n_per_block) * -(-len(evaluator.stimuli) // sizes.trials)
     return Plan(
         n_coalitions=len(todo),
         n_forwards=n_forwards,

@@ -1,67 +1,71 @@
-"""Workers: blocks of coalitions evaluated by a `concurrent.futures.Executor` or a Dask cluster.
+"""Executors: blocks of coalitions evaluated by a `concurrent.futures.Executor` or a Dask cluster.
 
-A worker gets the game once (network, stimuli, score, lesions), keeps it, and then only coalitions. A block
+A worker gets the setup once (network, stimuli, score, lesions), keeps it, and then only coalitions. A block
 that is lost with its worker is all that is computed again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+from artiphys.array_types import Array
+from artiphys.errors import InputError, MissingExtraError
+from artiphys.lesions.evaluation.batch_size import BatchSizes
+from artiphys.lesions.evaluation.blocks import Keep, fitting_values
+from artiphys.lesions.evaluation.evaluator import Evaluator
+from artiphys.lesions.evaluation.setup import Setup
+from artiphys.lesions.operations.context import writers
+from artiphys.preparation.wrap import wrap
+from artiphys.third_party import dask_client, worker_count
 
-from artiphys.errors import InputError
-from artiphys.lesions.evaluation.batch_size import Pace
-from artiphys.lesions.evaluation.blocks import fitting_values
-from artiphys.lesions.evaluation.evaluator import Evaluator, described
-from artiphys.lesions.evaluation.portable import packed, unpacked
-
-if TYPE_CHECKING:
-    from artiphys.lesions.games.game import Game
-
-Array = np.ndarray[Any, Any]
-Keep = Callable[[Array, Array], None]
-BLOCKS_A_WORKER = 6
+MIN_BLOCKS_PER_WORKER = 6
 _here = threading.local()  # each thread of a worker has a network of its own: lesions act on the whole network
 
 
-def run_elsewhere(game: Game, coalitions: Array, pace: Pace, keep: Keep) -> None:
+def run_elsewhere(
+    executor: Any, evaluator: Evaluator, coalitions: Array, sizes: BatchSizes, rows: int | None, keep: Keep
+) -> None:
     """Evaluate different coalitions on an executor, keeping each block as it comes back.
+
+    Parameters
+    ----------
+    rows : int, optional
+        Fixed rows per forward pass, as the user asked for.
 
     Raises
     ------
     InputError
         If the score fails on a coalition (named), or a lesion is in force here, which workers would lack.
     """
-    if game.prep.in_force:
+    setup = evaluator.setup
+    if setup.prep.in_force:
         raise InputError("workers know nothing of ap.lesioned; leave the block, or make a game without executor=")
-    evaluator = game._evaluator
-    assert evaluator is not None
-    payload = packed(game)
+    payload = packed(setup)
     digest = hashlib.blake2b(payload, digest_size=16).hexdigest()
-    submit, sent = _submitter(game.executor, payload)
-    pace.settled = True
-    layout = evaluator.layout
+    submit, sent = _submitter(executor, payload)
+    sizes.settled = True
+    layout, width = evaluator.layout, worker_count(executor)
     ordered = coalitions[evaluator.sort(coalitions)]
-    size = pace.block(~ordered, layout.first_stage, layout.costs)
-    # Several blocks a worker, so that none waits long for the last.
-    size = min(size, max(1, -(-len(ordered) // (BLOCKS_A_WORKER * _width(game.executor)))))
-    chunks = iter([ordered[i : i + size] for i in range(0, len(ordered), size)])
+    n = sizes.block(~ordered, layout.first_stage, layout.costs)
+    # Several blocks for each worker, so that none waits long for the last.
+    n = min(n, max(1, -(-len(ordered) // (MIN_BLOCKS_PER_WORKER * width))))
+    chunks = iter([ordered[i : i + n] for i in range(0, len(ordered), n)])
     pending: dict[Future[Any], Array] = {}
     failure: tuple[str, Array] | None = None
     try:
         while True:
             # A few more than there are workers, so that none waits and little is lost when something fails.
-            while failure is None and len(pending) < _width(game.executor) * 2:
+            while failure is None and len(pending) < width * 2:
                 chunk = next(chunks, None)
                 if chunk is None:
                     break
                 try:
-                    future = submit(evaluate_block, sent, digest, chunk, pace.rows, game.batch_size)
+                    future = submit(evaluate_block, sent, digest, chunk, sizes.rows, rows)
                 except RuntimeError as error:
                     raise InputError(f"the executor takes no work ({error}); pass one that is running") from error
                 pending[future] = chunk
@@ -81,28 +85,70 @@ def run_elsewhere(game: Game, coalitions: Array, pace: Pace, keep: Keep) -> None
         for future in pending:
             future.cancel()
     if failure is not None:
-        raise InputError(f"coalition {described(failure[1], game.player_names)}: {failure[0]}")
+        raise InputError(f"coalition {setup.described(failure[1])}: {failure[0]}")
 
 
 def evaluate_block(
     payload: Any, digest: str, chunk: Array, rows: int, fixed: int | None
 ) -> tuple[Array, dict[int, str]]:
     """On a worker: the values of one block, and what failed by coalition."""
-    games = _here.__dict__.setdefault("games", {})
-    if digest not in games:
-        games.clear()  # one network a worker is enough
-        games[digest] = unpacked(payload)
-    evaluator: Evaluator = games[digest]
-    pace = evaluator.paced(fixed, rows)
+    evaluators: dict[str, Evaluator] = _here.__dict__.setdefault("evaluators", {})
+    if digest not in evaluators:
+        evaluators.clear()  # one network for each worker is enough
+        evaluators[digest] = unpacked(payload)
+    evaluator = evaluators[digest]
+    sizes = evaluator.batch_sizes(fixed, rows)
     with evaluator.running():
-        values = fitting_values(evaluator, chunk, pace)
+        values = fitting_values(evaluator, chunk, sizes)
     return values.kept, {i: f"{type(e).__name__}: {e}" for i, e in values.failed.items()}
+
+
+def packed(setup: Setup) -> bytes:
+    """Network, stimuli, score and lesions of a setup, for another process.
+
+    Raises
+    ------
+    MissingExtraError
+        If cloudpickle is not installed; scores are functions, which plain pickle cannot carry.
+    InputError
+        If the network cannot be pickled.
+    """
+    try:
+        import cloudpickle
+    except ImportError as error:
+        raise MissingExtraError("executor= needs cloudpickle; install the extra: pip install '.[cluster]'") from error
+    lesions = [[w.lesion for w in parts] for parts in setup.players]
+    pools = {les.pool.digest(): les.pool.activity for parts in lesions for les in parts if les.pool}
+    names = setup.kind, setup.player_names
+    try:
+        return bytes(
+            cloudpickle.dumps((setup.prep.adapter.portable(), setup.stimuli, setup.score, names, lesions, pools))
+        )
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"this game cannot be sent to a worker ({type(error).__name__}: {error}); keep open files, locks and "
+            "generators out of the network and the score"
+        ) from error
+
+
+def unpacked(payload: bytes) -> Evaluator:
+    """The evaluator of a packed setup; only for bytes that `packed` made in the same campaign."""
+    (model, example, steps), stimuli, score, (kind, names), lesions, pools = pickle.loads(payload)
+    prep = wrap(model, example, steps=steps)
+    prep.look(stimuli.inputs)
+    for parts in lesions:
+        for lesion in parts:
+            if lesion.pool is not None:  # pickling leaves the donors' activity behind
+                object.__setattr__(lesion.pool, "activity", pools[lesion.pool.digest()])
+    return Evaluator(Setup.of(prep, stimuli, score, kind, names, [writers(prep, parts) for parts in lesions]))
 
 
 def _submitter(executor: Any, payload: bytes) -> tuple[Callable[..., Any], Any]:
     """How to submit, and the payload in the form to submit: with Dask it is sent to each worker once."""
-    client = executor if hasattr(executor, "scatter") else getattr(executor, "_client", None)
-    if client is None or not hasattr(client, "scatter"):
+    client = dask_client(executor)
+    if client is None:
         if not callable(getattr(executor, "submit", None)):
             raise InputError(
                 f"executor came as {type(executor).__name__}; wanted a concurrent.futures.Executor or a Dask client"
@@ -111,10 +157,3 @@ def _submitter(executor: Any, payload: bytes) -> tuple[Callable[..., Any], Any]:
     # As an executor, so that futures are those of concurrent.futures.
     pool = executor if executor is not client else client.get_executor(pure=False)
     return pool.submit, client.scatter(payload, broadcast=True, hash=True)
-
-
-def _width(executor: Any) -> int:
-    client = executor if hasattr(executor, "scatter") else getattr(executor, "_client", None)
-    if client is not None and hasattr(client, "ncores"):
-        return max(1, int(sum(client.ncores().values())))
-    return int(getattr(executor, "_max_workers", 4) or 4)

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.lesions.games.protocol import Played
-from artiphys.scores.per_trial import Score
+from artiphys.lesions.games.protocol import GameLike
+from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
-Array = np.ndarray[Any, Any]
 
-
-class CallableGame:
+class FunctionGame:
     """A value function without a network: memoised and counted like a `Game`, one value (or vector) a coalition."""
 
     kind = "as the function defines it"
@@ -32,7 +31,7 @@ class CallableGame:
         self._values: Array | None = None
 
     @classmethod
-    def of(cls, fn: Any, n_players: int | None) -> CallableGame:
+    def of(cls, fn: Any, n_players: int | None) -> FunctionGame:
         """Check that the function and the number of players make sense."""
         if not callable(fn):
             raise InputError(f"the game came as {type(fn).__name__}; wanted an ap.Game or a function on coalitions")
@@ -86,10 +85,10 @@ def _names(fn: Any, n_players: int) -> list[Any]:
     return list(names) if names is not None and len(names) == n_players else list(range(n_players))
 
 
-def played(game: Any, n_players: int | None) -> Played:
+def as_game(game: Any, n_players: int | None) -> GameLike:
     """A game as it is, or a function on coalitions as a game."""
     if hasattr(game, "per_trial") and hasattr(game, "n_evaluations") and hasattr(game, "player_names"):
         if n_players is not None and n_players != game.n_players:
             raise InputError(f"n_players came as {n_players}, but the game has {game.n_players}; leave it out")
         return game  # type: ignore[no-any-return]
-    return CallableGame.of(game, n_players)
+    return FunctionGame.of(game, n_players)

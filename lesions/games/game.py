@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time as clock
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -10,27 +9,29 @@ from typing import Any, Literal
 import numpy as np
 from tqdm.auto import tqdm
 
-from artiphys.errors import InputError, LesionError
-from artiphys.hooks.tapping import leaves
-from artiphys.lesions.cache.in_memory import Memo, keys_of
-from artiphys.lesions.cache.layered import Shelf
-from artiphys.lesions.evaluation.batch_size import Pace
-from artiphys.lesions.evaluation.blocks import run_blocks
+from artiphys.array_types import Array
+from artiphys.errors import InputError
+from artiphys.lesions.cache.keys import keys_of
+from artiphys.lesions.cache.layered import LayeredCache
+from artiphys.lesions.evaluation.batch_size import BatchSizes
+from artiphys.lesions.evaluation.blocks import run_blocks, settle
 from artiphys.lesions.evaluation.closed_loop import run_closed_loop
 from artiphys.lesions.evaluation.cost import Plan, planned, units_of
 from artiphys.lesions.evaluation.evaluator import Evaluator
 from artiphys.lesions.evaluation.executors import run_elsewhere
+from artiphys.lesions.evaluation.per_preparation import fastest_rows_of
+from artiphys.lesions.evaluation.setup import Setup, score_of
 from artiphys.lesions.games.overlap import check_overlap
-from artiphys.lesions.games.player_lesions import GameKind, PlayerLike, members
+from artiphys.lesions.games.player_lesions import GameKind, PlayerLike, player_lesions
+from artiphys.lesions.games.protocol import checked_coalitions
 from artiphys.lesions.operations.context import writers
 from artiphys.players import Players
 from artiphys.preparation.preparation import Preparation
 from artiphys.recording import Recording
-from artiphys.scores.per_trial import ClosedLoop, Score, closed_loop
+from artiphys.scores import ClosedLoop, Score
 from artiphys.stimuli import Inputs, Stimuli
 
-Array = np.ndarray[Any, Any]
-QUICK, SAMPLE = 0.05, 256  # seconds of one coalition below which a plan times so many
+QUICK_SECONDS, N_TIMED = 0.05, 256  # of one coalition, below which a plan times so many
 
 
 class Game:
@@ -66,6 +67,9 @@ class Game:
 
     Attributes
     ----------
+    setup : Setup
+        What is evaluated.
+    player_names : list
     n_evaluations : int
         Coalitions evaluated so far (each once).
     seconds : float
@@ -102,49 +106,52 @@ class Game:
         batch_size: int | None = None,
         progress: bool = True,
     ) -> None:
-        self.prep, self.kind, self.progress, self.seed = prep, kind, progress, seed
-        self.batch_size, self.executor = batch_size, executor
         if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
             raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
         if stimuli is None and executor is not None:
             raise InputError("a closed loop runs here, one coalition after another; leave executor= out")
-        self.score: Any
-        if stimuli is None and isinstance(score, Score):
-            raise InputError(
-                f"score {score.name!r} reads outputs, so the game needs stimuli; without them the score is a function "
-                "of the preparation that runs the network itself (ap.scores.closed_loop)"
-            )
-        if stimuli is None:
-            self.score = score if isinstance(score, ClosedLoop) else closed_loop(score)  # type: ignore[arg-type]
-        elif isinstance(score, ClosedLoop):
-            raise InputError("a closed-loop score runs the network itself; pass None for the stimuli")
-        else:
-            self.score = Score.of(score)
-        self._stimuli = None if stimuli is None else Stimuli.of(stimuli)
+        trials = None if stimuli is None else Stimuli.of(stimuli)
+        score = score_of(score, trials)
         prep.require_wrapped()
-        prep.look(None if self._stimuli is None else self._stimuli.inputs)
+        prep.look(None if trials is None else trials.inputs)
         prep.require_steady()
         options = {"time": time, "over": over, "sd": sd, "gain": gain, "value": value, "seed": seed}
         options |= {"n_donors": n_donors}
-        self.player_names, parts = members(prep, list(players), kind, self._stimuli, reference, options, progress)
-        self._writers = [writers(prep, lesions) for lesions in parts]
-        check_overlap(self.player_names, self._writers)
+        names, lesions = player_lesions(prep, list(players), kind, trials, reference, options, progress)
+        writes = [writers(prep, parts) for parts in lesions]
+        check_overlap(names, writes)
+        self.setup = Setup.of(prep, trials, score, kind, names, writes)
+        self.player_names, self.batch_size, self.executor = names, batch_size, executor
+        self.progress, self.seed = progress, seed
         self.n_evaluations, self.seconds = 0, 0.0
-        self._model, self._versions = prep.fingerprint(), self._edits()
-        self._memos: dict[tuple[str, ...], Memo] = {}
-        self._evaluator = None if self._stimuli is None else Evaluator(prep, self._stimuli, self.score, self._writers)
-        self._rate: float | None = None  # seconds a layer-unit
-        self._shelf = Shelf(cache, self) if cache is not None else None
+        self._evaluator = None if trials is None else Evaluator(self.setup)
+        self._cache = LayeredCache(self.setup, cache)
+        self._seconds_per_unit: float | None = None
+
+    @property
+    def prep(self) -> Preparation:
+        """The network."""
+        return self.setup.prep
+
+    @property
+    def kind(self) -> str:
+        """What a lesion does."""
+        return self.setup.kind
+
+    @property
+    def score(self) -> Any:
+        """What is measured."""
+        return self.setup.score
 
     @property
     def n_players(self) -> int:
         """Number of players."""
-        return len(self.player_names)
+        return self.setup.n_players
 
     @property
     def stimuli(self) -> Any:
         """The trials; none where the score runs the network itself."""
-        return () if self._stimuli is None else self._stimuli
+        return () if self.setup.stimuli is None else self.setup.stimuli
 
     def __call__(self, coalitions: Any) -> Array:
         """Score of each coalition: bool ``(n, player)``, True = intact -> ``(n,)``, or ``(n, output)``."""
@@ -152,33 +159,16 @@ class Game:
 
     def per_trial(self, coalitions: Any) -> Array:
         """What is kept of each trial (or episode) under each coalition: ``(n, trial)`` or ``(n, trial, output)``."""
-        wanted = self._checked(coalitions)
-        self._check_unchanged()
+        wanted = checked_coalitions(coalitions, self.n_players)
+        self.setup.require_unchanged()
         keys = keys_of(wanted)
-        memo = self._memo
+        memo = self._cache.memo
         missing = {k: i for i, k in enumerate(keys) if k not in memo}
         if missing:
-            self._evaluate(wanted[list(missing.values())], memo)
-        elif self._shelf is not None:
-            self._shelf.flush()  # what could not be written before
+            self._evaluate(wanted[list(missing.values())])
+        else:
+            self._cache.flush()  # what could not be written before
         return memo.take(keys) if keys else np.empty((0, len(self.stimuli)))
-
-    def _check_unchanged(self) -> None:
-        self.prep.require_wrapped()
-        self.prep.require_steady()
-        if self.prep.fingerprint() != self._model:
-            raise LesionError("the model's weights have changed since this game was made; make a new game")
-        if self._versions != self._edits():
-            raise LesionError("the stimuli were changed in place since this game was made; make a new game")
-
-    def _edits(self) -> list[int]:
-        """How often each input tensor was edited in place, as torch counts it."""
-        return [] if self._stimuli is None else [t._version for _, t in leaves(self._stimuli.inputs)]
-
-    @property
-    def _memo(self) -> Memo:
-        # Inside ap.lesioned the same coalition is another network.
-        return self._memos.setdefault(tuple(self.prep.in_force), Memo())
 
     @property
     def intact(self) -> Any:
@@ -196,7 +186,7 @@ class Game:
 
     def cost(self, coalitions: Any) -> float:
         """Planned cost of coalitions in forward passes of one coalition each, sharing counted."""
-        wanted = np.unique(self._checked(coalitions), axis=0)
+        wanted = np.unique(checked_coalitions(coalitions, self.n_players), axis=0)
         units, n_whole = units_of(self._evaluator, wanted)
         return units / n_whole
 
@@ -209,34 +199,34 @@ class Game:
         measure : bool
             Time the intact network, and some of the coalitions where that is quick, to tell seconds; values are kept.
         """
-        wanted = self._checked(coalitions)
-        memo = self._memo
+        wanted = checked_coalitions(coalitions, self.n_players)
+        memo = self._cache.memo
         new = {k: i for i, k in enumerate(keys_of(wanted)) if k not in memo}
         todo = wanted[list(new.values())]
-        if measure and self._rate is None:
+        if measure and self._seconds_per_unit is None:
             todo = todo[self._measure(todo) :]
         width = max(1, len(self.score.outputs)) * max(1, len(self.stimuli))
-        pace = None if self._evaluator is None else self._pace()
-        return planned(self._evaluator, pace, todo, width, self._rate)
+        sizes = None if self._evaluator is None else self._batch_sizes(self._evaluator)
+        return planned(self._evaluator, sizes, todo, width, self._seconds_per_unit)
 
     def _measure(self, todo: Array) -> int:
-        """Find seconds a layer-unit, from what was evaluated so far or now; how many of ``todo`` that took."""
+        """Find seconds per layer-unit, from what was evaluated so far or now; how many of ``todo`` that took."""
         if self._evaluator is not None:
             _ = self._evaluator.layout  # found before the clock of the first evaluation runs
         if self.n_evaluations:
-            self._rate = self.seconds / self._spent
+            self._seconds_per_unit = self.seconds / self._spent
             return 0
         self.per_trial(np.full((1, self.n_players), True))
         if self.n_evaluations:  # else the campaign knew it, and nothing was measured
-            self._rate = self.seconds / self._spent
-        if self.seconds > QUICK or len(todo) < 4 * SAMPLE:
+            self._seconds_per_unit = self.seconds / self._spent
+        if self.seconds > QUICK_SECONDS or len(todo) < 4 * N_TIMED:
             return 0
         # One coalition of a small network tells the time of a call rather than of a coalition.
         seconds, spent, before = self.seconds, self._spent, self.n_evaluations
-        self.per_trial(todo[:SAMPLE])
-        if self.n_evaluations - before == SAMPLE:
-            self._rate = (self.seconds - seconds) / (self._spent - spent)
-        return SAMPLE
+        self.per_trial(todo[:N_TIMED])
+        if self.n_evaluations - before == N_TIMED:
+            self._seconds_per_unit = (self.seconds - seconds) / (self._spent - spent)
+        return N_TIMED
 
     @property
     def _spent(self) -> float:
@@ -253,78 +243,54 @@ class Game:
         InputError
             If the score is a plain function, whose meaning cannot be told from its name.
         """
-        if self.score.key is None:
-            raise InputError(
-                f"score {self.score.name!r} has no key; make a Score with key= (or closed_loop(..., key=)) to name it "
-                "on disk"
-            )
-        shown = "" if self._stimuli is None else self._stimuli.digest() + self._stimuli.conditions_digest()
-        return {"model": self.prep.fingerprint(), "stimuli": shown, "score": self.score.key}
+        return self.setup.context
 
     @property
     def key(self) -> str:
         """Name of this game on disk: the same for the same model, stimuli, score, players and lesions."""
-        h = hashlib.blake2b(repr(sorted(self.context.items())).encode(), digest_size=16)
-        h.update(self.kind.encode())
-        for name, parts in zip(self.player_names, self._writers):
-            h.update(f"{name!r}:{sorted(w.lesion.digest() for w in parts)}".encode())
-        return h.hexdigest()
+        return self.setup.key
 
-    def _checked(self, coalitions: Any) -> Array:
-        matrix = np.asarray(coalitions)
-        if matrix.ndim == 1:
-            matrix = matrix[None]
-        if matrix.ndim != 2 or matrix.shape[1] != self.n_players:
-            raise InputError(
-                f"coalitions came with shape {np.shape(coalitions)}; wanted (n, {self.n_players}), True = intact"
-            )
-        if matrix.dtype != bool:
-            if not np.isin(matrix, (0, 1)).all():
-                raise InputError("coalitions must be boolean: True = intact, False = lesioned")
-            matrix = matrix.astype(bool)
-        return np.ascontiguousarray(matrix)
+    def _batch_sizes(self, evaluator: Evaluator) -> BatchSizes:
+        trials = self.setup.trials
+        return evaluator.batch_sizes(self.batch_size, fastest_rows_of(self.prep).get((trials.form(), len(trials))))
 
-    def _pace(self) -> Pace:
-        assert self._stimuli is not None
-        known = self.prep.tuned.get((self._stimuli.form(), len(self._stimuli)))
-        assert self._evaluator is not None
-        return self._evaluator.paced(self.batch_size, known)
-
-    def _evaluate(self, coalitions: Array, memo: Memo) -> None:
+    def _evaluate(self, coalitions: Array) -> None:
+        """Evaluate coalitions that are not in memory, each kept as soon as it is there."""
         began = clock.perf_counter()
-        if self._shelf is not None:
-            coalitions = self._shelf.fetch(coalitions, memo)
+        coalitions = self._cache.fetch(coalitions)
         bar = tqdm(total=len(coalitions), desc="coalitions", delay=2, disable=not self.progress, leave=False)
 
         def keep(some: Array, kept: Array) -> None:
-            memo.add(keys_of(some), kept)
             self.n_evaluations += len(some)
             bar.update(len(some))
-            if self._shelf is not None:
-                self._shelf.put(some, kept)
+            self._cache.put(some, kept)
 
         try:
             with bar:
                 if len(coalitions):
                     self._run(coalitions, keep)
         finally:
-            if self._shelf is not None:
-                self._shelf.flush()
+            self._cache.flush()
             self.seconds += clock.perf_counter() - began
 
     def _run(self, coalitions: Array, keep: Callable[[Array, Array], None]) -> None:
-        if self._evaluator is None:
-            run_closed_loop(self.prep, self.score, self._writers, coalitions, keep, self.player_names)
+        evaluator, campaign = self._evaluator, self._cache.campaign
+        if evaluator is None:
+            run_closed_loop(self.setup, coalitions, keep)
             return
-        pace = self._pace()
-        if self._shelf is not None:
-            self._shelf.settle(pace, self._evaluator, coalitions)
+        sizes = self._batch_sizes(evaluator)
+        if campaign is not None and not sizes.fixed:  # so that a resumed run makes the same blocks
+            if campaign.rows is None:
+                settle(evaluator, coalitions, sizes)
+                campaign.rows = sizes.rows
+            sizes.rows, sizes.settled = campaign.rows, True
         if self.executor is not None:
-            run_elsewhere(self, coalitions, pace, keep)
+            run_elsewhere(self.executor, evaluator, coalitions, sizes, self.batch_size, keep)
             return
-        run_blocks(self._evaluator, coalitions, pace, keep, self.player_names)
-        if pace.settled and not pace.fixed:
-            self.prep.tuned[self._evaluator.stimuli.form(), len(self._evaluator.stimuli)] = pace.rows
+        run_blocks(evaluator, coalitions, sizes, keep)
+        if sizes.settled and not sizes.fixed:
+            trials = self.setup.trials
+            fastest_rows_of(self.prep)[trials.form(), len(trials)] = sizes.rows
 
     def __repr__(self) -> str:
         return (

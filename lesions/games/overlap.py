@@ -1,10 +1,9 @@
-"""Players of one game must not share units: whose lesion would it be?"""
+"""Overlap: players of one game must not lesion the same entries of a site."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.operations.writer import Writer
@@ -28,7 +27,7 @@ def check_overlap(names: Sequence[str], players: Sequence[Sequence[Writer]]) -> 
             projections = a.lesion.kind == b.lesion.kind == "project"
             if projections and a.frame == b.frame:
                 continue
-            if _times_apart(a.lesion.time, b.lesion.time) or (axis_a == axis_b and units_a.isdisjoint(units_b)):
+            if a.lesion.window.is_apart_from(b.lesion.window) or (axis_a == axis_b and units_a.isdisjoint(units_b)):
                 continue
             if projections:
                 raise LesionError(
@@ -53,18 +52,3 @@ def _surely_apart(entries: Sequence[Entry]) -> bool:
     return len({axis for _, _, axis, _ in entries}) == 1 and named == len(
         frozenset().union(*(units for *_, units in entries))
     )
-
-
-def _times_apart(a: Any, b: Any) -> bool:
-    """Whether two windows share no time; windows counted from different ends may."""
-    first, second = _times(a), _times(b)
-    return first is not None and second is not None and first.isdisjoint(second)
-
-
-def _times(window: Any) -> frozenset[int] | None:
-    if isinstance(window, tuple) and window[:1] == ("slice",):
-        _, start, stop, _ = window
-        window = range(start or 0, stop) if stop is not None else None
-    if window is None or isinstance(window, str) or any(t < 0 for t in window):
-        return None
-    return frozenset(window)

@@ -1,4 +1,4 @@
-"""Who plays: the lesions that each player of a game stands for, and their names."""
+"""Player lesions: the lesions that each player of a game stands for, and their names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.operations.lesion import Kind, Lesion
-from artiphys.players import Player
+from artiphys.players import Player, Target
 from artiphys.preparation.preparation import Preparation
 from artiphys.recording import Recording, record
 from artiphys.stimuli import Stimuli
@@ -16,7 +16,7 @@ GameKind = Kind | Literal["mixed"]
 PlayerLike = Player | Lesion | Sequence[Lesion]
 
 
-def members(
+def player_lesions(
     prep: Preparation,
     players: Sequence[PlayerLike],
     kind: GameKind,
@@ -47,7 +47,7 @@ def members(
             if kind == "mixed":
                 raise LesionError("kind='mixed' is for players that are lesions; name one kind for units")
             names.append(p.name)
-            parts.append([_made(t.site, t.units, t.axis, kind, options, source, shared) for t in p.targets])
+            parts.append([_made(t, kind, options, source, shared) for t in p.targets])
             continue
         lesions = _listed(p, kind)
         name = " + ".join(les.label() for les in lesions)
@@ -89,12 +89,9 @@ def _reference(
 
 
 def _made(
-    site: str, units: tuple[int, ...], axis: str, kind: Any, options: Mapping[str, Any],
-    reference: Recording | None, shared: dict[str, Lesion],
-) -> Lesion:  # fmt: skip
-    if site not in shared:
-        shared[site] = Lesion(site, kind=kind, reference=reference, **options)
-    lesion = object.__new__(Lesion)
-    # All players at a site share one mean table or donor pool.
-    lesion.__dict__.update(shared[site].__dict__ | {"units": units, "axis": axis})
-    return lesion
+    target: Target, kind: Kind, options: Mapping[str, Any], reference: Recording | None, shared: dict[str, Lesion]
+) -> Lesion:
+    """One target's lesion; all at a site share one mean table or donor pool."""
+    if target.site not in shared:
+        shared[target.site] = Lesion(target.site, kind=kind, reference=reference, **options)
+    return shared[target.site].changed(units=target.units, axis=target.axis)

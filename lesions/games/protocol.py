@@ -6,11 +6,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from artiphys.array_types import Array
+from artiphys.errors import InputError
 
 
-class Played(Protocol):
-    """What an estimator asks of a game (a `Game`, or a `CallableGame`)."""
+class GameLike(Protocol):
+    """What an estimator asks of a game (a `Game`, or a `FunctionGame`)."""
 
     kind: Any
     score: Any
@@ -27,9 +28,29 @@ class Played(Protocol):
         """Values ``(n,)`` or ``(n, output)`` of bool coalitions ``(n, player)``, True = intact."""
 
     def per_trial(self, coalitions: Array) -> Array:
-        """The same a trial: ``(n, trial)`` or ``(n, trial, output)``."""
+        """The same for each trial: ``(n, trial)`` or ``(n, trial, output)``."""
 
 
 def distinct(coalitions: Array) -> int:
     """Number of different coalitions."""
     return len(np.unique(np.packbits(coalitions, axis=1), axis=0))
+
+
+def checked_coalitions(coalitions: Any, n_players: int) -> Array:
+    """Coalitions as a contiguous bool matrix ``(n, player)``; one alone may come as ``(player,)``.
+
+    Raises
+    ------
+    InputError
+        If they have another shape, or hold something else than booleans, zeros and ones.
+    """
+    matrix = np.asarray(coalitions)
+    if matrix.ndim == 1:
+        matrix = matrix[None]
+    if matrix.ndim != 2 or matrix.shape[1] != n_players:
+        raise InputError(f"coalitions came with shape {np.shape(coalitions)}; wanted (n, {n_players}), True = intact")
+    if matrix.dtype != bool:
+        if not np.isin(matrix, (0, 1)).all():
+            raise InputError("coalitions must be boolean: True = intact, False = lesioned")
+        matrix = matrix.astype(bool)
+    return np.ascontiguousarray(matrix)

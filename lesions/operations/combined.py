@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from artiphys.errors import InputError
-from artiphys.hooks.tapping import At
-from artiphys.lesions.operations.writer import Writer, along, projected
+from artiphys.hooks.taps import At
+from artiphys.lesions.operations.broadcast import along, selected
+from artiphys.lesions.operations.writer import Writer, projected
 
 Part = tuple[int, Writer]  # player, and what its lesion writes
 
@@ -71,25 +72,6 @@ def _chosen(chosen: Tensor, value: Tensor, x: Tensor, n_nodes: int) -> Tensor:
         return t.reshape(n_nodes, each, *t.shape[1:])
 
     return selected(laid(chosen), laid(value), laid(x)).reshape(x.shape)
-
-
-INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-
-def selected(chosen: Tensor, value: Tensor, x: Tensor) -> Tensor:
-    """``torch.where(chosen, value, x)``, broadcast to the shape of ``x``; several times faster on a CPU.
-
-    Masks that broadcast keep torch.where from running on vectors; the bits of numbers do not. (A product with a
-    mask would not do: 0 times infinity is NaN.)
-    """
-    bits = INTEGERS.get(x.element_size())
-    if x.device.type != "cpu" or bits is None or not x.is_floating_point() or x.requires_grad or value.requires_grad:
-        return torch.where(chosen, value, x)
-    cut = -chosen.to(bits)  # all bits where chosen
-    new = x.view(bits) & ~cut
-    if value.ndim or value != 0:
-        new |= value.to(x.dtype).contiguous().view(bits) & cut
-    return new.view(x.dtype)
 
 
 def _pieces(

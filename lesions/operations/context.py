@@ -1,4 +1,4 @@
-"""lesioned(): lesions in force while a block runs, and nothing left behind afterwards."""
+"""lesioned(): a context manager that applies lesions while a block runs."""
 
 from __future__ import annotations
 
@@ -50,14 +50,9 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
     tapping = prep.tapping()
     for writer in writers(prep, lesions):
         tapping.write(prep.tap(writer.site.name), writer)
-    digests = [lesion.digest() for lesion in lesions]
+    tapping.name([lesion.digest() for lesion in lesions])
     with tapping:
-        prep.in_force += digests
-        try:
-            yield prep
-        finally:
-            for digest in digests:
-                prep.in_force.remove(digest)
+        yield prep
 
 
 def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -13,13 +13,12 @@ import numpy as np
 
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.operations.reference import Donors, MeanTable
+from artiphys.lesions.operations.time_window import Time, TimeWindow, whole_numbers
 from artiphys.recording import Recording
 from artiphys.stimuli import Stimuli
 
-Array = np.ndarray[Any, Any]
 Kind = Literal["zero", "mean", "resample", "noise", "gain", "clamp", "project"]
 Over = Literal["trial", "trial,time"]
-Time = int | str | slice | range | Sequence[int] | None
 NEEDS = {"mean": "reference", "resample": "reference", "noise": "sd", "gain": "gain", "clamp": "value"}
 
 
@@ -111,7 +110,7 @@ class Lesion:
         put("site", site)
         put("units", _units(units))
         put("axis", axis)
-        put("time", _frozen_time(time))
+        put("time", TimeWindow.of(time).times)
         put("kind", kind)
         for name, number in (("sd", sd), ("gain", gain), ("value", value)):
             put(name, _number(name, number))
@@ -166,12 +165,21 @@ class Lesion:
         else:
             object.__setattr__(self, "mean", MeanTable.of(reference, self.site, self.over))
 
+    @property
+    def window(self) -> TimeWindow:
+        """`time` as a window."""
+        return TimeWindow(self.time)
+
+    def changed(self, **fields: Any) -> Lesion:
+        """The same lesion with other fields, sharing its mean table or donors; the fields are taken as they come."""
+        new = copy.copy(self)
+        for name, value in fields.items():
+            object.__setattr__(new, name, value)
+        return new
+
     def resolved(self, recording: Recording) -> Lesion:
         """The same lesion with its pending reference replaced by a recording of it."""
-        new = object.__new__(Lesion)
-        for field in dataclasses.fields(self):
-            object.__setattr__(new, field.name, getattr(self, field.name))
-        object.__setattr__(new, "pending", None)
+        new = self.changed(pending=None)
         new._take(recording)
         return new
 
@@ -188,12 +196,7 @@ class Lesion:
     def label(self) -> str:
         """Short name, as a player's: site, units and time."""
         units = "" if self.units is None else "." + "+".join(str(u) for u in self.units)
-        time = self.time
-        if isinstance(time, tuple) and time[:1] == ("slice",):
-            time = ":".join("" if t is None else str(t) for t in time[1:3])
-        elif isinstance(time, range):
-            time = f"{time.start}:{time.stop}" if time.step == 1 else tuple(time)
-        return f"{self.site}{units}" + ("" if time is None else f" @{time}")
+        return f"{self.site}{units}{self.window.label()}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Lesion) and self.digest() == other.digest()
@@ -213,17 +216,7 @@ class Lesion:
 def _units(units: Sequence[int] | int | None) -> tuple[int, ...] | None:
     if units is None:
         return None
-    return _whole_numbers("units", units, "whole numbers, or None for all")
-
-
-def _whole_numbers(name: str, given: Any, wanted: str) -> tuple[int, ...]:
-    try:
-        values = tuple(given) if np.iterable(given) else (given,)
-        if isinstance(given, str) or any(isinstance(v, (bool, np.bool_)) for v in values):
-            raise TypeError
-        return tuple(operator.index(v) for v in values)
-    except TypeError as error:
-        raise LesionError(f"{name} came as {given!r}; wanted {wanted}") from error
+    return whole_numbers("units", units, "whole numbers, or None for all")
 
 
 def _number(name: str, value: float | None) -> float | None:
@@ -232,20 +225,6 @@ def _number(name: str, value: float | None) -> float | None:
     if not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
         raise LesionError(f"{name} came as {value!r}; wanted a finite number")
     return float(value)
-
-
-def _frozen_time(time: Time) -> Any:
-    if isinstance(time, slice):
-        start, stop = time.start or 0, time.stop
-        if stop is not None and start * stop >= 0 and start >= stop and not (start >= 0 > stop):
-            raise LesionError(f"the time window {time.start}:{time.stop} is empty")
-        return ("slice", time.start, time.stop, time.step)
-    if time is None or isinstance(time, (str, range)):
-        return time
-    times = _whole_numbers("time", time, "an int, slice, range, ints or a condition's name")
-    if not times:
-        raise LesionError("time names no times; leave it out for all")
-    return times
 
 
 def _frozen_direction(direction: Any) -> Any:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.errors import LesionError
 from artiphys.recording import Recording
 
-Array = np.ndarray[Any, Any]
 CHUNK = 4096  # trials read at a time from a recording larger than memory
 
 

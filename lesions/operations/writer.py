@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from artiphys.errors import LesionError
-from artiphys.hooks.tapping import At
+from artiphys.hooks.taps import At
+from artiphys.lesions.operations.broadcast import along
 from artiphys.lesions.operations.lesion import Lesion
+from artiphys.lesions.operations.noise import normal
+from artiphys.lesions.operations.projection import without_span
 from artiphys.players import checked_units
 from artiphys.sites import Site
 
@@ -78,7 +80,7 @@ class Writer:
             return torch.ones([1] * x.ndim, dtype=torch.bool, device=x.device)
         if "time" not in at.axes:
             raise LesionError(f"site {self.site.name!r} has no time axis {at.axes}; leave time= out")
-        return along(_times(self.lesion.time, at).to(x.device), x.ndim, at.axes.index("time"))
+        return along(self.lesion.window.mask(at).to(x.device), x.ndim, at.axes.index("time"))
 
     def replacement(self, x: Tensor, at: At) -> Tensor:
         """The new value of every entry, whether it is selected or not; broadcastable to ``x``."""
@@ -128,7 +130,7 @@ class Writer:
         if "time" in table.axes:
             values = values.movedim(table.axes.index("time"), 0)
             _check_length(len(values), at, self.site.name, "mean", "; over='trial,time' takes one mean for all times")
-            values = values[_index(at)]
+            values = values[at.positions]
             values = values.movedim(0, at.axes.index("time") - 1)
         elif "time" in at.axes:
             values = values.unsqueeze(at.axes.index("time") - 1)
@@ -153,41 +155,12 @@ class Writer:
                     "resample among trials of one length"
                 )
             _check_length(values.shape[axis], at, self.site.name, "donors", "")
-            values = values.index_select(axis, _index(at).to(values.device))
+            values = values.index_select(axis, at.positions.to(values.device))
         return values.to(x.dtype)
 
 
-def projected(x: Tensor, at: At, writers: list[Writer]) -> Tensor:
-    """``x`` without the span of all directions together, so that their order cannot matter."""
-    place = at.axes.index(writers[0].direction_axis)
-    stacked = torch.cat([w.directions(x) for w in writers])
-    basis = _basis(stacked).to(torch.promote_types(x.dtype, torch.float32))
-    centre = writers[0].centre(x, at)
-    moved = (x - centre).movedim(place, -1).to(basis.dtype)
-    along = (moved @ basis.T) @ basis
-    return x - along.movedim(-1, place).to(x.dtype)
-
-
-def _basis(rows: Tensor) -> Tensor:
-    _, s, vh = torch.linalg.svd(rows, full_matrices=False)
-    kept: Tensor = vh[s > s.max() * 1e-10]
-    return kept
-
-
-def along(values: Tensor, ndim: int, place: int) -> Tensor:
-    """``(row or 1, n)`` laid along axes 0 and ``place`` of an ``ndim``-tensor."""
-    shape = [1] * ndim
-    shape[0], shape[place] = values.shape
-    return values.reshape(shape)
-
-
-def _index(at: At) -> Tensor:
-    assert at.time is not None
-    return at.time
-
-
 def _check_length(recorded: int, at: At, site: str, what: str, hint: str) -> None:
-    needed = at.n_time if at.n_time is not None else int(_index(at).max()) + 1
+    needed = at.n_time if at.n_time is not None else int(at.positions.max()) + 1
     if recorded != needed and not (at.n_time is None and recorded >= needed):
         raise LesionError(
             f"the {what} at {site!r} come from trials of {recorded} times, this run has {needed}; use a reference "
@@ -195,107 +168,8 @@ def _check_length(recorded: int, at: At, site: str, what: str, hint: str) -> Non
         )
 
 
-def _times(time: Any, at: At) -> Tensor:
-    """Bool ``(row, time present)``: which entries the time window takes; positions count valid tokens."""
-    absolute = _index(at)
-    length: Tensor | None
-    if at.valid is not None:
-        valid = at.valid.cpu()
-        position = (valid.long().cumsum(dim=1) - 1)[:, absolute]
-        length = valid.sum(dim=1, keepdim=True)
-        real = valid[:, absolute]
-    else:
-        position = absolute[None]
-        length = torch.tensor([[at.n_time]]) if at.n_time is not None else None
-        real = torch.ones_like(position, dtype=torch.bool)
-    if isinstance(time, str):
-        if time not in at.conditions:
-            raise LesionError(f"time names no column of the conditions: {time!r}; there are {list(at.conditions)}")
-        wanted = torch.as_tensor(np.asarray(at.conditions[time]).astype(np.int64))[:, None]
-        return (position == _from_start(wanted, length, at)) & real
-    if isinstance(time, tuple) and time and time[0] == "slice":
-        return _in_slice(time, position, length, at) & real
-    window = torch.zeros_like(position, dtype=torch.bool).expand(len(position), -1).clone()
-    for t in time:
-        window |= position == _from_start(torch.tensor([[int(t)]]), length, at)
-    return window & real
-
-
-def _from_start(wanted: Tensor, length: Tensor | None, at: At) -> Tensor:
-    site = at.site.name
-    if length is None:
-        if bool((wanted < 0).any()):
-            raise LesionError(f"the number of steps of {site!r} is not known in advance; count times from the start")
-        _check_seen(int(wanted.max()), at)
-        return wanted
-    counted = torch.where(wanted < 0, wanted + length, wanted)
-    if bool((counted < 0).any() | (counted >= length).any()):
-        raise LesionError(
-            f"time {wanted.flatten().tolist()[:3]} at {site!r} lies outside a trial of {int(length.min())} valid times"
-        )
-    return counted
-
-
-def _check_seen(time: int, at: At) -> None:
-    """A hand-written loop does not tell its length; a time it never reached would be lesioned silently never."""
-    if at.site.stepped and time >= at.site.size("time"):
-        raise LesionError(
-            f"time {time} at {at.site.name!r}: the loop was seen to make {at.site.size('time')} steps; "
-            "if it can make more, wrap it with a longer example"
-        )
-
-
-def _in_slice(time: tuple[Any, ...], position: Tensor, length: Tensor | None, at: At) -> Tensor:
-    site = at.site.name
-    _, start, stop, step = time
-    if step not in (None, 1):
-        raise LesionError(f"a time slice with step {step} came; list the times instead")
-    low = torch.tensor([[0 if start is None else start]])
-    if length is None:
-        if (start or 0) < 0 or (stop or 0) < 0:
-            raise LesionError(f"the number of steps of {site!r} is not known in advance; count times from the start")
-        _check_seen(start or 0, at)
-        return (position >= low) & ((position < stop) if stop is not None else torch.ones_like(position).bool())
-    end: Tensor = length if stop is None else torch.tensor([[stop]])
-    low = torch.where(low < 0, low + length, low)
-    end = torch.where(end < 0, end + length, end)
-    if bool((low >= torch.minimum(end, length)).any()):
-        raise LesionError(
-            f"the time window {start}:{stop} at {site!r} is empty in a trial of {int(length.min())} times"
-        )
-    return (position >= low) & (position < end)
-
-
-def normal(seed: int, x: Tensor, at: At) -> Tensor:
-    """Standard normal numbers that depend only on (seed, trial, place), shaped like ``x``.
-
-    A counter-based generator: batches, steps and coalitions see the same noise on the same trial.
-    """
-    if at.trial is None:
-        raise LesionError("a noise lesion needs to know the trials: run the model through prep.run or ap.Game")
-    sizes = list(x.shape[1:])
-    place = torch.zeros([1, *sizes], dtype=torch.int64)
-    for axis, n in enumerate(sizes, start=1):
-        steps = _index(at) if at.axes[axis] == "time" else torch.arange(n)
-        # Axis by axis mixing, so that the number at one place does not depend on the other sizes.
-        place = _mixed(place * 1_000_003 + along(steps[None], x.ndim, axis) + axis)
-    key = _mixed(at.trial.to(torch.int64) * 7_919 + seed).reshape([-1] + [1] * len(sizes))
-    state = _mixed(place ^ key)
-    u1, u2 = _uniform(_mixed(state + 1)), _uniform(_mixed(state + 2))
-    return (torch.sqrt(-2 * torch.log(u1)) * torch.cos(2 * math.pi * u2)).to(x.device)
-
-
-def _mixed(z: Tensor) -> Tensor:
-    # splitmix64 (Steele, Lea & Flood 2014, Fast splittable pseudorandom number generators), wrapping in int64.
-    z = z + -7046029254386353131
-    z = (z ^ _shifted(z, 30)) * -4658895280553007687
-    z = (z ^ _shifted(z, 27)) * -7723592293110705685
-    return z ^ _shifted(z, 31)
-
-
-def _shifted(z: Tensor, by: int) -> Tensor:
-    return (z >> by) & ((1 << (64 - by)) - 1)  # a logical shift: int64 shifts keep the sign
-
-
-def _uniform(z: Tensor) -> Tensor:
-    return (_shifted(z, 11).to(torch.float64) + 0.5) / float(1 << 53)
+def projected(x: Tensor, at: At, writers: Sequence[Writer]) -> Tensor:
+    """``x`` without the span of the directions of several project lesions of one frame."""
+    first = writers[0]
+    directions = torch.cat([w.directions(x) for w in writers])
+    return without_span(x, directions, at.axes.index(first.direction_axis), first.centre(x, at))

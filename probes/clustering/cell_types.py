@@ -3,82 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, silhouette_score
-from sklearn.mixture import GaussianMixture
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
+from artiphys.probes.clustering.continuum import _clusters, _continuum, _criteria, _measures, _split
+from artiphys.probes.clustering.result import CellTypes
+from artiphys.probes.clustering.valley import _along, valley_p_value
 from artiphys.probes.tuning.result import Tuning
-from artiphys.stats.permutations import Seed, whole_seed
-from artiphys.version import __version__
+from artiphys.stats.seeds import Seed, whole_seed
 
-Array = np.ndarray[Any, Any]
 PILED = 0.1  # share of units at one end of a feature's range that makes a verdict impossible
-N_STARTS = 4
-
-
-@dataclass(frozen=True, repr=False)
-class CellTypes:
-    """Whether clusters are more than a continuum would show.
-
-    Attributes
-    ----------
-    n_types : int
-        1 means no types.
-    labels : ``(unit,)``
-        Type of each unit; all 0 without types.
-    criteria : DataFrame
-        One row a number of clusters k: ``cluster_index`` (within-cluster over total sum of squares), ``silhouette``
-        and ``stability`` (adjusted Rand index of clusterings of random halves), each with its mean under the null and
-        its p; and ``bic`` of a Gaussian mixture, which depends on the covariances it is allowed and proves nothing.
-    p_value : float
-        Of the cluster index, corrected for having tried several k.
-    p_valley : float
-        Of there being a single peak along the line between two clusters. Without a valley between them, clusters may be
-        parts of one cloud that is not Gaussian; the verdict says so.
-    verdict : str
-        In words.
-    caution : str
-        Why no verdict is possible, or "".
-    """
-
-    n_types: int
-    labels: Array
-    criteria: pd.DataFrame
-    p_value: float
-    p_valley: float
-    verdict: str
-    caution: str
-    features: pd.DataFrame
-    null: Array
-    n_null: int
-    seed: int
-    standardised: bool
-    version: str = __version__
-
-    def __repr__(self) -> str:
-        return f"CellTypes of {len(self.features)} units: {self.verdict}"
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row a unit: its features and type."""
-        return self.features.assign(type=self.labels)
-
-    def methods_text(self) -> str:
-        """A paragraph fit for a methods section."""
-        scaled = " of unit variance" if self.standardised else ""
-        return (
-            f"{len(self.features)} units were clustered by k-means on {self.features.shape[1]} features{scaled} "
-            f"for k = {self.criteria.index.min()} to {self.criteria.index.max()}. The cluster index was held against "
-            f"{self.n_null} draws from a single Gaussian of the data's covariance (Liu et al. 2008), the largest "
-            f"deviation over k giving p = {self.p_value:.3g}: {self.verdict} (artiphys {self.version})"
-        )
 
 
 def cell_types(
@@ -220,106 +158,3 @@ def _piled(table: pd.DataFrame) -> str:
                     "use units with more counts, or the counts themselves"
                 )
     return ""
-
-
-def _continuum(x: Array, rng: np.random.Generator) -> Array:
-    """One Gaussian of the same covariance."""
-    p = x.shape[1]
-    root = np.linalg.cholesky(np.cov(x.T).reshape(p, p) + 1e-10 * np.eye(p))
-    made: Array = rng.normal(size=x.shape) @ root.T
-    return made
-
-
-def _split(x: Array, n_all: int, alpha: float, n_null: int, rng: np.random.Generator) -> Array:
-    """Cut in two as long as the two are tighter than one Gaussian; the leaves are the types.
-
-    The level of a branch shrinks with its share of the units, which bounds the chance of any wrong cut by alpha
-    (Kimes et al. 2017, Statistical significance for hierarchical clustering).
-    """
-    whole = np.zeros(len(x), dtype=int)
-    if len(x) < max(20, 2 * x.shape[1] + 1):
-        return whole
-    labels, inertia = _clusters(x, 2, rng)
-    index = inertia / ((x - x.mean(axis=0)) ** 2).sum()
-    drawn = []
-    for _ in range(n_null):
-        y = _continuum(x, rng)
-        drawn.append(_clusters(y, 2, rng)[1] / ((y - y.mean(axis=0)) ** 2).sum())
-    p = norm.cdf((index - np.mean(drawn)) / np.std(drawn))
-    if p > alpha * (len(x) - 1) / (n_all - 1):
-        return whole
-    for part in (0, 1):
-        here = labels == part
-        inside = _split(x[here], n_all, alpha, n_null, rng)
-        whole[here] = inside + (whole.max() + 1 if part else 0)
-    return whole
-
-
-def _along(x: Array, rng: np.random.Generator) -> Array:
-    """Units along the line between the centres of two clusters."""
-    labels, _ = _clusters(x, 2, rng)
-    line: Array = x @ (x[labels == 1].mean(axis=0) - x[labels == 0].mean(axis=0))
-    return line
-
-
-def valley_p_value(values: Array, n_draws: int, rng: np.random.Generator) -> float:
-    """Bootstrap p of a density with one peak.
-
-    Silverman 1981, Using kernel density estimates to investigate multimodality: the kernel just wide enough to leave
-    one peak must be wide, compared with samples of the one-peaked density that it gives.
-    """
-    x = (values - values.mean()) / values.std()
-    low, high = 0.02, 4.0
-    for _ in range(18):
-        middle = (low * high) ** 0.5
-        low, high = (low, middle) if _n_peaks(x, middle) <= 1 else (middle, high)
-    several = 0
-    for _ in range(n_draws):
-        drawn = rng.choice(x, len(x)) + high * rng.normal(size=len(x))
-        several += _n_peaks(drawn / np.sqrt(1 + high**2), high) > 1  # of the same spread as the data
-    return (several + 1) / (n_draws + 1)
-
-
-def _n_peaks(x: Array, width: float) -> int:
-    grid = np.linspace(x.min() - 3 * width, x.max() + 3 * width, 256)
-    density = np.exp(-0.5 * ((grid[:, None] - x) / width) ** 2).sum(axis=1)
-    slope = np.sign(np.diff(density))
-    slope = slope[slope != 0]
-    return int(((slope[:-1] > 0) & (slope[1:] < 0)).sum())
-
-
-def _clusters(x: Array, k: int, rng: np.random.Generator) -> tuple[Array, float]:
-    made = KMeans(k, n_init=N_STARTS, random_state=int(rng.integers(2**31))).fit(x)
-    return made.labels_, float(made.inertia_)
-
-
-def _measures(x: Array, ks: range, rng: np.random.Generator) -> Array:
-    """Cluster index, silhouette and stability ``(measure, k)``."""
-    total = float(((x - x.mean(axis=0)) ** 2).sum())
-    rows = []
-    for k in ks:
-        labels, inertia = _clusters(x, k, rng)
-        rows.append((inertia / total, float(silhouette_score(x, labels)), _stability(x, k, rng)))
-    return np.array(rows).T
-
-
-def _stability(x: Array, k: int, rng: np.random.Generator, n: int = 2) -> float:
-    """Agreement of clusterings of random halves, each extended to all units."""
-    agreed = []
-    for _ in range(n):
-        order = rng.permutation(len(x))
-        halves = order[: len(x) // 2], order[len(x) // 2 :]
-        fitted = [KMeans(k, n_init=2, random_state=int(rng.integers(2**31))).fit(x[h]) for h in halves]
-        agreed.append(adjusted_rand_score(*(f.predict(x) for f in fitted)))
-    return float(np.mean(agreed))
-
-
-def _criteria(x: Array, ks: range, found: Array, null: Array, rng: np.random.Generator) -> pd.DataFrame:
-    table = pd.DataFrame(index=pd.Index(list(ks), name="k"))
-    for m, (name, small_is_tight) in enumerate((("cluster_index", True), ("silhouette", False), ("stability", False))):
-        values, drawn = found[m], null[:, m]
-        tighter = drawn <= values if small_is_tight else drawn >= values
-        table[name], table[f"{name}_null"] = values, drawn.mean(axis=0)
-        table[f"{name}_p"] = (tighter.sum(axis=0) + 1) / (len(null) + 1)
-    table["bic"] = [GaussianMixture(k, random_state=int(rng.integers(2**31)), reg_covar=1e-6).fit(x).bic(x) for k in ks]
-    return table

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from artiphys.errors import InputError, unknown
+from artiphys.array_types import Array
+from artiphys.errors import InputError
 
-Array = np.ndarray[Any, Any]
 BLOCK_BYTES = 2**28  # of float64 activity held at once, so that a recording may be larger than memory
 LARGEST = 1e140  # beyond this, squares overflow; below its inverse they vanish
 
@@ -151,28 +151,3 @@ def _blocks(data: xr.DataArray, dims: list[str], start: int, most: int) -> Itera
         part = data.isel({dims[0]: slice(first, first + step)})
         left = dims[1:] if inner > most else []
         yield from _blocks(part, left, start + first * inner, most)
-
-
-def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:
-    """One value a trial: an array, or the name of a condition that the recording carries.
-
-    Raises
-    ------
-    InputError
-        If the name is unknown, the length differs, or values are missing.
-    """
-    n = activity.sizes["trial"]
-    if isinstance(given, str):
-        known = [str(c) for c in activity.coords if activity.coords[c].dims == ("trial",)]
-        if given not in known:
-            raise InputError(f"{what}: " + unknown("condition", given, known))
-        given = activity.coords[given].to_numpy()
-    values = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
-    if values.shape != (n,):
-        raise InputError(f"{what} came with shape {values.shape} for {n} trials; wanted one value a trial")
-    if values.dtype.kind == "f" and np.isinf(values).any():
-        raise InputError(f"{what} is infinite on {int(np.isinf(values).sum())} trials; leave these out first")
-    missing = np.isnan(values) if values.dtype.kind == "f" else np.array([v is None for v in values])
-    if missing.any():
-        raise InputError(f"{what} is missing on {int(missing.sum())} trials; leave these out first")
-    return values

@@ -12,10 +12,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.probes.data.activity import per_trial
-
-Array = np.ndarray[Any, Any]
+from artiphys.probes.data.trial_values import per_trial
 
 
 @dataclass(frozen=True)

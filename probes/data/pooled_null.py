@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.probes.data.activity import BLOCK_BYTES
 from artiphys.probes.data.units import Units
 
-Array = np.ndarray[Any, Any]
 POOL_FROM = 20  # units; with fewer, each is held against its own permutations only
 POOL_SIZE = 5_000_000  # values of a pooled null: p as small as 2e-7; more units than this needs are drawn from
 

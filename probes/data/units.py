@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, loaded, unit_blocks
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.decoding.task import Task
-
-Array = np.ndarray[Any, Any]
 
 
 def control_labels(types: Array, task: Task, n: int, seed: int) -> list[Array]:

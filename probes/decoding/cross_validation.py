@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.linear import Linear
+from artiphys.probes.readers.protocol import Reader
 from artiphys.probes.readers.ridge import Ridge
-from artiphys.probes.readers.scikit import Estimators, Reader
-
-Array = np.ndarray[Any, Any]
+from artiphys.probes.readers.scikit import Estimators
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,19 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, per_trial, times_of
+from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.control_tasks import control_labels
 from artiphys.probes.decoding.cross_validation import CrossValidation
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.labelled_result import assembled
 from artiphys.probes.decoding.result import Decoding, Readout
 from artiphys.probes.decoding.task import Task
-from artiphys.probes.readers.scikit import check_estimator, reader_of
-from artiphys.stats.permutations import Seed, whole_seed
-
-Array = np.ndarray[Any, Any]
+from artiphys.probes.readers.select import check_estimator, reader_of
+from artiphys.stats.seeds import Seed, whole_seed
 
 
 def decode(

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.data.activity import per_trial
+from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.task import Task
 
-Array = np.ndarray[Any, Any]
 MAX_VALUES = 12
 
 

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.result import Decoding, Readout
 from artiphys.probes.decoding.task import Task
-from artiphys.stats.permutations import Permutations, max_statistic_p_value, nadeau_bengio, p_value
+from artiphys.stats.intervals import nadeau_bengio
+from artiphys.stats.p_values import max_statistic_p_value, p_value
+from artiphys.stats.permutations import Permutations
 from artiphys.version import __version__
-
-Array = np.ndarray[Any, Any]
 
 
 def assembled(

@@ -11,14 +11,15 @@ import pandas as pd
 import xarray as xr
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.decoding.transfer import Transfer, transferred
 from artiphys.probes.mutual_information.tables import Information, information
 from artiphys.probes.readers.linear import Linear
 from artiphys.probes.readers.scikit import Estimators
-from artiphys.stats.permutations import Seed, brief, check_confidence, t_interval, whole_seed
-
-Array = np.ndarray[Any, Any]
+from artiphys.stats.intervals import check_confidence, t_interval
+from artiphys.stats.seeds import Seed, whole_seed
+from artiphys.stats.text import brief
 
 
 @dataclass(frozen=True)

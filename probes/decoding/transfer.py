@@ -10,16 +10,20 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.data.activity import as_sites, by_time, per_trial
+from artiphys.probes.data.activity import as_sites, by_time
+from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.task import Task
-from artiphys.stats.permutations import Permutations, brief, p_value, t_interval
+from artiphys.stats.intervals import t_interval
+from artiphys.stats.p_values import p_value
+from artiphys.stats.permutations import Permutations
+from artiphys.stats.text import brief
 from artiphys.version import __version__
 
 if TYPE_CHECKING:
     from artiphys.probes.decoding.result import Decoding
 
-Array = np.ndarray[Any, Any]
 MOST_BLOCKS = 100
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
-from artiphys.probes.data.activity import per_trial
 from artiphys.probes.data.pooled_null import POOL_FROM, pool_of
+from artiphys.probes.data.trial_values import groups_of, per_trial
 from artiphys.probes.data.units import Units
-from artiphys.probes.decoding.task import groups_of
 from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.roc import auc, auc_chunks
-from artiphys.stats.permutations import Permutations, Seed, p_value, pooled_p_value, whole_seed
+from artiphys.stats.p_values import p_value, pooled_p_value
+from artiphys.stats.permutations import Permutations
+from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
-
-Array = np.ndarray[Any, Any]
 
 
 def detectability(

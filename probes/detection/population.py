@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import f as f_distribution
 from scipy.stats import ncf
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
-from artiphys.stats.permutations import check_confidence
-
-Array = np.ndarray[Any, Any]
+from artiphys.stats.intervals import check_confidence
 
 
 @dataclass(frozen=True)

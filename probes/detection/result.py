@@ -11,13 +11,14 @@ import xarray as xr
 from scipy.special import expit, logit
 from scipy.stats import norm, t
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.units import Units
 from artiphys.probes.detection.population import Population, population
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
-from artiphys.stats.permutations import brief, check_confidence, false_discovery
-
-Array = np.ndarray[Any, Any]
+from artiphys.stats.intervals import check_confidence
+from artiphys.stats.p_values import false_discovery
+from artiphys.stats.text import brief
 
 
 @dataclass(frozen=True, repr=False)

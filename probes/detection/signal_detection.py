@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, unknown
-from artiphys.stats.permutations import check_confidence
+from artiphys.stats.intervals import check_confidence
 
-Array = np.ndarray[Any, Any]
 CORRECTIONS = ("loglinear", "half", "none")
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, unknown
-from artiphys.stats.permutations import t_interval
+from artiphys.stats.intervals import t_interval
 from artiphys.version import __version__
 
-Array = np.ndarray[Any, Any]
 METHODS = ("jackknife", "panzeri-treves", "plugin", "shuffle")
 N_DRAWS = 200
 

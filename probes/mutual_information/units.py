@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.probes.mutual_information.tables import Information, panzeri_treves_bias, plugin_bits
-from artiphys.probes.tuning.selectivity import skaggs
 
 if TYPE_CHECKING:
     from artiphys.probes.tuning.result import Tuning
-
-Array = np.ndarray[Any, Any]
 
 
 def skaggs_information(tuning: Tuning, rates: Array) -> Information:
@@ -68,3 +66,16 @@ def _bits_error(counts: Array) -> Array:
     mean = (p * each).sum(axis=(1, 2))
     var = (p * each**2).sum(axis=(1, 2)) - mean**2
     return np.asarray(np.sqrt(np.maximum(var, 0.0) / counts.sum(axis=(1, 2))))
+
+
+def skaggs(rates: Array, occupancy: Array) -> Array:
+    """sum p (r/m) log2(r/m) with m the mean rate [bits a spike], over the last axis.
+
+    Reference: Skaggs et al. 1993, An information-theoretic approach to deciphering the hippocampal code.
+    """
+    p = occupancy / occupancy.sum()
+    mean = (rates * p).sum(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(mean > 0, rates / mean, np.nan)
+        each = np.where(ratio > 0, p * ratio * np.log2(ratio), np.where(np.isnan(ratio), np.nan, 0.0))
+    return np.asarray(each.sum(axis=-1))

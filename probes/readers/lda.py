@@ -5,15 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.probes.readers.linear import Linear, onehot, standard
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.errors import StatisticsError
 from artiphys.probes.readers.linear import Linear, coded
 from artiphys.probes.readers.ridge_solutions import Shared
 
-Array = np.ndarray[Any, Any]
 ALPHAS = tuple(10.0 ** np.arange(-1, 6))
 MOST_PARTS = 10  # folds that serve as inner folds by themselves; more are merged
 

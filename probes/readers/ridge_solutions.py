@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.probes.readers.linear import standard
 from artiphys.probes.readers.shifted_systems import solve_shifted, suits
-
-Array = np.ndarray[Any, Any]
 
 
 class Solution(Protocol):

@@ -4,46 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from artiphys.errors import InputError, unknown
-from artiphys.probes.decoding.task import Task
-from artiphys.probes.readers.lda import Discriminant
+from artiphys.array_types import Array
 from artiphys.probes.readers.linear import Linear
-from artiphys.probes.readers.logistic import Logistic
-from artiphys.probes.readers.ridge import ALPHAS, Ridge
-
-Array = np.ndarray[Any, Any]
-
-
-class Fitted(Protocol):
-    """A reader fitted at every place, for every target."""
-
-    def predict(self, x: Tensor) -> Array:
-        """Activity ``(place, trial, feature)`` -> guesses ``(place, target, trial)``."""
-        ...
-
-    def first(self) -> Fitted:
-        """The same of the first target alone."""
-        ...
-
-
-class Reader(Protocol):
-    """A way to read."""
-
-    @property
-    def name(self) -> str:
-        """In words, for a methods section."""
-        ...
-
-    def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Fitted]:
-        """One fit for each training part; see `Ridge.fits`."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -88,42 +57,3 @@ class AnyEstimator:
         places = x.cpu().numpy()
         for train in trains:
             yield Estimators([[clone(self.estimator).fit(at[train], row[train]) for row in targets] for at in places])
-
-
-def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Reader:
-    """The reader that ``estimator``, which `check_estimator` has passed, names or is.
-
-    Raises
-    ------
-    InputError
-        If ``alphas`` are no penalties or go with another reader than ridge.
-    """
-    if alphas is not None and estimator not in (None, "ridge"):
-        raise InputError("alphas are the penalties of the ridge readout; give them with estimator='ridge' only")
-    if estimator in (None, "ridge"):
-        given = np.atleast_1d(ALPHAS if alphas is None else np.asarray(alphas))
-        if given.dtype.kind not in "iuf" or given.ndim != 1:
-            raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
-        grid = tuple(float(a) for a in given)
-        if not grid or not all(np.isfinite(a) and a > 0 for a in grid):
-            raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
-        return Ridge(task.n_classes, grid)
-    if estimator == "lda":
-        return Discriminant(task.n_classes, equal_priors=not task.balanced)
-    if estimator == "logistic":
-        return Logistic(task.n_classes, balanced=not task.balanced)
-    return AnyEstimator(estimator)
-
-
-def check_estimator(estimator: Any) -> None:
-    """Raise `InputError` unless it is a name, or can fit and predict."""
-    if estimator is None or isinstance(estimator, str):
-        if estimator not in (None, "ridge", "lda", "logistic"):
-            raise InputError(
-                unknown("estimator", estimator, ["ridge", "lda", "logistic"]) + "; or give a scikit-learn estimator"
-            )
-        return
-    if isinstance(estimator, type):
-        raise InputError(f"estimator came as the class {estimator.__name__}; make one of it: {estimator.__name__}()")
-    if not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
-        raise InputError(f"estimator came as {type(estimator).__name__}; wanted a scikit-learn estimator")

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from scipy.linalg import cython_lapack
 
+from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 
-Array = np.ndarray[Any, Any]
 MOST_COLUMNS = 64  # with more right-hand sides an eigendecomposition serves better
 LEAST_SIZE = 48  # smaller matrices are decomposed faster in one batch
 

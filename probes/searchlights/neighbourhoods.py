@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, unknown
 from artiphys.probes.data.activity import loaded
 
-Array = np.ndarray[Any, Any]
 KINDS = ("window", "correlation", "random")
 WHOLE = ("head", "channel", "expert", "kv_head")  # axes along which one entry is a neighbourhood by itself
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError
 
-Array = np.ndarray[Any, Any]
 CHUNK = 4096
 ROUNDS = 24  # of refinement; each halves the step
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError
 
-Array = np.ndarray[Any, Any]
 MAX_LEVELS = 20  # a number with more values than this is binned
 
 

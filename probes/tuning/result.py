@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.units import Units
 from artiphys.probes.mutual_information.tables import Information
@@ -17,9 +18,9 @@ from artiphys.probes.mutual_information.units import shannon_information, skaggs
 from artiphys.probes.tuning import selectivity as indices
 from artiphys.probes.tuning.bump_fits import fit_bumps
 from artiphys.probes.tuning.levels import Levels
-from artiphys.stats.permutations import brief, false_discovery, span, t_interval
-
-Array = np.ndarray[Any, Any]
+from artiphys.stats.intervals import t_interval
+from artiphys.stats.p_values import false_discovery
+from artiphys.stats.text import brief, span
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from artiphys.array_types import Array
 
 
 def vector_strength(rates: Array, angle: Array) -> Array:
@@ -31,16 +29,3 @@ def sparseness(rates: Array, axis: int = -1) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         activity = np.where(square > 0, rates.mean(axis=axis) ** 2 / square, np.nan)
     return np.asarray((1 - activity) / (1 - 1 / n))
-
-
-def skaggs(rates: Array, occupancy: Array) -> Array:
-    """sum p (r/m) log2(r/m) with m the mean rate [bits a spike], over the last axis.
-
-    Reference: Skaggs et al. 1993, An information-theoretic approach to deciphering the hippocampal code.
-    """
-    p = occupancy / occupancy.sum()
-    mean = (rates * p).sum(axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(mean > 0, rates / mean, np.nan)
-        each = np.where(ratio > 0, p * ratio * np.log2(ratio), np.where(np.isnan(ratio), np.nan, 0.0))
-    return np.asarray(each.sum(axis=-1))

@@ -12,19 +12,20 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
+from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.data.activity import per_trial
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.pooled_null import POOL_FROM, pool_of
+from artiphys.probes.data.trial_values import groups_of, per_trial
 from artiphys.probes.data.units import Units
-from artiphys.probes.decoding.task import groups_of
+from artiphys.probes.tuning.level_moments import Moments, moments
 from artiphys.probes.tuning.levels import Levels
 from artiphys.probes.tuning.result import Tuning
-from artiphys.probes.tuning.welch_test import Moments, eta_squared, moments, permuted_welch, welch
-from artiphys.stats.permutations import Permutations, Seed, p_value, pooled_p_value, whole_seed
+from artiphys.probes.tuning.welch_test import eta_squared, permuted_welch, welch
+from artiphys.stats.p_values import p_value, pooled_p_value
+from artiphys.stats.permutations import Permutations
+from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
-
-Array = np.ndarray[Any, Any]
 
 
 def tuning_curves(

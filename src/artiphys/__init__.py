@@ -10,11 +10,9 @@
 [0.167, 0.167, 0.167]
 """
 
-from artiphys import errors, scores, specimens, toys
-from artiphys.adapters.wrap import wrap
-from artiphys.lesions import Attribution, Game, Lesion, attribution, lesioned, single_lesions
-from artiphys.lesions.contributions import banzhaf, shapley
+from artiphys.lesions import Attribution, Game, Lesion, attribution, banzhaf, lesioned, shapley, single_lesions
 from artiphys.preparation.preparation import Preparation
+from artiphys.preparation.wrap import wrap
 from artiphys.probes import (
     CellTypes,
     Decoding,
@@ -24,9 +22,9 @@ from artiphys.probes import (
     cell_types,
     decode,
     detectability,
+    searchlight,
     tuning_curves,
 )
-from artiphys.probes.searchlights import searchlight
 from artiphys.recording import Recording, record
 from artiphys.sites import Site
 from artiphys.stimuli import Stimuli

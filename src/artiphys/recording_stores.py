@@ -13,11 +13,12 @@ import pandas as pd
 import xarray as xr
 import zarr
 
+from artiphys.array_types import Array
 from artiphys.errors import RecordingError
 from artiphys.stimuli import Stimuli
 
-Array = np.ndarray[Any, Any]
-IDENTITY = ("artiphys", "model", "stimuli", "conditions", "lesions", "n_trials", "sites")
+# Not the version: what is recorded depends on the adapter's own version, which is in the fingerprint of the model.
+IDENTITY = ("model", "stimuli", "conditions", "lesions", "n_trials", "sites")
 
 
 class Store(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -128,3 +128,12 @@ class Sites(Mapping[str, Site]):
             also.setdefault(name, []).append(alias)
         lines = [f"  {s}" + (f"  (also {', '.join(also[n])})" if n in also else "") for n, s in self._sites.items()]
         return f"{len(self)} sites, sizes as in the example\n" + "\n".join(lines)
+
+
+def unit_axis(axes: Sequence[str]) -> str:
+    """The axis whose entries are units: heads, channels or experts where there are any, else the last.
+
+    >>> unit_axis(("time", "head", "unit")), unit_axis(("channel", "height", "width")), unit_axis(("unit",))
+    ('head', 'channel', 'unit')
+    """
+    return next((a for a in ("head", "channel", "expert") if a in axes), axes[-1])

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from artiphys.digests import tensor_bytes
 from artiphys.errors import InputError
 
 Inputs = Tensor | Mapping[str, Tensor]
@@ -201,12 +202,6 @@ class Stimuli:
         return f"Stimuli({len(self)} trials, inputs {shapes}, conditions {list(self.conditions.columns)})"
 
 
-def tensor_bytes(t: Tensor) -> memoryview:
-    """The bytes of a tensor of any dtype, for digests."""
-    flat = t.detach().cpu().contiguous().flatten()
-    return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")
-
-
 def _table(conditions: Any) -> pd.DataFrame:
     if not isinstance(conditions, (pd.DataFrame, Mapping)):
         raise InputError(
@@ -219,16 +214,6 @@ def _table(conditions: Any) -> pd.DataFrame:
         raise InputError(
             f"the columns of the conditions do not fit together: {error}; give one value a trial"
         ) from error
-
-
-def word_sum(t: Tensor) -> int:
-    """Sum of a tensor's bytes as 64-bit words, wrapping: a fast check for change, at memory speed."""
-    flat = t.detach().contiguous().flatten().view(torch.uint8)
-    whole = len(flat) // 8 * 8
-    if flat.storage_offset() % 8:
-        flat = flat.clone()  # words must be aligned
-    # On the tensor's own device: a model on a GPU is not copied to be looked at.
-    return int(flat[:whole].view(torch.int64).sum()) + int(flat[whole:].long().sum())
 
 
 def _tensors(inputs: Inputs) -> list[Tensor]:

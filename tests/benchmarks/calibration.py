@@ -23,8 +23,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import artiphys as ap
-from artiphys.lesions.contributions.methods import LEAST_ORDERS, LEAST_PAIRS, least_pairs
-from artiphys.scores.per_trial import Score
+from artiphys.lesions.contributions.request import LEAST_ORDERS, LEAST_PAIRS, least_pairs
+from artiphys.scores.score import Score
 
 Array = np.ndarray[Any, Any]
 Value = Callable[[Array], Array]

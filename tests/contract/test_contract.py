@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import artiphys as ap
-from artiphys.hooks.tapping import At
+from artiphys.hooks.taps import At
 from artiphys.stimuli import Inputs
 
 Case = Any

@@ -19,7 +19,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 import artiphys as ap
 from artiphys.errors import StatisticsError
-from artiphys.probes.mutual_information import tables as information
+from artiphys.probes import information
 
 Array = np.ndarray[Any, Any]
 

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from artiphys.hooks.tapping import Tap
+from artiphys.hooks.taps import Tap
 from artiphys.stimuli import Inputs
+from artiphys.third_party import buffers_of
 
 
 @dataclass
@@ -90,9 +91,9 @@ def device_of(model: nn.Module) -> torch.device:
 def without_trace(model: nn.Module) -> Iterator[None]:
     """Look at a model without a trace: buffers (batch-norm statistics) and random state are put back."""
     kept = [
-        (m._buffers, name, b, b.detach().clone())
+        (buffers_of(m), name, b, b.detach().clone())
         for m in model.modules()
-        for name, b in m._buffers.items()
+        for name, b in buffers_of(m).items()
         if b is not None
     ]
     devices = [device_of(model)] if device_of(model).type == "cuda" else []

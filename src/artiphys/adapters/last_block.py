@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from artiphys.adapters.stages import Forward, NotStagedError, Stages, Trace, rerouted
-from artiphys.hooks.tapping import Key, Tap, mapped
+from artiphys.hooks.nested import Key, mapped
+from artiphys.hooks.taps import Tap
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 KeysValues = tuple[Tensor, Tensor]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.errors import InputError
-from artiphys.hooks.tapping import Tap
+from artiphys.hooks.taps import Tap
 
 
 class StatePoint(nn.Identity):

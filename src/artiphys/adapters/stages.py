@@ -14,7 +14,8 @@ from typing import Any
 
 from torch import nn
 
-from artiphys.hooks.tapping import Key, Tap, leaves
+from artiphys.hooks.nested import Key, leaves
+from artiphys.hooks.taps import Tap
 
 Place = tuple[int, tuple[Key, ...]]  # stage, path of a tensor in its arguments (in its outputs: after OUT)
 OUT = "->"
@@ -48,7 +49,7 @@ class Stages:
     costs : list of float
         What each stage computes as a part of a whole one.
     last : LastBlock, optional
-        How the last module runs in two stages (`artiphys.adapters.wrap.last_block`).
+        How the last module runs in two stages (`artiphys.preparation.wrap.last_block`).
     """
 
     stages: list[Stage] = field(default_factory=list)

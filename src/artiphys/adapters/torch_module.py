@@ -7,13 +7,11 @@ is an alias, and so is a module's input that some module put out.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from artiphys.adapters.adapter import (
     Discovery,
@@ -24,11 +22,12 @@ from artiphys.adapters.adapter import (
     trial_axis,
     without_trace,
 )
+from artiphys.adapters.module_events import Event, module_events
 from artiphys.adapters.recurrent import Unrolled, unroll
 from artiphys.adapters.stages import candidates
 from artiphys.errors import InputError, unknown
-from artiphys.hooks.tapping import Key, Tap, View, leaves
-from artiphys.sites import Site
+from artiphys.hooks.taps import Tap, View
+from artiphys.sites import Site, unit_axis
 from artiphys.stimuli import Inputs
 
 SPATIAL = {
@@ -45,24 +44,6 @@ CONVOLUTIONAL: dict[int, tuple[type[nn.Module], ...]] = {
     3: (nn.Conv3d, nn.ConvTranspose3d, nn.MaxPool3d, nn.AvgPool3d, nn.AdaptiveAvgPool3d, nn.BatchNorm3d),
 }  # fmt: skip
 LAST_IS_UNIT = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
-
-
-@dataclass
-class Event:
-    """One tensor seen entering or leaving a module."""
-
-    module: str
-    of_input: bool
-    path: tuple[Key, ...]
-    call: int
-    tensor: Tensor
-    key: tuple[int, int]  # identity and version: an in-place operation makes another value of one tensor
-    source: tuple[int, int] | None  # the module's first input
-
-    @property
-    def place(self) -> tuple[str, bool, tuple[Key, ...], int]:
-        """What names this tensor in every run."""
-        return self.module, self.of_input, self.path, self.call
 
 
 class TorchAdapter:
@@ -174,37 +155,7 @@ class TorchAdapter:
             found.silent.update({f"{prefix}{p}": why for p in unrolled.points})
 
     def _events(self, inputs: Inputs) -> list[Event]:
-        events: list[Event] = []
-        counts: dict[tuple[str, bool], int] = {}
-        sources: dict[str, tuple[int, int]] = {}
-
-        def note(name: str, of_input: bool, tree: Any, source: tuple[int, int] | None) -> None:
-            call = counts.get((name, of_input), 0)
-            counts[name, of_input] = call + 1
-            for path, t in leaves(tree):
-                # Aliasing is by identity, so the tensor is kept alive; its id cannot be used again.
-                events.append(Event(name, of_input, path, call, t, (id(t), t._version), source))
-
-        def pre(name: str) -> Callable[..., None]:
-            def seen(module: nn.Module, args: Any, kwargs: Any) -> None:
-                for _, first in leaves((args, kwargs)):
-                    sources[name] = (id(first), first._version)  # before an in-place operation
-                    break
-                note(name, True, (args, kwargs), None)
-
-            return seen
-
-        def post(name: str) -> Callable[..., None]:
-            return lambda module, args, kwargs, output: note(name, False, output, sources.get(name))
-
-        with contextlib.ExitStack() as stack:
-            for name, module in self.root.named_modules():
-                if any(name.startswith(f"{r}.") for r in self.recurrent):
-                    continue
-                stack.callback(module.register_forward_pre_hook(pre(name), with_kwargs=True).remove)
-                stack.callback(module.register_forward_hook(post(name), with_kwargs=True).remove)
-            self.call(inputs)
-        return events
+        return module_events(self.root, lambda: self.call(inputs), skip=tuple(self.recurrent))
 
     def _add(
         self, e: Event, other: Event | None, n_calls: int, names: dict[tuple[int, int], str], found: Discovery
@@ -314,27 +265,3 @@ class TorchAdapter:
                 return site.axes, site.guessed
         guesses = {2: ("time", "unit"), 3: SPATIAL[2], 4: SPATIAL[3]}
         return guesses.get(rank, (*(f"axis{i}" for i in range(1, rank)), "unit")), True
-
-
-def unit_axis(axes: Sequence[str]) -> str:
-    """The axis whose entries are units: heads, channels or experts where there are any, else the last.
-
-    >>> unit_axis(("time", "head", "unit")), unit_axis(("channel", "height", "width")), unit_axis(("unit",))
-    ('head', 'channel', 'unit')
-    """
-    return next((a for a in ("head", "channel", "expert") if a in axes), axes[-1])
-
-
-def check_plain(model: Any) -> nn.Module:
-    """The model, or an error that says what else to wrap."""
-    if not isinstance(model, nn.Module):
-        raise InputError(
-            f"ap.wrap got a {type(model).__name__}; wanted a torch.nn.Module, a transformers model, a "
-            "TransformerBridge, a toy or a specimen"
-        )
-    if type(model).__name__ == "OptimizedModule":
-        raise InputError(
-            "this model is compiled: hooks inside it do not run. Wrap the original one (model._orig_mod) and "
-            "compile after you are done"
-        )
-    return model

@@ -1,8 +1,7 @@
 """Transformers through TransformerLens: its hook names are the sites, heads split, experts as units.
 
-The bridge is built around a model in memory by a private function of TransformerLens
-(``build_bridge_from_module``): the public one loads a tokenizer by name from a hub. The function is
-pinned by a test.
+The bridge is built around a model in memory by a function that is private to TransformerLens
+(`artiphys.third_party.build_bridge`): the public one loads a tokenizer by name from a hub.
 """
 
 from __future__ import annotations
@@ -25,11 +24,18 @@ from artiphys.adapters.adapter import (
     trial_axis,
     without_trace,
 )
-from artiphys.adapters.torch_module import unit_axis
 from artiphys.errors import InputError
-from artiphys.hooks.tapping import Tap, View
-from artiphys.sites import Site
+from artiphys.hooks.taps import Tap, View
+from artiphys.sites import Site, unit_axis
 from artiphys.stimuli import Inputs
+from artiphys.third_party import (
+    attention_implementation,
+    build_bridge,
+    module_state,
+    set_attention_implementation,
+    supported_architectures,
+    twins_of,
+)
 
 logger = logging.getLogger("artiphys")
 
@@ -66,14 +72,11 @@ class TransformerAdapter:
         self.tokenizer = self.bridge.tokenizer
 
     def _build(self, model: nn.Module, tokenizer: Any) -> Any:
-        from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
-
-        self._before = [(m, _snapshot(m)) for m in model.modules()]
-        config: Any = model.config
-        self._attention = getattr(config, "_attn_implementation", None)
+        self._before = [(m, module_state(m.__dict__)) for m in model.modules()]
+        self._attention = attention_implementation(model.config)
         try:
             model.set_attn_implementation("eager")  # type: ignore[operator]
-            return build_bridge_from_module(model, architecture(model), hf_config=config, tokenizer=tokenizer)
+            return build_bridge(model, architecture(model), tokenizer)
         except BaseException:
             self._restore()
             raise
@@ -99,23 +102,18 @@ class TransformerAdapter:
         """The transformers model as it was before, in modules of its own that share the weights."""
         if not self._before:
             raise InputError("a TransformerBridge cannot be sent to a worker; wrap the transformers model itself")
-        twins = {id(m): object.__new__(type(m)) for m, _ in self._before}
-        for module, state in self._before:
-            copied = _snapshot_of(state)
-            copied["_modules"] = {n: twins.get(id(m), m) for n, m in copied["_modules"].items()}
-            twins[id(module)].__dict__.update(copied)
-        model: Any = twins[id(self._given)]
+        model: Any = twins_of(self._before)[id(self._given)]
         model.config = copy.deepcopy(model.config)
         if self._attention is not None:
-            model.config._attn_implementation = self._attention
+            set_attention_implementation(model.config, self._attention)
         return model, self._example, ()
 
     def _restore(self) -> None:
         for module, state in self._before:
             module.__dict__.clear()
-            module.__dict__.update(_snapshot_of(state))
+            module.__dict__.update(module_state(state))
         if self._attention is not None:
-            self._given.config._attn_implementation = self._attention
+            set_attention_implementation(self._given.config, self._attention)
         self._before = []
 
     def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
@@ -250,10 +248,9 @@ def architecture(model: nn.Module) -> str:
     InputError
         If there is none; for BertModel the error says to use BertForMaskedLM.
     """
-    from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
-
+    known = supported_architectures()
     for cls in type(model).__mro__:
-        if cls.__name__ in SUPPORTED_ARCHITECTURES:
+        if cls.__name__ in known:
             return cls.__name__
     name = type(model).__name__
     hint = (
@@ -283,12 +280,3 @@ def _conversion(point: nn.Module, raw: Tensor) -> Any:
 def _plainness(name: str) -> tuple[bool, int, int]:
     # Users know blocks.3.attn.hook_z, not blocks.3.attn.o.hook_in.
     return name.endswith((".hook_in", ".hook_out")), name.count("."), len(name)
-
-
-def _snapshot(module: nn.Module) -> dict[str, Any]:
-    return _snapshot_of(module.__dict__)
-
-
-def _snapshot_of(state: Mapping[str, Any]) -> dict[str, Any]:
-    # Containers of modules, parameters and hooks are copied (they are rewired), what they hold is not.
-    return {k: type(v)(v) if type(v) in (dict, list, set) or k.endswith("_hooks") else v for k, v in state.items()}

@@ -24,13 +24,11 @@ class Rows:
     trials : Stimuli
         One copy of the trials.
     nodes : Tensor, optional
-        ``(node,)`` index of the coalition each copy of the trials belongs to.
-    node : Tensor, optional
-        ``(row,)`` the same row by row, for one copy of the trials in any order.
+        ``(node,)`` index of the coalition that each copy of the trials belongs to.
     """
 
-    def __init__(self, trials: Stimuli, nodes: Tensor | None = None, node: Tensor | None = None) -> None:
-        self._trials, self._nodes, self._node = trials, nodes, node
+    def __init__(self, trials: Stimuli, nodes: Tensor | None = None) -> None:
+        self._trials, self.nodes = trials, nodes
         self.n_copies = 1 if nodes is None else len(nodes)
 
     def __len__(self) -> int:
@@ -41,15 +39,10 @@ class Rows:
         """``(row,)`` trial ids."""
         return torch.as_tensor(self._trials.ids).repeat(self.n_copies)
 
-    @property
-    def nodes(self) -> Tensor | None:
-        """``(group,)`` coalition of each run of equally many rows; None if rows belong to none."""
-        return self._node if self._nodes is None else self._nodes
-
     @cached_property
     def node(self) -> Tensor | None:
         """``(row,)`` coalition of each row."""
-        return self._node if self._nodes is None else self._nodes.repeat_interleave(len(self._trials))
+        return None if self.nodes is None else self.nodes.repeat_interleave(len(self._trials))
 
     @cached_property
     def valid(self) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""Taps: where a site lies in a model, and the hooks that read or write it for a while.
+"""Tapping: hooks that read or write sites for a while, and are always taken off again.
 
 Everything that touches a model's hooks is here. A `Tapping` puts hooks on and takes exactly those off
 again, also after an error or an interrupt.
@@ -6,223 +6,16 @@ again, also after an error or an interrupt.
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from artiphys.errors import HookError, InputError
-from artiphys.hooks.batch_rows import Rows
-from artiphys.sites import Site
-
-Key = int | str
-
-
-@dataclass(frozen=True)
-class View:
-    """How a raw tensor becomes the trial-first, labelled form of a site, and back."""
-
-    trial_axis: int = 0
-    merged: bool = False  # trial and time share axis 0: (trial*time, ...)
-    scalar: bool = False  # one number a trial: (trial,)
-    convert: Any = None  # a TransformerLens conversion that splits heads
-
-    def to(self, raw: Tensor, rows: int) -> Tensor:
-        """Trial-first form of a raw tensor of ``rows`` trials."""
-        x: Tensor = raw if self.convert is None else self.convert.convert(raw)
-        if self.trial_axis:
-            x = x.movedim(self.trial_axis, 0)
-        if self.merged:
-            x = x.reshape(rows, -1, *x.shape[1:])
-        return x.unsqueeze(-1) if self.scalar else x
-
-    def back(self, x: Tensor, like: Tensor) -> Tensor:
-        """Raw form of a trial-first tensor, in the layout of ``like``."""
-        if self.scalar:
-            x = x.squeeze(-1)
-        if self.merged:
-            x = x.reshape(-1, *x.shape[2:])
-        if self.trial_axis:
-            x = x.movedim(0, self.trial_axis)
-        if self.convert is not None:
-            x = self.convert.revert(x)
-        return x.reshape(like.shape)
-
-
-@dataclass(frozen=True)
-class Tap:
-    """One site's place in a model: a module's output or input, one of its calls, one of its tensors."""
-
-    site: Site
-    module: nn.Module
-    view: View = View()
-    path: tuple[Key, ...] = ()
-    call: int | None = 0  # which call of the module; None: every call is one time step
-    of_input: bool = False
-
-
-@dataclass(frozen=True)
-class At:
-    """Where a write function is called.
-
-    Attributes
-    ----------
-    site : Site
-    axes : tuple of str
-        Names of the axes of the tensor, ``"trial"`` first.
-    time : Tensor or None
-        Absolute position of each entry along the time axis; None without one.
-    n_time : int or None
-        Number of steps of the whole forward, if known.
-    rows : Rows or None
-        Whose rows these are; None where the model was called directly, so that trials are unknown.
-    activity : mapping
-        Sites read so far in this forward.
-    """
-
-    site: Site
-    axes: tuple[str, ...]
-    time: Tensor | None = None
-    n_time: int | None = None
-    rows: Rows | None = None
-    activity: Mapping[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def trial(self) -> Tensor | None:
-        """``(row,)`` trial id of each row; None where the model was called directly."""
-        return None if self.rows is None else self.rows.trial
-
-    @property
-    def node(self) -> Tensor | None:
-        """``(row,)`` index of the coalition each row belongs to."""
-        return None if self.rows is None else self.rows.node
-
-    @property
-    def valid(self) -> Tensor | None:
-        """``(row, position)`` bool over the whole forward, False at padding."""
-        return None if self.rows is None else self.rows.valid
-
-    @property
-    def conditions(self) -> Mapping[str, Any]:
-        """Column of the conditions table -> one value a row."""
-        return {} if self.rows is None else self.rows.conditions
-
-
-Write = Callable[[Tensor, At], Tensor]
-
-
-@dataclass
-class Frame:
-    """What is known about the forward pass in progress; one per preparation."""
-
-    n_rows: int | None = None
-    offset: int | None = None  # tokens a cache holds already, when a transformer generates step by step
-    window: tuple[int, int] | None = None  # first position present, and of how many, while only the last are computed
-    rows: Rows | None = None
-    activity: dict[str, Tensor] = field(default_factory=dict)
-    calls: dict[object, int] = field(default_factory=dict)  # how often each hook has seen its module so far
-    announced: bool = False
-
-    def announce(self, rows: Rows) -> None:
-        """Say what the next forward will be; `Preparation.run` does, a user's direct call does not."""
-        self.forget()
-        self.now(rows)
-        self.announced = True
-
-    def now(self, rows: Rows) -> None:
-        """From here on the batch has these rows: it grows on the way where coalitions part."""
-        self.rows, self.n_rows = rows, len(rows)
-
-    def forget(self) -> None:
-        """Nothing is known of the next forward."""
-        self.rows = self.n_rows = self.window = None
-        self.activity, self.announced = {}, False
-
-    def begin(self, n_rows: int | None, offset: int | None = None) -> None:
-        """Start of a forward pass of the root module."""
-        self.calls = {}
-        self.offset = offset
-        if not self.announced:
-            self.forget()
-            self.n_rows = n_rows
-
-
-class StopForwardError(Exception):
-    """Raised by a tap to end a forward pass early; never leaves `Preparation.run`."""
-
-
-def _is_record(tree: Any) -> bool:
-    """A dataclass that is no mapping (transformers' outputs are both)."""
-    return dataclasses.is_dataclass(tree) and not isinstance(tree, (type, Mapping))
-
-
-def find(tree: Any, path: Sequence[Key]) -> Any:
-    """The entry of nested tuples, lists and mappings at a path."""
-    for key in path:
-        tree = getattr(tree, str(key)) if _is_record(tree) else tree[key]
-    return tree
-
-
-def replaced(tree: Any, path: Sequence[Key], value: Any) -> Any:
-    """The same nested structure with one entry replaced; nothing is edited in place."""
-    if not path:
-        return value
-    key, rest = path[0], path[1:]
-    if _is_record(tree):
-        return dataclasses.replace(tree, **{str(key): replaced(getattr(tree, str(key)), rest, value)})
-    inner = replaced(tree[key], rest, value)
-    if isinstance(tree, tuple):
-        parts = [inner if i == key else v for i, v in enumerate(tree)]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
-    new = copy.copy(tree)
-    new[key] = inner
-    return new
-
-
-def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, ...], Tensor]]:
-    """Tensors of nested tuples, lists, mappings and dataclasses with their paths.
-
-    >>> [p for p, _ in leaves((torch.ones(1), {"a": torch.ones(1)}))]
-    [(0,), (1, 'a')]
-    """
-    if isinstance(tree, Tensor):
-        yield path, tree
-    elif isinstance(tree, Mapping):
-        for key, value in tree.items():
-            yield from leaves(value, (*path, key))
-    elif isinstance(tree, (tuple, list)) and type(tree).__name__ != "PackedSequence":
-        for i, value in enumerate(tree):
-            yield from leaves(value, (*path, i))
-    elif _is_record(tree):
-        for record_field in dataclasses.fields(tree):
-            yield from leaves(getattr(tree, record_field.name), (*path, record_field.name))
-
-
-def mapped(tree: Any, fn: Callable[[tuple[Key, ...], Tensor], Tensor], path: tuple[Key, ...] = ()) -> Any:
-    """The same nested structure with every tensor replaced by ``fn(path, tensor)``; paths as in `leaves`.
-
-    >>> mapped((torch.ones(1), {"a": 2}), lambda path, t: t + 1)
-    (tensor([2.]), {'a': 2})
-    """
-    if isinstance(tree, Tensor):
-        return fn(path, tree)
-    if isinstance(tree, Mapping):
-        new: Any = copy.copy(tree)
-        for key, value in tree.items():
-            if value is not None:
-                new[key] = mapped(value, fn, (*path, key))
-        return new
-    if isinstance(tree, (tuple, list)) and type(tree).__name__ != "PackedSequence":
-        parts = [mapped(value, fn, (*path, i)) for i, value in enumerate(tree)]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
-    if _is_record(tree):
-        fields = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
-        return dataclasses.replace(tree, **{k: mapped(v, fn, (*path, k)) for k, v in fields.items()})
-    return tree
+from artiphys.hooks.nested import find, leaves, replaced
+from artiphys.hooks.taps import At, Frame, Tap, Write
+from artiphys.third_party import forward_hooks, forward_pre_hooks
 
 
 def is_ours(hook: Any) -> bool:
@@ -248,6 +41,8 @@ class Tapping:
         self._plan: list[tuple[Tap, Callable[[Tensor, At], Tensor | None], bool]] = []
         self._hooks: list[tuple[Any, dict[int, Any]]] = []
         self._unrolled: Any = None
+        self._names: list[str] = []
+        self._entered = False
 
     def write(self, tap: Tap, fn: Write) -> None:
         """Plan a write: ``fn(x, at)`` gives a new tensor of the same shape and dtype."""
@@ -264,6 +59,10 @@ class Tapping:
 
         self._plan.append((tap, checked, False))
 
+    def name(self, names: Sequence[str]) -> None:
+        """Names by which others can tell that these writes are in force (`Frame.in_force`)."""
+        self._names = list(names)
+
     def read(self, tap: Tap, keep: Callable[[Tensor, At], None], *, before: bool = False) -> None:
         """Plan a read: ``keep`` gets a copy of the value, after all hooks, or before them."""
 
@@ -279,6 +78,8 @@ class Tapping:
             self._hook(self.root, self._begin, pre=True, first=True)
             for tap, fn, first in self._plan:
                 self._hook(tap.module, self._caller(tap, fn), pre=tap.of_input, first=first)
+            self.frame.in_force += self._names
+            self._entered = True
         except BaseException:
             self._remove()
             raise
@@ -295,13 +96,17 @@ class Tapping:
     def _hook(self, module: nn.Module, fn: Callable[..., Any], *, pre: bool, first: bool) -> None:
         if pre:
             handle = module.register_forward_pre_hook(fn, with_kwargs=True, prepend=first)
-            self._hooks.append((handle, module._forward_pre_hooks))
+            self._hooks.append((handle, forward_pre_hooks(module)))
         else:
             handle = module.register_forward_hook(fn, with_kwargs=True, prepend=first)
-            self._hooks.append((handle, module._forward_hooks))
+            self._hooks.append((handle, forward_hooks(module)))
 
     def _remove(self) -> bool:
         lost = False
+        if self._entered:
+            for name in self._names:
+                self.frame.in_force.remove(name)
+            self._entered = False
         while self._hooks:
             handle, held = self._hooks.pop()
             lost = lost or handle.id not in held
@@ -322,7 +127,7 @@ class Tapping:
     def _owns_begin(self) -> bool:
         # Nested tappings each hook the root; only the outermost starts the forward.
         mine: int = self._hooks[0][0].id
-        return mine == min(k for k, h in self.root._forward_pre_hooks.items() if is_ours(h))
+        return mine == min(k for k, h in forward_pre_hooks(self.root).items() if is_ours(h))
 
     def _caller(self, tap: Tap, fn: Callable[[Tensor, At], Tensor | None]) -> Callable[..., Any]:
         me = object()

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 # Okabe & Ito's palette: told apart by readers with any common colour vision.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, "#E69F00", "#56B4E9")
@@ -39,3 +43,9 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
 def clean(ax: Axes) -> None:
     """Take away the frame above and to the right."""
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _ticks(ax: Axes, columns: Any, rows: Any) -> None:
+    for axis, labels in ((ax.xaxis, columns), (ax.yaxis, rows)):
+        step = max(1, len(labels) // 8)
+        axis.set_ticks(range(0, len(labels), step), [str(v) for v in labels[::step]])

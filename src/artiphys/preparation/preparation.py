@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artiphys.adapters.adapter import Adapter, Discovery, device_of, rows_of, without_trace
+from artiphys.adapters.adapter import Adapter, Discovery, device_of, rows_of
+from artiphys.digests import fingerprint, quick_state, tensors_of
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
-from artiphys.hooks.tapping import At, Frame, StopForwardError, Tapping, Write, is_ours, leaves
+from artiphys.hooks.tapping import Tapping, is_ours
+from artiphys.hooks.taps import At, Frame, StopForwardError, Write
 from artiphys.players import Grouping, Players, players_of
+from artiphys.preparation.wiring import Wiring
 from artiphys.sites import Site, Sites
-from artiphys.stimuli import Inputs, Stimuli, tensor_bytes, word_sum
+from artiphys.stimuli import Inputs, Stimuli
+from artiphys.third_party import UNSTEADY, forward_pre_hooks
 
 When = Literal["after", "before"]
 
@@ -50,12 +51,8 @@ class Preparation:
         self._discovery: Discovery | None = None
         self._sites = Sites({})
         self._example: Inputs | None = None
-        self._wired: set[str] = set()
-        self._intact: tuple[object, list[Tensor]] | None = None
+        self._wiring = Wiring(adapter.root)
         self._fingerprint: tuple[object, str] | None = None
-        self.staged: dict[Any, str] = {}  # stages tried in lesion games -> why not, or "" where they may be shared
-        self.tuned: dict[Any, int] = {}  # rows a call that were measured to be fastest
-        self.in_force: list[str] = []  # digests of the lesions that `lesioned` applies now
         self.unwrapped = False
 
     @property
@@ -123,7 +120,6 @@ class Preparation:
         *,
         when: When = "after",
         last_only: bool = False,
-        node: Tensor | None = None,
     ) -> Run:
         """One forward pass, reading and writing sites on the way.
 
@@ -142,8 +138,6 @@ class Preparation:
             Read after hooks and writes, or the value before any of them.
         last_only : bool
             Outputs at each trial's last position only.
-        node : Tensor, optional
-            ``(row,)`` index of the coalition each row belongs to; passed on as ``at.node``.
 
         Returns
         -------
@@ -164,7 +158,7 @@ class Preparation:
         if stop is not None and stop not in wanted:
             wanted.append(stop)
         if not wanted and not write:
-            return Run(self._forward(stimuli, node, last_only), {})
+            return Run(self._forward(stimuli, last_only), {})
         kept: dict[str, list[Tensor]] = {name: [] for name in wanted}
         tapping = self.tapping()
         for name, fn in (write or {}).items():
@@ -176,7 +170,7 @@ class Preparation:
         outputs: Any = None
         with tapping:
             try:
-                outputs = self._forward(stimuli, node, last_only)
+                outputs = self._forward(stimuli, last_only)
             except StopForwardError:
                 outputs = None
         activity = {}
@@ -200,8 +194,8 @@ class Preparation:
 
         return keep
 
-    def _forward(self, stimuli: Stimuli, node: Tensor | None, last_only: bool) -> Any:
-        self.frame.announce(Rows(stimuli, node=node))
+    def _forward(self, stimuli: Stimuli, last_only: bool) -> Any:
+        self.frame.announce(Rows(stimuli))
         try:
             return self.adapter.call(stimuli.inputs, last_only=last_only)
         finally:
@@ -236,18 +230,20 @@ class Preparation:
 
         Batch normalisation would also change its statistics for good.
         """
-        kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
         for name, module in self.model.named_modules():
-            if module.training and isinstance(module, kinds) and getattr(module, "p", 1.0) > 0:
+            if module.training and isinstance(module, UNSTEADY) and getattr(module, "p", 1.0) > 0:
                 raise InputError(
                     f"the network is in train mode and {name!r} is a {type(module).__name__}: its activity depends on "
                     "chance or on the batch. Call model.eval() first"
                 )
 
+    @property
+    def in_force(self) -> tuple[str, ...]:
+        """Names of the writes that outlast a single run and act now (digests of lesions), in order of entry."""
+        return tuple(self.frame.in_force)
+
     def require_wired(self, name: str) -> Site:
         """The site, if writing to it can reach the output; checked once by writing NaN there.
-
-        A threshold or an argmax may swallow NaN; a large random change is then tried as well.
 
         Raises
         ------
@@ -255,61 +251,27 @@ class Preparation:
             If the site is inert: it can be read, but what is written there is ignored.
         """
         site = self.sites[name]
-        if site.name in self._wired:
-            return site
-        if not site.dtype.is_floating_point:
-            raise SiteError(f"site {site.name!r} holds integers ({site.dtype}) and cannot be lesioned")
         assert self._example is not None
-        probes: list[Write] = [lambda x, at: torch.full_like(x, torch.nan), _shaken(1), _shaken(2)]
-        with without_trace(self.model), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TransformerLens warns of the very edits we try here
-            state = (self.fingerprint(), tuple(self.in_force))
-            if self._intact is None or self._intact[0] != state:
-                self._intact = (state, self._outputs(None, site.name))
-            intact = self._intact[1]
-            if not intact:
-                raise SiteError(
-                    f"the output of this network ({type(self.run(self._example).outputs).__name__}) holds no tensor "
-                    "that can be looked at; return a tensor, or tuples, mappings or dataclasses of them"
-                )
-            for probe in probes:
-                changed = self._outputs(probe, site.name)
-                if len(changed) != len(intact) or any(_differ(a, b) for a, b in zip(intact, changed)):
-                    self._wired.add(site.name)
-                    return site
-        if self.in_force:
-            return site  # a lesion downstream may swallow every probe; nothing is known, so nothing is refused
-        raise SiteError(
-            f"site {site.name!r} is inert: it can be recorded, but what is written there does not reach the "
-            "output. Choose another site of the same quantity"
+        example = self._example
+        self._wiring.require(
+            site, lambda write: self.run(example, write=write), lambda: (self.fingerprint(), self.in_force)
         )
-
-    def _outputs(self, probe: Write | None, name: str) -> list[Tensor]:
-        assert self._example is not None
-        run = self.run(self._example, write={} if probe is None else {name: probe})
-        return [t.detach().clone() for _, t in leaves(run.outputs)]
+        return site
 
     def fingerprint(self) -> str:
         """Digest of all parameters and buffers, their dtype and the adapter.
 
         Computed when first asked for, and again when a cheap check shows that a weight has changed.
         """
-        tensors = [*self.model.named_parameters(), *self.model.named_buffers()]
-        # Edits through .data leave no version behind, so the words of each tensor are summed as well.
-        state = tuple((n, t.data_ptr(), t._version, tuple(t.shape), word_sum(t)) for n, t in tensors)
+        tensors = tensors_of(self.model)
+        state = quick_state(tensors)
         if self._fingerprint is None or self._fingerprint[0] != state:
-            h = hashlib.blake2b(self.adapter.version.encode(), digest_size=16)
-            config = getattr(self.model, "config", None)
-            h.update(str(getattr(config, "_attn_implementation", "")).encode())
-            for name, t in sorted(tensors, key=lambda pair: pair[0]):
-                h.update(f"{name}{t.dtype}{tuple(t.shape)}".encode())
-                h.update(tensor_bytes(t))
-            self._fingerprint = (state, h.hexdigest())
+            self._fingerprint = (state, fingerprint(self.model, tensors, self.adapter.version))
         return self._fingerprint[1]
 
     def unwrap(self) -> Any:
         """The network as it was before it was wrapped; the preparation must not be used afterwards."""
-        if any(is_ours(h) for h in self.model._forward_pre_hooks.values()):
+        if any(is_ours(h) for h in forward_pre_hooks(self.model).values()):
             raise ArtiphysError("a lesion is in force; leave ap.lesioned before unwrapping")
         self.on_unwrap()
         self.unwrapped = self.bridge is not None
@@ -326,21 +288,3 @@ def _shapes(inputs: Inputs) -> str:
     if isinstance(inputs, Mapping):
         return ", ".join(f"{k} {tuple(v.shape)}" for k, v in inputs.items())
     return str(tuple(inputs.shape))
-
-
-def _differ(intact: Tensor, changed: Tensor) -> bool:
-    # More than rounding: some hooks, when edited, only switch TransformerLens to another order of sums.
-    if intact.shape != changed.shape:
-        return True
-    if not intact.is_floating_point():
-        return not torch.equal(intact, changed)
-    scale = float(intact.abs().nan_to_num().max()) if intact.numel() else 0.0
-    return not torch.allclose(intact, changed, rtol=1e-3, atol=1e-3 * scale, equal_nan=True)
-
-
-def _shaken(seed: int) -> Write:
-    def shake(x: Tensor, at: At) -> Tensor:
-        noise = np.random.default_rng(seed).normal(scale=100.0, size=tuple(x.shape))
-        return x + torch.as_tensor(noise, dtype=x.dtype, device=x.device)
-
-    return shake

@@ -14,14 +14,13 @@ import pandas as pd
 import xarray as xr
 
 from artiphys.errors import BudgetError
-from artiphys.lesions import Attribution, Game, single_lesions
-from artiphys.lesions.contributions import shapley
+from artiphys.lesions import Attribution, Game, shapley, single_lesions
 from artiphys.lesions.contributions.result import Over
 from artiphys.players import Players
 from artiphys.probes import Decoding, Tuning, decode, tuning_curves
 from artiphys.recording import record
 from artiphys.report.subjects import Subject
-from artiphys.stats.permutations import standard_error, t_interval
+from artiphys.stats.intervals import standard_error, t_interval
 from artiphys.stimuli import Stimuli
 
 ALPHA = 0.05

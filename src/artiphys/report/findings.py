@@ -9,7 +9,7 @@ from artiphys.lesions.contributions.result import Over
 from artiphys.plotting import short
 from artiphys.probes import Tuning
 from artiphys.report.examine import ALPHA, Examination
-from artiphys.stats.permutations import false_discovery
+from artiphys.stats.p_values import false_discovery
 
 TINY = 1e-9
 

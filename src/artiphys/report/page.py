@@ -20,7 +20,7 @@ from artiphys.probes import Decoding
 from artiphys.report.examine import ALPHA, N_PERMUTATIONS, Examination
 from artiphys.report.findings import findings, tuned_share
 from artiphys.report.small_print import caveats, insignificant, methods, truth_table
-from artiphys.stats.permutations import span
+from artiphys.stats.text import span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

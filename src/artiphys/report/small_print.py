@@ -9,7 +9,7 @@ from artiphys.plotting import short
 from artiphys.report.examine import ALPHA, Examination
 from artiphys.report.findings import TINY, number, sure
 from artiphys.report.subjects import NOISE, REPEATS
-from artiphys.stats.permutations import false_discovery
+from artiphys.stats.p_values import false_discovery
 
 
 def insignificant(found: Examination) -> pd.DataFrame:

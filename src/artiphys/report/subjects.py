@@ -12,7 +12,7 @@ from artiphys import specimens, toys
 from artiphys.errors import InputError, unknown
 from artiphys.lesions.operations.lesion import Kind
 from artiphys.preparation.preparation import Preparation
-from artiphys.scores.per_trial import Score
+from artiphys.scores.score import Score
 from artiphys.specimens import Specimen
 from artiphys.stimuli import Stimuli
 from artiphys.toys import Toy

@@ -3,19 +3,11 @@
 Read score, labels, per_trial, whole_set, then closed_loops.
 """
 
-from artiphys.scores.per_trial import (
-    ClosedLoop,
-    PerTrial,
-    Score,
-    accuracy,
-    auc,
-    closed_loop,
-    correlation,
-    log_prob,
-    logit_difference,
-    output,
-    several,
-)
+from artiphys.scores.closed_loops import ClosedLoop, closed_loop
+from artiphys.scores.labels import PerTrial
+from artiphys.scores.per_trial import accuracy, log_prob, logit_difference, output, several
+from artiphys.scores.score import Score
+from artiphys.scores.whole_set import auc, correlation
 
 __all__ = [
     "ClosedLoop",

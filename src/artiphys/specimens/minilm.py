@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artiphys.scores.per_trial import Score
+from artiphys.scores.score import Score
 from artiphys.specimens.specimen import Specimen, package_folder
 from artiphys.stimuli import Stimuli
 

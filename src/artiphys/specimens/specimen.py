@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from artiphys.adapters.wrap import wrap, wrap_transformer
 from artiphys.errors import MissingExtraError
 from artiphys.preparation.preparation import Preparation
-from artiphys.scores.per_trial import Score
+from artiphys.preparation.wrap import wrap, wrap_transformer
+from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
 

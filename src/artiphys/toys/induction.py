@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artiphys.scores.per_trial import Score
+from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 from artiphys.toys.toy import Toy, Truth
 

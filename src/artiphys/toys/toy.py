@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artiphys.adapters.wrap import wrap
 from artiphys.preparation.preparation import Preparation
-from artiphys.scores.per_trial import Score
+from artiphys.preparation.wrap import wrap
+from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
 

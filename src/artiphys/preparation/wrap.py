@@ -7,7 +7,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from artiphys.adapters.torch_module import TorchAdapter, check_plain
+from torch import nn
+
+from artiphys.adapters.torch_module import TorchAdapter
 from artiphys.adapters.transformer import TransformerAdapter, is_bridge, is_transformers_model
 from artiphys.errors import InputError
 from artiphys.preparation.preparation import Preparation
@@ -101,3 +103,18 @@ def wrap_transformer(model: Any, tokenizer: Any, copy: bool = False, example: In
         owner.__dict__[MARK] = prep
     prep.on_unwrap = lambda: [owner.__dict__.pop(MARK, None) for owner in owners]
     return prep
+
+
+def check_plain(model: Any) -> nn.Module:
+    """The model, or an error that says what else to wrap."""
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"ap.wrap got a {type(model).__name__}; wanted a torch.nn.Module, a transformers model, a "
+            "TransformerBridge, a toy or a specimen"
+        )
+    if type(model).__name__ == "OptimizedModule":
+        raise InputError(
+            "this model is compiled: hooks inside it do not run. Wrap the original one (model._orig_mod) and "
+            "compile after you are done"
+        )
+    return model

@@ -1,0 +1,55 @@
+"""The reader that is named, or any scikit-learn estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from artiphys.errors import InputError, unknown
+from artiphys.probes.decoding.task import Task
+from artiphys.probes.readers.lda import Discriminant
+from artiphys.probes.readers.logistic import Logistic
+from artiphys.probes.readers.protocol import Reader
+from artiphys.probes.readers.ridge import ALPHAS, Ridge
+from artiphys.probes.readers.scikit import AnyEstimator
+
+
+def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Reader:
+    """The reader that ``estimator``, which `check_estimator` has passed, names or is.
+
+    Raises
+    ------
+    InputError
+        If ``alphas`` are no penalties or go with another reader than ridge.
+    """
+    if alphas is not None and estimator not in (None, "ridge"):
+        raise InputError("alphas are the penalties of the ridge readout; give them with estimator='ridge' only")
+    if estimator in (None, "ridge"):
+        given = np.atleast_1d(ALPHAS if alphas is None else np.asarray(alphas))
+        if given.dtype.kind not in "iuf" or given.ndim != 1:
+            raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
+        grid = tuple(float(a) for a in given)
+        if not grid or not all(np.isfinite(a) and a > 0 for a in grid):
+            raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
+        return Ridge(task.n_classes, grid)
+    if estimator == "lda":
+        return Discriminant(task.n_classes, equal_priors=not task.balanced)
+    if estimator == "logistic":
+        return Logistic(task.n_classes, balanced=not task.balanced)
+    return AnyEstimator(estimator)
+
+
+def check_estimator(estimator: Any) -> None:
+    """Raise `InputError` unless it is a name, or can fit and predict."""
+    if estimator is None or isinstance(estimator, str):
+        if estimator not in (None, "ridge", "lda", "logistic"):
+            raise InputError(
+                unknown("estimator", estimator, ["ridge", "lda", "logistic"]) + "; or give a scikit-learn estimator"
+            )
+        return
+    if isinstance(estimator, type):
+        raise InputError(f"estimator came as the class {estimator.__name__}; make one of it: {estimator.__name__}()")
+    if not (hasattr(estimator, "fit") and hasattr(estimator, "predict")):
+        raise InputError(f"estimator came as {type(estimator).__name__}; wanted a scikit-learn estimator")

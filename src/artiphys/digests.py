@@ -1,0 +1,50 @@
+"""Digests of tensors, and of the weights of a network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from artiphys.third_party import attention_implementation, edit_count
+
+NamedTensors = Sequence[tuple[str, Tensor]]
+
+
+def tensor_bytes(t: Tensor) -> memoryview:
+    """The bytes of a tensor of any dtype, for digests."""
+    flat = t.detach().cpu().contiguous().flatten()
+    return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")
+
+
+def word_sum(t: Tensor) -> int:
+    """Sum of a tensor's bytes as 64-bit words, wrapping: a fast check for change, at memory speed."""
+    flat = t.detach().contiguous().flatten().view(torch.uint8)
+    whole = len(flat) // 8 * 8
+    if flat.storage_offset() % 8:
+        flat = flat.clone()  # words must be aligned
+    # On the tensor's own device: a model on a GPU is not copied to be looked at.
+    return int(flat[:whole].view(torch.int64).sum()) + int(flat[whole:].long().sum())
+
+
+def tensors_of(model: nn.Module) -> NamedTensors:
+    """All parameters and buffers (a bridge's state_dict drops some)."""
+    return [*model.named_parameters(), *model.named_buffers()]
+
+
+def quick_state(tensors: NamedTensors) -> Hashable:
+    """What surely changes when a tensor does, at memory speed; good within one process only."""
+    # Edits through .data leave no version behind, so the words of each tensor are summed as well.
+    return tuple((n, t.data_ptr(), edit_count(t), tuple(t.shape), word_sum(t)) for n, t in tensors)
+
+
+def fingerprint(model: nn.Module, tensors: NamedTensors, adapter_version: str) -> str:
+    """Digest of all parameters and buffers, their dtype, the attention implementation and the adapter."""
+    h = hashlib.blake2b(adapter_version.encode(), digest_size=16)
+    h.update(str(attention_implementation(getattr(model, "config", None), "")).encode())
+    for name, t in sorted(tensors, key=lambda pair: pair[0]):
+        h.update(f"{name}{t.dtype}{tuple(t.shape)}".encode())
+        h.update(tensor_bytes(t))
+    return h.hexdigest()

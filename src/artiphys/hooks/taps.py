@@ -1,0 +1,153 @@
+"""Taps: where a site lies in a network, and what a write function is told of the forward pass in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from artiphys.hooks.batch_rows import Rows
+from artiphys.hooks.nested import Key
+from artiphys.sites import Site
+
+
+@dataclass(frozen=True)
+class View:
+    """How a raw tensor becomes the trial-first, labelled form of a site, and back."""
+
+    trial_axis: int = 0
+    merged: bool = False  # trial and time share axis 0: (trial*time, ...)
+    scalar: bool = False  # one number a trial: (trial,)
+    convert: Any = None  # a TransformerLens conversion that splits heads
+
+    def to(self, raw: Tensor, rows: int) -> Tensor:
+        """Trial-first form of a raw tensor of ``rows`` trials."""
+        x: Tensor = raw if self.convert is None else self.convert.convert(raw)
+        if self.trial_axis:
+            x = x.movedim(self.trial_axis, 0)
+        if self.merged:
+            x = x.reshape(rows, -1, *x.shape[1:])
+        return x.unsqueeze(-1) if self.scalar else x
+
+    def back(self, x: Tensor, like: Tensor) -> Tensor:
+        """Raw form of a trial-first tensor, in the layout of ``like``."""
+        if self.scalar:
+            x = x.squeeze(-1)
+        if self.merged:
+            x = x.reshape(-1, *x.shape[2:])
+        if self.trial_axis:
+            x = x.movedim(0, self.trial_axis)
+        if self.convert is not None:
+            x = self.convert.revert(x)
+        return x.reshape(like.shape)
+
+
+@dataclass(frozen=True)
+class Tap:
+    """One site's place in a model: a module's output or input, one of its calls, one of its tensors."""
+
+    site: Site
+    module: nn.Module
+    view: View = View()
+    path: tuple[Key, ...] = ()
+    call: int | None = 0  # which call of the module; None: every call is one time step
+    of_input: bool = False
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a write function is called.
+
+    Attributes
+    ----------
+    site : Site
+    axes : tuple of str
+        Names of the axes of the tensor, ``"trial"`` first.
+    time : Tensor or None
+        Absolute position of each entry along the time axis; None without one.
+    n_time : int or None
+        Number of steps of the whole forward, if known.
+    rows : Rows or None
+        Whose rows these are; None where the model was called directly, so that trials are unknown.
+    activity : mapping
+        Sites read so far in this forward.
+    """
+
+    site: Site
+    axes: tuple[str, ...]
+    time: Tensor | None = None
+    n_time: int | None = None
+    rows: Rows | None = None
+    activity: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def trial(self) -> Tensor | None:
+        """``(row,)`` trial id of each row; None where the model was called directly."""
+        return None if self.rows is None else self.rows.trial
+
+    @property
+    def node(self) -> Tensor | None:
+        """``(row,)`` index of the coalition each row belongs to."""
+        return None if self.rows is None else self.rows.node
+
+    @property
+    def valid(self) -> Tensor | None:
+        """``(row, position)`` bool over the whole forward, False at padding."""
+        return None if self.rows is None else self.rows.valid
+
+    @property
+    def positions(self) -> Tensor:
+        """`time` at a site that has a time axis."""
+        assert self.time is not None
+        return self.time
+
+    @property
+    def conditions(self) -> Mapping[str, Any]:
+        """Column of the conditions table -> one value a row."""
+        return {} if self.rows is None else self.rows.conditions
+
+
+Write = Callable[[Tensor, At], Tensor]
+
+
+@dataclass
+class Frame:
+    """What is known about the forward pass in progress; one per preparation."""
+
+    n_rows: int | None = None
+    offset: int | None = None  # tokens a cache holds already, when a transformer generates step by step
+    window: tuple[int, int] | None = None  # first position present, and of how many, while only the last are computed
+    rows: Rows | None = None
+    activity: dict[str, Tensor] = field(default_factory=dict)
+    calls: dict[object, int] = field(default_factory=dict)  # how often each hook has seen its module so far
+    announced: bool = False
+    in_force: list[str] = field(default_factory=list)  # names of writes that outlast a single run, in order of entry
+
+    def announce(self, rows: Rows) -> None:
+        """Say what the next forward will be; `Preparation.run` does, a user's direct call does not."""
+        self.forget()
+        self.now(rows)
+        self.announced = True
+
+    def now(self, rows: Rows) -> None:
+        """From here on the batch has these rows: it grows on the way where coalitions part."""
+        self.rows, self.n_rows = rows, len(rows)
+
+    def forget(self) -> None:
+        """Nothing is known of the next forward."""
+        self.rows = self.n_rows = self.window = None
+        self.activity, self.announced = {}, False
+
+    def begin(self, n_rows: int | None, offset: int | None = None) -> None:
+        """Start of a forward pass of the root module."""
+        self.calls = {}
+        self.offset = offset
+        if not self.announced:
+            self.forget()
+            self.n_rows = n_rows
+
+
+class StopForwardError(Exception):
+    """Raised by a tap to end a forward pass early; never leaves `Preparation.run`."""

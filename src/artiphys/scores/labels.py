@@ -1,0 +1,90 @@
+"""Labels and targets of trials, read from arrays or conditions, and the names of scores on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artiphys.array_types import Array
+from artiphys.errors import InputError
+from artiphys.hooks.nested import leaves
+from artiphys.stimuli import Stimuli
+
+PerTrial = Sequence[float] | np.ndarray[Any, Any] | Tensor | str
+
+
+def _outputs(outputs: Any) -> Tensor:
+    if isinstance(outputs, Tensor):
+        found = outputs
+    elif isinstance(outputs, Mapping) and isinstance(outputs.get("logits"), Tensor):
+        found = outputs["logits"]
+    else:
+        tensors = [t for _, t in leaves(outputs)]
+        if not tensors or (isinstance(outputs, Mapping) and len(tensors) > 1):
+            came = f"the entries {list(outputs)}" if isinstance(outputs, Mapping) else type(outputs).__name__
+            raise InputError(f"the network's output is {came}; give a function (outputs, trials) -> values as score")
+        found = tensors[0]
+    if found.ndim > 2:
+        raise InputError(
+            f"the network's output has shape {tuple(found.shape)}; this score takes (trial, class). Give a function "
+            "(outputs, trials) -> values that chooses the position"
+        )
+    return found
+
+
+def _values(given: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
+    """Classes ``(row,)`` of rows that hold all trials once or several times over."""
+    if isinstance(given, str):
+        values = _classes(_column(given, trials))
+    else:
+        whole = _classes(given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given))
+        values = whole[_places(whole, trials)]
+    return values if n_rows == len(values) else values.repeat(n_rows // len(values))
+
+
+def _numbers(given: PerTrial, trials: Stimuli) -> Array:
+    if isinstance(given, str):
+        return _column(given, trials).astype(float)
+    whole = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given, dtype=float)
+    return np.asarray(whole[_places(whole, trials)])
+
+
+def _column(name: str, trials: Stimuli) -> Array:
+    if name not in trials.conditions.columns:
+        raise InputError(f"the conditions have no column {name!r}; they have {list(trials.conditions.columns)}")
+    return np.array(trials.conditions[name])
+
+
+def _places(values: Any, trials: Stimuli) -> Any:
+    if values.ndim != 1 or int(trials.ids.max()) >= len(values):
+        raise InputError(
+            f"the score was given {tuple(values.shape)} labels, but trial ids go up to {int(trials.ids.max())}; "
+            "give one label a trial"
+        )
+    return trials.ids
+
+
+def _classes(given: Any) -> Tensor:
+    if given.dtype.kind not in "biuf" or (given.dtype.kind == "f" and not (given == np.round(given)).all()):
+        raise InputError(f"labels came as {given.dtype} such as {given.ravel()[:1]}; wanted class indices or token ids")
+    return torch.as_tensor(given.astype(np.int64))
+
+
+def _check_classes(y: Tensor, classes: Tensor) -> None:
+    if y.ndim != 2:
+        raise InputError(f"the network's output has shape {tuple(y.shape)}; wanted (trial, class)")
+    if int(classes.min()) < 0 or int(classes.max()) >= y.shape[-1]:
+        raise InputError(f"labels run from {int(classes.min())} to {int(classes.max())} for {y.shape[-1]} outputs")
+
+
+def _key(name: str, *parts: Any) -> str:
+    h = hashlib.blake2b(name.encode(), digest_size=12)
+    for part in parts:
+        values = np.asarray(part.detach().cpu() if isinstance(part, Tensor) else part)
+        h.update(values.astype(np.float64).tobytes() if values.dtype.kind in "biuf" else str(part).encode() + b";")
+    return f"{name}-{h.hexdigest()}"

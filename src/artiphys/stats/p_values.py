@@ -1,0 +1,87 @@
+"""Permutation p-values: of one statistic, pooled over units, corrected by the maximum, and the false discovery rate."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats as scipy_stats
+
+from artiphys.array_types import Array
+
+
+def p_value(observed: Array | float, null: Array) -> Array:
+    """Permutation p-value (b + 1) / (m + 1), one-sided (large is extreme), never 0.
+
+    Parameters
+    ----------
+    observed : array
+    null : array ``(permutation, *observed.shape)``
+
+    References
+    ----------
+    Phipson & Smyth 2010, Permutation P-values should never be zero.
+
+    >>> float(p_value(3.0, np.array([1.0, 2.0, 3.0])))
+    0.5
+    """
+    null = np.asarray(null)
+    return np.asarray((np.sum(null >= _slackened(observed), axis=0) + 1) / (len(null) + 1))
+
+
+def _slackened(observed: Array | float) -> Array:
+    # Rounding must not make an equal value look smaller.
+    value = np.asarray(observed, dtype=float)
+    return value - np.where(np.isfinite(value), 1e-12 * np.maximum(1.0, np.abs(value)), 0.0)
+
+
+def pooled_p_value(observed: Array, null: Array) -> Array:
+    """Permutation p-value of many units against one null pooled over all of them.
+
+    Only for studentised statistics, whose null is the same for all units. The smallest p rest on few values of the
+    null, whose chance errors all units share; one standard error of that count is added, so that they do not raise
+    the false discovery rate.
+
+    Parameters
+    ----------
+    observed : ``(unit,)``
+    null : ``(permutation, unit)``
+    """
+    ordered = np.sort(np.asarray(null).ravel())
+    above = len(ordered) - np.searchsorted(ordered, _slackened(observed), side="left")
+    return np.asarray(np.minimum((above + np.sqrt(above) + 1) / (len(ordered) + 1), 1.0))
+
+
+def max_statistic_p_value(observed: Array, null: Array) -> Array:
+    """p-values of many places, corrected for their number (family-wise error, in the strong sense).
+
+    Every place is standardised by its own permutations, the observed labelling among them so that all labellings
+    are treated alike; then each place is held against the largest of every permutation. A place with a wide null
+    thus costs the others no power.
+
+    Parameters
+    ----------
+    observed : ``(...)``
+    null : ``(permutation, ...)``
+        The same relabelling at all places, in each permutation.
+
+    References
+    ----------
+    Westfall & Young 1993, Resampling-based multiple testing; Nichols & Holmes 2002, Nonparametric permutation tests
+    for functional neuroimaging.
+
+    >>> max_statistic_p_value(np.array([5.0, 0.0]), np.array([[1.0, -1], [-1, 1], [0, 0]])).tolist()
+    [0.25, 0.75]
+    """
+    observed, null = np.asarray(observed, dtype=float), np.asarray(null, dtype=float)
+    every = np.concatenate([observed[None], null])
+    mean, sd = every.mean(axis=0), every.std(axis=0)
+    flat = sd <= 1e-12 * (1 + np.abs(mean))
+    z = np.where(flat, 0.0, (every - mean) / np.where(flat, 1.0, sd))
+    largest = z[1:].reshape(len(null), -1).max(axis=1)
+    p = (np.sum(largest.reshape(-1, *[1] * observed.ndim) >= _slackened(z[0]), axis=0) + 1) / (len(null) + 1)
+    return np.asarray(p)
+
+
+def false_discovery(p: Array) -> Array:
+    """Benjamini-Hochberg adjusted p-values, in the shape of ``p``."""
+    flat = np.asarray(p, dtype=float).ravel()
+    return np.asarray(scipy_stats.false_discovery_control(flat)).reshape(np.shape(p))

@@ -1,0 +1,95 @@
+"""Every private name of another library that artiphys relies on; tests/test_third_party.py pins each of them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+from torch import Tensor, nn
+
+# torch: modules whose output in train mode is left to chance or to the batch.
+UNSTEADY = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+def edit_count(t: Tensor) -> int:
+    """How often a tensor was edited in place, as torch counts it (edits through ``.data`` are not)."""
+    return t._version
+
+
+def forward_hooks(module: nn.Module) -> dict[int, Any]:
+    """A module's own table of forward hooks, in their order."""
+    return module._forward_hooks
+
+
+def forward_pre_hooks(module: nn.Module) -> dict[int, Any]:
+    """A module's own table of forward pre-hooks, in their order."""
+    return module._forward_pre_hooks
+
+
+def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
+    """A module's own table of buffers."""
+    return module._buffers
+
+
+def module_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a module's ``__dict__``: tables of modules, parameters and hooks are copied, what they hold is not."""
+    return {k: type(v)(v) if type(v) in (dict, list, set) or k.endswith("_hooks") else v for k, v in state.items()}
+
+
+def twins_of(before: list[tuple[nn.Module, dict[str, Any]]]) -> dict[int, nn.Module]:
+    """By id, a twin of each module in the state that was kept of it; twins hold each other and share the weights."""
+    twins = {id(module): copy.copy(module) for module, _ in before}
+    for module, state in before:
+        own = module_state(state)
+        own["_modules"] = {name: twins.get(id(m), m) for name, m in own["_modules"].items()}
+        twin = twins[id(module)]
+        twin.__dict__.clear()
+        twin.__dict__.update(own)
+    return twins
+
+
+def attention_implementation(config: object, default: str | None = None) -> str | None:
+    """How a transformers model computes attention ("eager", "sdpa", ...), if its config says so."""
+    found: str | None = getattr(config, "_attn_implementation", default)
+    return found
+
+
+def set_attention_implementation(config: Any, name: str) -> None:
+    """Write it to a config; the modules that read it are not told."""
+    config._attn_implementation = name
+
+
+def build_bridge(model: nn.Module, architecture: str, tokenizer: Any) -> Any:
+    """A TransformerBridge around a model in memory; TransformerLens's public way loads a tokenizer from a hub."""
+    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+
+    return build_bridge_from_module(model, architecture, hf_config=model.config, tokenizer=tokenizer)
+
+
+def supported_architectures() -> Mapping[str, Any]:
+    """Names of the transformers classes that TransformerLens has an adapter for."""
+    from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
+
+    known: Mapping[str, Any] = SUPPORTED_ARCHITECTURES
+    return known
+
+
+def is_in_memory(data: xr.DataArray) -> bool:
+    """Whether the values of an array are in memory rather than read from disk when used."""
+    return bool(data.variable._in_memory)
+
+
+def dask_client(executor: Any) -> Any:
+    """The Dask client that an executor is, or stands for; None for any other executor."""
+    client = executor if hasattr(executor, "scatter") else getattr(executor, "_client", None)
+    return client if hasattr(client, "scatter") else None
+
+
+def worker_count(executor: Any) -> int:
+    """Number of workers of an executor; 4 where it does not tell."""
+    client = dask_client(executor)
+    if client is not None and hasattr(client, "ncores"):
+        return max(1, int(sum(client.ncores().values())))
+    return int(getattr(executor, "_max_workers", 4) or 4)
