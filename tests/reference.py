@@ -38,7 +38,7 @@ def looped(game: ap.Game, coalitions: Array) -> Array:
     """One forward a coalition through ap.lesioned, which knows nothing of stages."""
     values = []
     for row in coalitions:
-        lesions = [w.lesion for parts, intact in zip(game._writers, row) if not intact for w in parts]
+        lesions = [w.lesion for parts, intact in zip(game.setup.players, row) if not intact for w in parts]
         with torch.no_grad():
             if lesions:
                 with ap.lesioned(game.prep, *lesions):

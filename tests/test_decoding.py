@@ -281,7 +281,7 @@ def test_a_recording_on_disk_is_read_in_parts(tmp_path: Any, monkeypatch: pytest
     )
     x = np.random.default_rng(0).normal(size=(40, 6, 3))
     whole = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), np.arange(40) % 2, n_permutations=10)
-    monkeypatch.setattr("artiphys.probes.decoding.BLOCK_BYTES", 1)
+    monkeypatch.setattr("artiphys.probes.decoding.decode.BLOCK_BYTES", 1)
     parts = ap.decode(xr.DataArray(x, dims=("trial", "time", "unit")), np.arange(40) % 2, n_permutations=10)
     np.testing.assert_array_equal(whole.null, parts.null)
     np.testing.assert_array_equal(whole.weights, parts.weights)

@@ -20,7 +20,7 @@ from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions import methods as estimating
 from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
-from artiphys.lesions.games.function_game import CallableGame
+from artiphys.lesions.games.function_game import FunctionGame
 
 Array = np.ndarray[Any, Any]
 N = 10
@@ -92,7 +92,7 @@ def many_runs(game: str, which: int) -> tuple[Array, Array, Array, Array]:
     if method == "screening" and game == "majority":
         options, budget = {"top_k": 1}, budget - 4 * 64  # only one stands out: see test_those_followed_are_unbiased
     values, low, high = np.empty((3, RUNS, N))
-    on = CallableGame(GAMES[game], N)
+    on = FunctionGame(GAMES[game], N)
     for seed in range(RUNS):
         found = attribute(index, on, method=method, budget=budget, seed=seed, **options)
         assert found.n_evaluations <= budget and not found.exact
@@ -133,7 +133,7 @@ def test_estimates_are_unbiased(game: str, which: int) -> None:
 
 def test_those_followed_are_unbiased() -> None:
     """Of equal players the luckiest are followed: fresh samples must not keep their luck."""
-    on, followed = CallableGame(GAMES["majority"], N), []
+    on, followed = FunctionGame(GAMES["majority"], N), []
     for seed in range(100):
         found = attribute("shapley", on, method="screening", budget=1000, top_k=3, seed=seed)
         text = found.methods_text()
@@ -351,7 +351,7 @@ def test_draws_follow_the_seed_and_nothing_else(which: int) -> None:
     first, again, other = results
     assert seen[0] == seen[1] != seen[2]
     assert np.array_equal(first.values, again.values) and not np.array_equal(first.values, other.values)
-    warm = CallableGame(GAMES["network"], N)
+    warm = FunctionGame(GAMES["network"], N)
     warm(coalitions(N)[::3])
     known = attribute(index, warm, method=method, budget=budget, seed=0, **options)
     assert np.array_equal(first.values, known.values) and known.n_evaluations == first.n_evaluations
@@ -385,7 +385,7 @@ def test_batches_change_no_draw() -> None:
         assert a.per_trial is not None and a.per_trial.mean("trial").to_numpy() == pytest.approx(a.values.to_numpy())
 
 
-class Walked(CallableGame):
+class Walked(FunctionGame):
     """A game in which coalitions of permutations cost a part of others."""
 
     part = 0.1

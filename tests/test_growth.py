@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import InputError
-from artiphys.lesions.evaluation.batch_size import Pace
+from artiphys.lesions.evaluation.batch_size import BatchSizes
 from artiphys.lesions.evaluation.prefix_tree import Tree, in_order
 
 Array = np.ndarray[Any, Any]
@@ -167,7 +167,7 @@ def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch)
     expected = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero")(some(8, 3))
     game = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero", batch_size=64)
     evaluator: Any = game._evaluator
-    plain = evaluator.outputs
+    plain = evaluator.runner.outputs
     assert evaluator.layout is not None
 
     def short(coalitions: Array, trials: ap.Stimuli, n: int) -> Any:
@@ -175,18 +175,18 @@ def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch)
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return plain(coalitions, trials, n)
 
-    monkeypatch.setattr(evaluator, "outputs", short)
+    monkeypatch.setattr(evaluator.runner, "outputs", short)
     assert game(some(8, 3)) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_batch_that_would_fill_the_memory_is_not_tried() -> None:
     """Ten times the memory left would be needed for four times the rows: the sweep goes no further up."""
-    pace = Pace(ap.Stimuli(torch.zeros(10, 4)), None)
+    pace = BatchSizes(ap.Stimuli(torch.zeros(10, 4)), None)
     rows = pace.rows
     for _ in range(4):
         pace.note(pace.rows, 1.0 * pace.rows, 1.0, (0, 10 * pace.rows), room=10 * rows)
     assert pace.settled and pace.rows <= rows
-    free = Pace(ap.Stimuli(torch.zeros(10, 4)), None)
+    free = BatchSizes(ap.Stimuli(torch.zeros(10, 4)), None)
     for _ in range(12):
         free.note(free.rows, float(free.rows), 1.0, (0, 0), room=10 * rows)
     assert free.rows > rows

@@ -101,7 +101,7 @@ def test_memory_bounds_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x = xr.DataArray(np.random.default_rng(0).normal(size=(40, 3, 8)), dims=("trial", "time", "unit"))
     y = np.arange(40) % 2
     whole = ap.searchlight(x, y, size=2, n_permutations=20)
-    monkeypatch.setattr(sys.modules["artiphys.probes.searchlight"], "BLOCK_BYTES", 1)
+    monkeypatch.setattr(sys.modules["artiphys.probes.searchlights.searchlight"], "BLOCK_BYTES", 1)
     np.testing.assert_array_equal(whole.null, ap.searchlight(x, y, size=2, n_permutations=20).null)
 
 

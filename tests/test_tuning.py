@@ -280,7 +280,7 @@ def test_recordings_are_strung_together_and_memory_is_bounded(monkeypatch: pytes
     x = xr.DataArray(np.random.default_rng(0).normal(size=(30, 4, 3, 5)), dims=("trial", "time", "head", "unit"))
     whole = ap.tuning_curves(x, np.arange(30) % 3, n_permutations=20, seed=0)
     for most in (1, 7 * 240, 20 * 240):
-        monkeypatch.setattr("artiphys.probes.units.BLOCK_BYTES", most)
+        monkeypatch.setattr("artiphys.probes.data.units.BLOCK_BYTES", most)
         from artiphys.probes.data.activity import unit_blocks
 
         blocks = list(unit_blocks(x, most))
@@ -294,7 +294,7 @@ def test_a_recording_on_disk_is_read_once_and_gives_the_same(tmp_path: Any, monk
     options: dict[str, Any] = {"n_permutations": 30, "seed": 0, "progress": False}
     rec = ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"])
     ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"], out=tmp_path / "a.zarr", progress=False)
-    monkeypatch.setattr("artiphys.probes.tuning.POOL_FROM", 2)
+    monkeypatch.setattr("artiphys.probes.data.pooled_null.POOL_FROM", 2)
     memory = ap.tuning_curves(rec, "label", **options)
     read: list[Any] = []
     whole = Units.trial_blocks
@@ -365,7 +365,7 @@ def test_designs_of_permutations() -> None:
         assert new[-4:].sum() == 0 and all(new[groups == g].sum() == 2 for g in range(10))
     shifts = Permutations.of(y, exchange="shift")
     drawn = list(shifts.draw(43, 0))
-    assert shifts.n_distinct == 43 and len({tuple(d) for d in drawn}) > 20 and shifts.smallest_p(99) == 1 / 43
+    assert shifts.n_distinct == 43 and len({tuple(d) for d in drawn}) > 20 and shifts.test(99, 0).smallest_p == 1 / 43
     assert not any(np.array_equal(d, y) for d in drawn)
     for wrong, message in (("circular", "wanted one of"), ("within groups", "needs groups")):
         with pytest.raises(StatisticsError, match=message):

@@ -56,14 +56,14 @@ def test_memory_that_holds_no_whole_batch_of_mixed_trials(monkeypatch: pytest.Mo
     evaluator: Any = game._evaluator
     with pytest.warns(UserWarning, match="mixes"):
         assert evaluator.mixes
-    plain = evaluator.outputs
+    plain = evaluator.runner.outputs
 
     def short(coalitions: Any, trials: ap.Stimuli, n: int) -> Any:
         if len(trials) > 10:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return plain(coalitions, trials, n)
 
-    monkeypatch.setattr(evaluator, "outputs", short)
+    monkeypatch.setattr(evaluator.runner, "outputs", short)
     with pytest.raises(MemoryLimitError, match="needs them in one batch"):
         game(EVERY)  # half the trials would fit, and give other values
 

@@ -18,7 +18,7 @@ from torch import nn
 
 import artiphys as ap
 from artiphys.errors import InputError
-from artiphys.lesions.evaluation.evaluator import Evaluator
+from artiphys.lesions.evaluation.runner import Runner
 
 EVERY = np.asarray((np.arange(64)[:, None] >> np.arange(6)) & 1 == 1)
 
@@ -104,9 +104,9 @@ def test_an_error_of_the_network_names_its_coalition_and_loses_nothing(threads: 
 
 def test_workers_make_smaller_batches_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = play()(EVERY)
-    plain = Evaluator.outputs
+    plain = Runner.outputs
 
-    def short(self: Evaluator, coalitions: Any, trials: ap.Stimuli, n: int) -> Any:
+    def short(self: Runner, coalitions: Any, trials: ap.Stimuli, n: int) -> Any:
         if len(coalitions) * len(trials) > 16:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return plain(self, coalitions, trials, n)
@@ -114,7 +114,7 @@ def test_workers_make_smaller_batches_where_memory_runs_out(monkeypatch: pytest.
     with ThreadPoolExecutor(1) as pool:
         game = play(pool)
         _ = game._evaluator.layout  # type: ignore[union-attr]
-        monkeypatch.setattr(Evaluator, "outputs", short)
+        monkeypatch.setattr(Runner, "outputs", short)
         # The worker's own check of the stages runs out of memory too; it then batches without them.
         assert game(EVERY) == pytest.approx(expected, rel=1e-5)
 

@@ -12,7 +12,6 @@ import logging
 import os
 import shutil
 import uuid
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import zarr
 
 from artiphys.array_types import Array
 from artiphys.errors import CampaignError
+from artiphys.user_warnings import warn
 
 logger = logging.getLogger("artiphys")
 FORMAT = 1
@@ -104,7 +104,7 @@ class Campaign:
             if group.attrs.get("checksum") != _checksum(keys, np.asarray(group["values"][:])):
                 raise ValueError("checksum")
         except Exception as error:  # noqa: BLE001 (a damaged batch costs its values, not the campaign)
-            warnings.warn(f"{folder} is damaged ({error}) and is left out; its values are computed again", stacklevel=4)
+            warn(f"{folder} is damaged ({error}) and is left out; its values are computed again")
             return None
         return [row.tobytes() for row in keys]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from artiphys.hooks.nested import leaves
 from artiphys.lesions.evaluation.layout import Layout
 from artiphys.lesions.evaluation.prefix_tree import in_order
 from artiphys.lesions.evaluation.runner import Runner
+from artiphys.user_warnings import warn
 
 logger = logging.getLogger("artiphys")
 MAX_GROWN_DIFFERENCE = 1e-5  # relative: what float32 sums in another order may differ by
@@ -36,7 +36,7 @@ def mixing(runner: Runner) -> str:
             continue  # it does not hold one row a trial
         if (apart_by := _distance(one, other)) > _mixed_beyond(runner):
             text = f"the network mixes the trials of a batch (relative difference {apart_by:.2g})"
-            warnings.warn(f"{text}, so that each coalition is a forward pass of its own", stacklevel=2)
+            warn(f"{text}, so that each coalition is a forward pass of its own")
             return text
     return ""
 
@@ -89,7 +89,7 @@ def disagreement(runner: Runner, layout: Layout, quiet: bool) -> str:
         if _distance(a, ref) > allowed:
             text = f"a batch that grows gave other outputs (relative difference {_distance(a, ref):.2g})"
             if not quiet:
-                warnings.warn(f"{text}; coalitions of this model are batched instead", stacklevel=2)
+                warn(f"{text}; coalitions of this model are batched instead")
             return text
     return ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from artiphys.probes.clustering.result import CellTypes
 from artiphys.probes.clustering.valley import _along, valley_p_value
 from artiphys.probes.tuning.result import Tuning
 from artiphys.stats.seeds import Seed, whole_seed
+from artiphys.user_warnings import warn
 
 PILED = 0.1  # share of units at one end of a feature's range that makes a verdict impossible
 
@@ -75,10 +75,9 @@ def cell_types(
         raise StatisticsError(f"{n} units with {p} features cannot tell a covariance; use fewer features")
     spread = table.std(ddof=0).to_numpy()
     if not standardise and spread.max() > 30 * spread.min():
-        warnings.warn(
+        warn(
             f"features differ {spread.max() / spread.min():.0f}-fold in spread, and the widest decides what is near; "
-            "if they have different units, pass standardise=True",
-            stacklevel=2,
+            "if they have different units, pass standardise=True"
         )
     x = (table - table.mean()).to_numpy() / (spread if standardise else spread.max())
     caution = _piled(table)
@@ -101,7 +100,7 @@ def cell_types(
     criteria = _criteria(x, ks, found, null, rng)
     if caution:
         verdict = f"no verdict: {caution}"
-        warnings.warn(caution, stacklevel=2)
+        warn(caution)
     elif believed:
         verdict = f"{k} types, tighter than a single Gaussian cloud of the same covariance (p {p_value:.3g})"
         verdict += (

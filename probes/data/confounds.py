@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.probes.data.trial_values import per_trial
+from artiphys.user_warnings import warn
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Confounds:
         c = torch.as_tensor(self.values, dtype=x.dtype, device=x.device)
         c = c - c[train].mean(dim=0)
         if int(torch.linalg.matrix_rank(c[train])) < c.shape[1]:
-            warnings.warn("confounds are constant or depend on each other; their span is removed", stacklevel=5)
+            warn("confounds are constant or depend on each other; their span is removed")
         seen = x[..., train, :]
         slope = torch.linalg.pinv(c[train]) @ (seen - seen.mean(dim=-2, keepdim=True))
         left: Tensor = x - c @ slope / self.reliability

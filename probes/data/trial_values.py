@@ -12,7 +12,7 @@ from artiphys.errors import InputError, StatisticsError, unknown
 
 
 def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:
-    """One value a trial: an array, or the name of a condition that the recording carries.
+    """One value per trial: an array, or the name of a condition that the recording carries.
 
     Raises
     ------
@@ -52,10 +52,17 @@ def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
     return None
 
 
-def _encoded(y: Array) -> tuple[Array, Array]:
-    names, codes = np.unique(y.astype(str) if y.dtype == object else y, return_inverse=True)
+def coded(values: Array) -> tuple[Array, Array]:
+    """Different values in their order, and the index among them of each trial's; objects count as text."""
+    names, codes = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+    return names, codes.astype(np.int64)
+
+
+def classes_of(y: Array) -> tuple[Array, Array]:
+    """Names of the classes, and the index of each trial's, or `InputError` if they are no classes."""
+    names, codes = coded(y)
     if len(names) < 2:
         raise InputError(f"labels hold the single class {names.tolist()[0]!r}; decoding needs at least two")
     if len(names) > len(y) / 2 and y.dtype.kind == "f":
         raise InputError("labels look like a number, not classes; pass a regressor as estimator")
-    return codes.astype(np.int64), names
+    return names, codes

@@ -12,6 +12,7 @@ import xarray as xr
 
 from artiphys.array_types import Array
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, loaded, unit_blocks
+from artiphys.third_party import is_in_memory
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Units:
     @property
     def on_disk(self) -> bool:
         """Whether the activity is read from disk, trial by trial as it was recorded."""
-        return not all(data.variable._in_memory for data in self.sites.values())
+        return not all(is_in_memory(data) for data in self.sites.values())
 
     def trial_blocks(self, n_bytes: int = BLOCK_BYTES) -> Iterator[tuple[slice, slice, Array]]:
         """Blocks ``(trial, unit)`` of all units of a site: their trials, their place among all units, and values.

@@ -6,6 +6,7 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
+from artiphys.probes.data.trial_values import coded
 from artiphys.probes.decoding.task import Task
 
 
@@ -24,7 +25,7 @@ def control_labels(types: Array, task: Task, n: int, seed: int) -> list[Array]:
     """
     if n < 1:
         raise InputError("n_controls came as 0; wanted at least 1 control task")
-    names, index = np.unique(types.astype(str) if types.dtype == object else types, return_inverse=True)
+    names, index = coded(types)
     recurring = [np.isin(index[test], index[train]).mean() for train, test in task.folds]
     if min(recurring) < 1:
         raise StatisticsError(

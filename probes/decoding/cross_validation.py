@@ -15,9 +15,7 @@ from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.linear import Linear
-from artiphys.probes.readers.protocol import Reader
-from artiphys.probes.readers.ridge import Ridge
-from artiphys.probes.readers.scikit import Estimators
+from artiphys.probes.readers.protocol import Fitted, Reader
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,8 @@ class CrossValidation:
                 yield cleaned, list(self.reader.fits(cleaned, self.targets, variant, tests))
         else:
             trains = [t for v in variants for t in v]
-            # What ridge fits share serves the fit of all trials too; others would fit every label set once more.
-            together = keep and isinstance(self.reader, Ridge)
+            # Shared work serves the fit of all trials too; readers without it would fit every label set once more.
+            together = keep and self.reader.shares_work
             made = self.reader.fits(x, self.targets, [*trains, every] if together else trains, tests)
             for variant in variants:
                 yield x, [next(made) for _ in variant]
@@ -113,11 +111,10 @@ class CrossValidation:
             cleaned = self.confounds.removed(x, every)
             yield cleaned, list(self.reader.fits(cleaned, self.targets[:1], [every], tests))
 
-    def patterns(self, x: Tensor, fitted: Any) -> Tensor | None:
+    def patterns(self, x: Tensor, fitted: Fitted) -> Tensor | None:
         """Haufe patterns of a reader fitted on all trials, if it has weights."""
-        linear = fitted.linear(self.task.n_classes) if isinstance(fitted, Estimators) else fitted
-        x = self.confounds.removed(x, np.arange(x.shape[1]))
-        return haufe(x, linear) if isinstance(linear, Linear) else None
+        linear = fitted.linear(self.task.n_classes)
+        return None if linear is None else haufe(self.confounds.removed(x, np.arange(x.shape[1])), linear)
 
 
 def haufe(x: Tensor, fitted: Linear) -> Tensor:

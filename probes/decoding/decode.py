@@ -12,9 +12,9 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from artiphys.array_types import Array
-from artiphys.errors import InputError
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.held_units import copied_labels
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.control_tasks import control_labels
 from artiphys.probes.decoding.cross_validation import CrossValidation
@@ -23,6 +23,7 @@ from artiphys.probes.decoding.labelled_result import assembled
 from artiphys.probes.decoding.result import Decoding, Readout
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.select import check_estimator, reader_of
+from artiphys.stats.permutations import whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 
 
@@ -97,26 +98,22 @@ def decode(
     """
     sites = as_sites(activity)
     first = next(iter(sites.values()))
-    for name, count in (("n_permutations", n_permutations), ("n_controls", n_controls)):
-        if not isinstance(count, (int, np.integer)) or count < 0:
-            raise InputError(f"{name} came as {count!r}; wanted a whole number, 0 or more")
+    n_permutations = whole_count("n_permutations", n_permutations)
+    n_controls = whole_count("n_controls", n_controls)
     check_estimator(estimator)
     seed = whole_seed(seed)
     task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
-    reader = reader_of(estimator, task, alphas)
+    reader = reader_of(estimator, task.n_classes, task.balanced, alphas)
     crossing = Crossing.of(across, first, task)
-    targets, plan = [task.y], None
-    if n_permutations:
-        plan = task.permutations()
-        targets += list(plan.draw(int(n_permutations), seed))
+    targets, test = task.permuted(n_permutations, seed)
     if control is not None:
-        targets += control_labels(per_trial(control, first, "control"), task, int(n_controls), seed)
+        targets += control_labels(per_trial(control, first, "control"), task, n_controls, seed)
     work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first), np.stack(targets))
     parts: dict[str | None, Readout] = {}
     for site, data in sites.items():
         with tqdm(desc=f"decoding {site or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
             parts[site] = _at_site(work, data, bar)
-    return assembled(task, parts, crossing, plan, (int(n_permutations), seed), (reader.name, work.confounds.any))
+    return assembled(task, parts, crossing, test, (reader.name, work.confounds.any))
 
 
 def _at_site(work: CrossValidation, data: xr.DataArray, bar: Any) -> Readout:
@@ -130,7 +127,9 @@ def _at_site(work: CrossValidation, data: xr.DataArray, bar: Any) -> Readout:
         found.append(work.scores(x, bar, keep=True))
         patterns.append(work.patterns(x, found[-1].fitted))
     scores, guesses, counts = (np.concatenate([getattr(f, n) for f in found]) for n in ("values", "guesses", "counts"))
-    return Readout(scores, guesses, counts, [f.fitted for f in found], patterns, times, data.isel(trial=0))
+    return Readout(
+        scores, guesses, counts, [f.fitted for f in found], patterns, times, copied_labels(data.isel(trial=0))
+    )
 
 
 def _blocks(work: CrossValidation, data: xr.DataArray, times: Array | None) -> Iterator[xr.DataArray]:

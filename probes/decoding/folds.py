@@ -14,7 +14,16 @@ from artiphys.errors import InputError, StatisticsError
 Folds = list[tuple[Array, Array]]
 
 
-def _folds(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) -> Folds:
+def folds_of(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) -> Folds:
+    """Training and test trials of every fold.
+
+    Raises
+    ------
+    InputError
+        If ``cv`` is no number and no splitter.
+    StatisticsError
+        If there are too few trials or groups, a training part lacks a class, or a fold splits a group.
+    """
     x = np.zeros((len(y), 1))
     if isinstance(cv, (int, np.integer)):
         cv = _splitter(y, groups, int(cv), regress, seed)
@@ -58,7 +67,8 @@ def _splitter(y: Array, groups: Array | None, k: int, regress: bool, seed: int) 
     return (KFold if regress else StratifiedKFold)(k, shuffle=True, random_state=seed)
 
 
-def _strata(cv: Any, folds: Folds, groups: Array | None, regress: bool) -> Array | None:
+def strata_of(cv: Any, folds: Folds, groups: Array | None, regress: bool) -> Array | None:
+    """The fold that tests each trial where folds were balanced by the labels, else None."""
     ours = isinstance(cv, (int, np.integer)) and groups is None and not regress
     if not (ours or isinstance(cv, StratifiedKFold)):
         return None

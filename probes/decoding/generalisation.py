@@ -12,7 +12,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.data.trial_values import per_trial
+from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.probes.decoding.task import Task
 
 MAX_VALUES = 12
@@ -51,7 +51,7 @@ class Crossing:
                 raise InputError(f"across='time' needs activity with a time axis; it has {data.dims}")
             return cls(over_time=True)
         given = per_trial(across, data, "across")
-        values, level = np.unique(given.astype(str) if given.dtype == object else given, return_inverse=True)
+        values, level = coded(given)
         if not 2 <= len(values) <= MAX_VALUES:
             raise InputError(f"across has {len(values)} values; wanted 2 to {MAX_VALUES}")
         for v, value in enumerate(values.tolist()):

@@ -15,7 +15,7 @@ from artiphys.probes.decoding.result import Decoding, Readout
 from artiphys.probes.decoding.task import Task
 from artiphys.stats.intervals import nadeau_bengio
 from artiphys.stats.p_values import max_statistic_p_value, p_value
-from artiphys.stats.permutations import Permutations
+from artiphys.stats.permutations import PermutationTest
 from artiphys.version import __version__
 
 
@@ -23,12 +23,11 @@ def assembled(
     task: Task,
     parts: Mapping[str | None, Readout],
     crossing: Crossing,
-    plan: Permutations | None,
-    permuted: tuple[int, int],
+    test: PermutationTest,
     reader: tuple[str, bool],
 ) -> Decoding:
     """The labelled result of all sites."""
-    n_permutations, seed = permuted
+    n_permutations = test.n_permutations
     scores, give = _placed(parts, crossing)  # (*place axes, label set, fold)
     observed = scores[..., 0, :].mean(axis=-1)
     null = np.moveaxis(scores[..., 1 : 1 + n_permutations, :].mean(axis=-1), -1, 0)
@@ -46,9 +45,7 @@ def assembled(
         control=give(controls, "control") if len(controls) else None,
         confusion=_confusion(task, parts, give) if crossing.none and task.classes is not None else None,
         predictions=_predictions(task, parts, give) if crossing.none else None,
-        metric=task.metric, n_trials=len(task.y), n_permutations=n_permutations, seed=seed,
-        scheme=plan.scheme if plan else "", n_distinct=plan.n_distinct if plan else np.nan,
-        smallest_p=plan.smallest_p(n_permutations) if plan else np.nan,
+        metric=task.metric, n_trials=len(task.y), test=test,
         estimator=reader[0], confounded=reader[1], version=__version__, classes=task.classes, readouts=parts,
     )  # fmt: skip
 

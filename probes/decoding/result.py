@@ -9,67 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.transfer import Transfer, transferred
 from artiphys.probes.mutual_information.tables import Information, information
 from artiphys.probes.readers.linear import Linear
-from artiphys.probes.readers.scikit import Estimators
 from artiphys.stats.intervals import check_confidence, t_interval
+from artiphys.stats.permutations import PermutationTest, Tested, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.stats.text import brief
 
 
-@dataclass(frozen=True)
-class Readout:
-    """What was found at one site, places being its times.
-
-    Attributes
-    ----------
-    scores : ``(place, variant, label set, fold)``
-    guesses : ``(place, trial)``
-    counts : ``(place, true, guessed)``
-    fitted : list
-        Readers fitted on all trials, one a block of places.
-    patterns : list of ``(place, feature, column)`` or None
-    times : ``(place,)`` or None
-    trial : DataArray
-        One trial's activity, for its axes.
-    """
-
-    scores: Array
-    guesses: Array
-    counts: Array
-    fitted: list[Any]
-    patterns: list[Tensor | None]
-    times: Array | None
-    trial: xr.DataArray
-
-    def linear(self, n_classes: int) -> list[Linear]:
-        """The fitted readers' weights; empty if they have none."""
-        made = [f.linear(n_classes) if isinstance(f, Estimators) else f for f in self.fitted]
-        return [m for m in made if isinstance(m, Linear)]
-
-    def labelled(self, values: Array, classes: Array | None) -> xr.DataArray:
-        """``(place, feature, column)`` as ``([time,] *site axes[, class])``."""
-        axes = [str(d) for d in self.trial.dims if d != "time"]
-        shape = [self.trial.sizes[d] for d in axes]
-        coords: dict[str, Any] = {d: self.trial[d].to_numpy() for d in axes if d in self.trial.coords}
-        values = values.reshape(len(values), *shape, -1)
-        dims = ["time", *axes, "class"]
-        if self.times is None:
-            values, dims = values[0], dims[1:]
-        else:
-            coords["time"] = self.times
-        if values.shape[-1] == 1:
-            return xr.DataArray(values[..., 0], dims=dims[:-1], coords=coords)
-        return xr.DataArray(values, dims=dims, coords={**coords, "class": classes})
-
-
 @dataclass(frozen=True, repr=False)
-class Decoding:
+class Decoding(Tested):
     """Cross-validated decoding, at each site and time where there are several.
 
     Attributes
@@ -107,17 +61,13 @@ class Decoding:
     metric: str
     estimator: str
     n_trials: int
-    n_permutations: int
-    scheme: str
-    seed: int
+    test: PermutationTest
     version: str
     null: xr.DataArray | None = None
     p_corrected: xr.DataArray | None = None
     confusion: xr.DataArray | None = None
     predictions: xr.DataArray | None = None
     control: xr.DataArray | None = None
-    n_distinct: float = np.nan
-    smallest_p: float = np.nan
     confounded: bool = False
     classes: Array | None = None
     readouts: Mapping[str | None, Readout] = field(default_factory=dict, repr=False, compare=False)
@@ -206,7 +156,15 @@ class Decoding:
         groups : array or str, optional
             Trials of one group share a source; errors and permutations follow it.
         """
-        return transferred(self, activity, labels, groups, n_permutations, whole_seed(seed))
+        if self.confounded:
+            raise StatisticsError(
+                "the reader was fitted on activity without its confounds, which the new activity still has; decode "
+                "both after removing them alike, or without confounds"
+            )
+        return transferred(
+            self.readouts, self.classes, self.score, activity, labels, groups,
+            whole_count("n_permutations", n_permutations), whole_seed(seed),
+        )  # fmt: skip
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row a site and time: score, error, chance, p."""

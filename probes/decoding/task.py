@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +12,10 @@ from sklearn.base import is_regressor
 from sklearn.model_selection import KFold
 
 from artiphys.array_types import Array
-from artiphys.probes.data.trial_values import _encoded, groups_of, per_trial
-from artiphys.probes.decoding.folds import Folds, _folds, _strata
-from artiphys.stats.permutations import Permutations
+from artiphys.probes.data.trial_values import classes_of, groups_of, per_trial
+from artiphys.probes.decoding.folds import Folds, folds_of, strata_of
+from artiphys.stats.permutations import Permutations, PermutationTest
+from artiphys.user_warnings import warn
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,16 @@ class Task:
         member = groups_of(groups, data)
         classes = None
         if regress and known and len(np.unique(y)) == 2:
-            warnings.warn(
+            warn(
                 "labels are numbers (floats) of two values and are regressed; if they are classes, give them as "
-                "integers: labels.astype(int)",
-                stacklevel=3,
+                "integers: labels.astype(int)"
             )
         if not regress:
-            y, classes = _encoded(y)
+            classes, y = classes_of(y)
         if exchange == "shift" and isinstance(cv, (int, np.integer)) and cv > 1:
             cv = KFold(int(cv))  # neighbours are alike, so folds are blocks
-        folds = _folds(y, member, cv, regress, seed)
-        return cls(y, classes, member, folds, _strata(cv, folds, member, regress), exchange)
+        folds = folds_of(y, member, cv, regress, seed)
+        return cls(y, classes, member, folds, strata_of(cv, folds, member, regress), exchange)
 
     @property
     def n_classes(self) -> int:
@@ -97,11 +96,18 @@ class Task:
         """Theoretical chance level."""
         return 0.0 if self.classes is None else 1 / self.n_classes
 
+    def permuted(self, n: int, seed: int) -> tuple[list[Array], PermutationTest]:
+        """The labels, followed by ``n`` permutations of them; and what a test by these reports."""
+        if not n:
+            return [self.y], PermutationTest(seed=seed)
+        plan = self.permutations()
+        return [self.y, *plan.draw(n, seed)], plan.test(n, seed)
+
     def permutations(self) -> Permutations:
         """How labels may be exchanged."""
         plan = Permutations.of(self.y, self.groups, self.strata, self.exchange)
         if np.isfinite(plan.n_distinct) and 1 / plan.n_distinct > 0.05:
-            warnings.warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05", stacklevel=3)
+            warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05")
         return plan
 
     @cached_property

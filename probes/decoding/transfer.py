@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,21 +15,19 @@ from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.activity import as_sites, by_time
 from artiphys.probes.data.trial_values import per_trial
+from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.task import Task
 from artiphys.stats.intervals import t_interval
 from artiphys.stats.p_values import p_value
-from artiphys.stats.permutations import Permutations
+from artiphys.stats.permutations import Permutations, PermutationTest, Tested
 from artiphys.stats.text import brief
 from artiphys.version import __version__
 
-if TYPE_CHECKING:
-    from artiphys.probes.decoding.result import Decoding
-
-MOST_BLOCKS = 100
+MAX_BLOCKS = 100
 
 
 @dataclass(frozen=True, repr=False)
-class Transfer:
+class Transfer(Tested):
     """Success of a fitted reader on new trials.
 
     Attributes
@@ -49,9 +48,7 @@ class Transfer:
     metric: str
     n_trials: int
     n_blocks: int
-    n_permutations: int
-    scheme: str
-    seed: int
+    test: PermutationTest
     version: str
 
     def __repr__(self) -> str:
@@ -86,30 +83,37 @@ class Transfer:
 
 
 def transferred(
-    decoding: Decoding, activity: Any, labels: Any, groups: Any, n_permutations: int, seed: int
+    readouts: Mapping[str | None, Readout],
+    classes: Array | None,
+    like: xr.DataArray,
+    activity: Any,
+    labels: Any,
+    groups: Any,
+    n_permutations: int,
+    seed: int,
 ) -> Transfer:
-    """See `Decoding.transfer`."""
-    if decoding.confounded:
-        raise StatisticsError(
-            "the reader was fitted on activity without its confounds, which the new activity still has; decode both "
-            "after removing them alike, or without confounds"
-        )
-    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
-        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    """Read new activity with fitted readers; see `Decoding.transfer`.
+
+    Parameters
+    ----------
+    readouts : mapping of site to Readout
+    classes : ``(class,)`` or None
+    like : DataArray ``([site,] [time])``
+        The score of the readers, for its axes.
+    """
     sites = as_sites(activity)
     first = next(iter(sites.values()))
-    if set(sites) != set(decoding.readouts):
-        raise InputError(f"the reader was fitted on {list(decoding.readouts)}; the new activity is of {list(sites)}")
-    y = _known(per_trial(labels, first, "labels"), decoding.classes)
+    if set(sites) != set(readouts):
+        raise InputError(f"the reader was fitted on {list(readouts)}; the new activity is of {list(sites)}")
+    y = _known(per_trial(labels, first, "labels"), classes)
     member = None if groups is None else per_trial(groups, first, "groups")
-    task = Task(y, decoding.classes, member, [], None)
-    targets, scheme = [y], ""
+    task = Task(y, classes, member, [], None)
+    targets, test = [y], PermutationTest(seed=seed)
     if n_permutations:
         plan = Permutations.of(y, member)
-        scheme = plan.scheme
+        test = plan.test(n_permutations, seed)
         targets += list(plan.draw(n_permutations, seed))
-    guesses = {name: _guesses(decoding, name, data) for name, data in sites.items()}
-    guess = np.concatenate(list(guesses.values()))  # (place, trial)
+    guess = np.concatenate([_guesses(readouts[name], data) for name, data in sites.items()])  # (place, trial)
     scores = task.scores(np.stack(targets), guess[:, None])  # (place, label set)
     blocks = _blocks(len(y), member, seed)
     if blocks.max() < 1:
@@ -117,21 +121,18 @@ def transferred(
     left = np.stack([task.scores(y[None, b], guess[:, None, b])[:, 0] for b in _rest(blocks)])  # (block, place)
     k = len(left)
     stderr = np.sqrt((k - 1) / k * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
-    like = decoding.score
-    shape = like.shape
 
     def give(a: Array, *before: str) -> xr.DataArray:
-        return xr.DataArray(
-            a.reshape((*a.shape[: len(before)], *shape)), dims=(*before, *like.dims), coords=like.coords
-        )
+        shape = (*a.shape[: len(before)], *like.shape)
+        return xr.DataArray(a.reshape(shape), dims=(*before, *like.dims), coords=like.coords)
 
     null = scores[:, 1:].T
-    named = guess if decoding.classes is None else decoding.classes[guess.astype(int)]
+    named = guess if classes is None else classes[guess.astype(int)]
     return Transfer(
         give(scores[:, 0]), give(stderr), task.chance,
         give(p_value(scores[:, 0], null)) if n_permutations else None,
         give(null, "permutation") if n_permutations else None,
-        give(np.ascontiguousarray(named.T), "trial"), task.metric, len(y), k, n_permutations, scheme, seed, __version__,
+        give(np.ascontiguousarray(named.T), "trial"), task.metric, len(y), k, test, __version__,
     )  # fmt: skip
 
 
@@ -148,9 +149,8 @@ def _known(y: Array, classes: Array | None) -> Array:
     return np.searchsorted(classes, y)
 
 
-def _guesses(decoding: Decoding, name: str | None, data: xr.DataArray) -> Array:
+def _guesses(readout: Readout, data: xr.DataArray) -> Array:
     """``(place, trial)``."""
-    readout = decoding.readouts[name]
     if data.dims[1:] != readout.trial.dims or data.shape[1:] != readout.trial.shape:
         raise InputError(
             f"the reader was fitted on {dict(readout.trial.sizes)} a trial; the new activity has "
@@ -162,9 +162,8 @@ def _guesses(decoding: Decoding, name: str | None, data: xr.DataArray) -> Array:
     x = by_time(data)
     start, made = 0, []
     for fitted in readout.fitted:
-        size = len(fitted.weights) if hasattr(fitted, "weights") else len(fitted.fitted)
-        made.append(fitted.predict(torch.from_numpy(x[start : start + size]))[:, 0])
-        start += size
+        made.append(fitted.predict(torch.from_numpy(x[start : start + fitted.n_places]))[:, 0])
+        start += fitted.n_places
     return np.concatenate(made)
 
 
@@ -172,7 +171,7 @@ def _blocks(n: int, groups: Array | None, seed: int) -> Array:
     """The jackknife block of each trial."""
     if groups is not None:
         return np.asarray(np.unique(groups, return_inverse=True)[1])
-    return np.asarray(np.random.default_rng(seed).permutation(n) % min(n, MOST_BLOCKS))
+    return np.asarray(np.random.default_rng(seed).permutation(n) % min(n, MAX_BLOCKS))
 
 
 def _rest(blocks: Array) -> list[Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,15 @@ from tqdm.auto import tqdm
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
-from artiphys.probes.data.pooled_null import POOL_FROM, pool_of
-from artiphys.probes.data.trial_values import groups_of, per_trial
+from artiphys.probes.data.held_units import HeldUnits
+from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
+from artiphys.probes.data.trial_values import coded, groups_of, per_trial
 from artiphys.probes.data.units import Units
 from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.roc import auc, auc_chunks
-from artiphys.stats.p_values import p_value, pooled_p_value
-from artiphys.stats.permutations import Permutations
+from artiphys.stats.permutations import Permutations, PermutationTest, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
+from artiphys.user_warnings import warn
 from artiphys.version import __version__
 
 
@@ -64,8 +65,7 @@ def detectability(
     units = Units.of(activity)
     seed = whole_seed(seed)
     y, noise_name, signal_name = _two(per_trial(labels, units.first, "labels"), signal)
-    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
-        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    n_permutations = whole_count("n_permutations", n_permutations)
     if within is not None and groups is not None:
         raise StatisticsError("within and groups came together; permutations can keep one of them. Give one")
     strata = _strata(y, None if within is None else per_trial(within, units.first, "within"))
@@ -80,22 +80,24 @@ def detectability(
             rows.append((*_d_prime(x, y, strata), area[0], np.sqrt(var[0])))
             bar.update(x.shape[1])
     d, d_error, d_a, d_a_error, area, area_error = (np.concatenate(r) for r in zip(*rows))
-    p, scheme, n_distinct, smallest = None, "", np.nan, np.nan
+    p, test = None, PermutationTest(seed=seed)
     if n_permutations:
         stratum = np.zeros(len(y), dtype=int)
         for i, s in enumerate(strata):
             stratum[s] = i
         kept = stratum[used] if len(strata) > 1 else None if member is None else member[used]
         plan = Permutations.of(y[used], kept, exchange=exchange)
-        p_values, pooled, smallest = _tested(
-            units, studentised(area, area_error), plan, (used, strata), (n_permutations, seed)
-        )
-        p, scheme, n_distinct = units.label(p_values), plan.scheme + pooled, plan.n_distinct
+        chosen = pool_of(units, n_permutations)
+        blocks = (x[:, chosen[place]] for place, x in units.blocks() if chosen[place].any())
+        statistic = _auc_null(used, strata, units.n_trials)
+        observed = studentised(area, area_error)
+        p_values, test = permuted_p_values(observed, blocks, statistic, plan, n_permutations, seed)
+        p = units.label(p_values)
     stderr = {"d_prime": units.label(d_error), "d_a": units.label(d_a_error), "auc": units.label(area_error)}
     return Detection(
         units.label(d), units.label(d_a), units.label(area), p, xr.Dataset(stderr), signal_name, noise_name,
-        int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), int(n_permutations), scheme, seed,
-        __version__, n_distinct, smallest, np.where(np.isin(np.arange(len(y)), used), y, -1), units,
+        int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), test, __version__,
+        np.where(np.isin(np.arange(len(y)), used), y, -1), HeldUnits(units),
     )  # fmt: skip
 
 
@@ -107,17 +109,17 @@ def studentised(area: Array, error: Array) -> Array:
 
 
 def _two(labels: Array, signal: Any) -> tuple[Array, str, str]:
-    names, y = np.unique(labels.astype(str) if labels.dtype == object else labels, return_inverse=True)
+    names, y = coded(labels)
     if len(names) != 2:
         raise InputError(f"labels hold {len(names)} values; wanted two, such as signal and noise")
     if signal is not None:
         if signal not in names.tolist():
             raise InputError(unknown("condition", signal, [str(n) for n in names]))
-        y = (names[y] == signal).astype(int)
+        y = (names[y] == signal).astype(np.int64)
         names = names if names[1] == signal else names[::-1]
     if np.bincount(y, minlength=2).min() < 2:
         raise StatisticsError(f"a condition has a single trial; wanted at least two of each of {names.tolist()}")
-    return y.astype(np.int64), str(names[0]), str(names[1])
+    return y, str(names[0]), str(names[1])
 
 
 def _strata(y: Array, within: Array | None) -> list[Array]:
@@ -128,9 +130,8 @@ def _strata(y: Array, within: Array | None) -> list[Array]:
     if not good:
         raise StatisticsError("no stimulus has two trials of each choice, so none can be compared within a stimulus")
     if len(good) < len(every):
-        warnings.warn(
-            f"{len(every) - len(good)} of {len(every)} stimuli have fewer than two trials of a choice and are left out",
-            stacklevel=3,
+        warn(
+            f"{len(every) - len(good)} of {len(every)} stimuli have fewer than two trials of a choice and are left out"
         )
     return good
 
@@ -164,20 +165,12 @@ def _d_prime(x: Array, y: Array, strata: list[Array]) -> tuple[Array, Array, Arr
     return np.where(still, 0.0, d), error, np.where(still, 0.0, d_a), error_a
 
 
-def _tested(
-    units: Units, observed: Array, plan: Permutations, where: tuple[Array, list[Array]], how: tuple[int, int]
-) -> tuple[Array, str, float]:
-    (used, strata), (n, seed) = where, how
-    drawn = np.zeros((n, units.n_trials), dtype=np.int64)
-    drawn[:, used] = np.stack(list(plan.draw(n, seed)))
-    chosen = pool_of(units, n)
-    null = [
-        studentised(area, np.sqrt(var))
-        for place, x in units.blocks()
-        if chosen[place].any()
-        for _, area, var in auc_chunks(x[:, chosen[place]], drawn, strata)
-    ]
-    every = np.concatenate(null, axis=1)
-    if units.n_units < POOL_FROM:
-        return p_value(observed, every), "", plan.smallest_p(n)
-    return pooled_p_value(observed, every), f"; null pooled over {every.shape[1]} units", 1 / (every.size + 1)
+def _auc_null(used: Array, strata: list[Array], n_trials: int) -> Statistic:
+    """The studentised AUC of a block under labellings ``(permutation, used trial)``."""
+
+    def null(block: Array, labelled: Array) -> Iterator[Array]:
+        drawn = np.zeros((len(labelled), n_trials), dtype=np.int64)
+        drawn[:, used] = labelled
+        return (studentised(area, np.sqrt(var)) for _, area, var in auc_chunks(block, drawn, strata))
+
+    return null

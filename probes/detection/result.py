@@ -13,16 +13,17 @@ from scipy.stats import norm, t
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
-from artiphys.probes.data.units import Units
+from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.detection.population import Population, population
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
 from artiphys.stats.intervals import check_confidence
 from artiphys.stats.p_values import false_discovery
+from artiphys.stats.permutations import PermutationTest, Tested
 from artiphys.stats.text import brief
 
 
 @dataclass(frozen=True, repr=False)
-class Detection:
+class Detection(Tested):
     """Detectability of a signal in every unit.
 
     Attributes
@@ -36,8 +37,8 @@ class Detection:
     p_value : DataArray or None
         Two-sided, from permutations of AUC - .5 over its standard error, which holds with unequal variances
         (Neubert & Brunner 2007, A studentized permutation test for the non-parametric Behrens-Fisher problem).
-    n_distinct, smallest_p : float
-        Number of distinct permutations, and the smallest p that can be attained.
+    test : PermutationTest
+        Scheme, number and seed of the permutations, and the smallest p that can be attained.
     signal, noise : str
         Names of the two conditions.
     """
@@ -52,14 +53,10 @@ class Detection:
     n_signal: int
     n_noise: int
     within: int
-    n_permutations: int
-    scheme: str
-    seed: int
+    test: PermutationTest
     version: str
-    n_distinct: float
-    smallest_p: float
     labels: Array = field(repr=False, compare=False)
-    units: Units = field(repr=False, compare=False)
+    units: HeldUnits = field(repr=False, compare=False)
 
     def __repr__(self) -> str:
         p = "" if self.p_value is None else f", {int((self.p_fdr < 0.05).sum())} significant after FDR"
@@ -98,8 +95,10 @@ class Detection:
             raise StatisticsError("there are no p-values; call detectability with n_permutations=200 or more")
         return self.p_value.copy(data=false_discovery(self.p_value.to_numpy()))
 
-    def population(self, *, shuffled: bool = False) -> Population:
+    def population(self, *, shuffled: bool = False, activity: Any = None) -> Population:
         """Discriminability by all units together, bias-corrected; with ``shuffled`` as if their noise were independent.
+
+        ``activity`` is the activity again, where it was large and is gone.
 
         Raises
         ------
@@ -108,13 +107,14 @@ class Detection:
         """
         if self.within > 1:
             raise StatisticsError("population d' is not defined within strata; call detectability without within")
-        blocks = np.concatenate([x for _, x in self.units.blocks()], axis=1)
+        blocks = np.concatenate([x for _, x in self.units.units(activity).blocks()], axis=1)
         return population(blocks, self.labels, shuffled=shuffled)
 
-    def at(self, threshold: Any) -> SignalDetection:
+    def at(self, threshold: Any, *, activity: Any = None) -> SignalDetection:
         """Hits and false alarms of an observer that reports a signal where activity is above ``threshold``.
 
-        A number, or one a unit; rates, d', criterion and likelihood ratio of each unit.
+        A number, or one for each unit; rates, d', criterion and likelihood ratio of each unit. ``activity`` is the
+        activity again, where it was large and is gone.
         """
         given = np.asarray(threshold)
         if given.dtype.kind not in "biuf" or np.isnan(given).any():
@@ -122,9 +122,9 @@ class Detection:
         if given.ndim and given.shape != self.auc.shape:
             raise InputError(f"threshold came with shape {given.shape}; wanted a number, or {self.auc.shape}")
         level = np.broadcast_to(given, self.auc.shape).ravel()
+        blocks = self.units.units(activity).blocks()
         counts = np.concatenate(
-            [[(x[self.labels == k] > level[where]).sum(axis=0) for k in (1, 0)] for where, x in self.units.blocks()],
-            axis=1,
+            [[(x[self.labels == k] > level[where]).sum(axis=0) for k in (1, 0)] for where, x in blocks], axis=1
         )
         hits, alarms = (a.reshape(self.auc.shape) for a in counts)
         return signal_detection(hits, self.n_signal - hits, alarms, self.n_noise - alarms)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import xarray as xr
 from artiphys.array_types import Array
 from artiphys.errors import InputError, unknown
 from artiphys.stats.intervals import t_interval
+from artiphys.user_warnings import warn
 from artiphys.version import __version__
 
 METHODS = ("jackknife", "panzeri-treves", "plugin", "shuffle")
@@ -97,10 +97,9 @@ def information(counts: Any, method: str = "jackknife", *, seed: int = 0) -> Inf
     rows = int((n.sum(axis=-1) > 0).sum(axis=-1).max())
     wanted = 10 * rows * int((n.sum(axis=-2) > 0).sum(axis=-1).max())
     if method != "plugin" and total.min() < wanted:
-        warnings.warn(
+        warn(
             f"{int(total.min())} trials for a table of {rows} classes: the bias of information is only corrected well "
-            f"from about {wanted} on; use more trials or fewer classes",
-            stacklevel=3,
+            f"from about {wanted} on; use more trials or fewer classes"
         )
     rng = np.random.default_rng(seed)
     bias = _bias(n, method, rng)

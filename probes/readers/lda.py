@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.probes.readers.linear import Linear, onehot, standard
+from artiphys.user_warnings import warn
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Discriminant:
     n_classes: int
     equal_priors: bool = False
     name: str = "linear discriminant analysis"
+    shares_work = False
 
     def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Linear]:
         """One readout for each training part, as `Ridge.fits`."""
@@ -50,11 +51,10 @@ class Discriminant:
         good = values > 1e-10 * values.amax(dim=1, keepdim=True).clamp_min(1e-300)
         varied = (z.std(dim=1, correction=0) > 0).sum(dim=1)
         if bool((good.sum(dim=1) < varied).any()):
-            warnings.warn(
+            warn(
                 f"the covariance within classes has rank {int(good.sum(dim=1).min())} for {int(varied.max())} units, "
                 "so the discriminant is not determined; the smallest one is used. Use the default ridge readout, or "
-                "LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto') as estimator",
-                stacklevel=6,
+                "LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto') as estimator"
             )
         inverse = torch.where(good, 1 / values.clamp_min(1e-300), 0.0)
         weights = vectors @ (inverse[..., None] * (vectors.mT @ means.mT))  # (place, feature, class)

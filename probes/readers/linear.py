@@ -44,6 +44,15 @@ class Linear:
             guess = values.argmax(dim=-1)
         return np.asarray(guess.mT.cpu().numpy())
 
+    def linear(self, n_classes: int) -> Linear:
+        """Itself."""
+        return self
+
+    @property
+    def n_places(self) -> int:
+        """Number of places it was fitted at."""
+        return len(self.weights)
+
     def first(self) -> Linear:
         """Of the first target alone."""
         return replace(self, weights=self.weights[:, :, :1], intercept=self.intercept[:, :1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.probes.readers.linear import Linear, onehot, standard
+from artiphys.user_warnings import warn
 
 MAX_STEPS = 5000
 PRECISION = 1e-6  # largest gradient a trial
@@ -34,6 +34,7 @@ class Logistic:
     n_classes: int
     strength: float = 1.0
     balanced: bool = False
+    shares_work = False
 
     @property
     def name(self) -> str:
@@ -88,5 +89,5 @@ class Logistic:
             ahead = new + push.repeat_interleave(classes, dim=1)[:, None] * (new - w)
             w, momentum = new, after
         else:
-            warnings.warn("logistic readouts did not converge; scale activity or lower C", stacklevel=6)
+            warn("logistic readouts did not converge; scale activity or lower C")
         return torch.unflatten(ahead, 2, shape)

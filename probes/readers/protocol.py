@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor
 
 from artiphys.array_types import Array
+from artiphys.probes.readers.linear import Linear
 
 
 class Fitted(Protocol):
@@ -21,6 +22,15 @@ class Fitted(Protocol):
         """The same of the first target alone."""
         ...
 
+    def linear(self, n_classes: int) -> Linear | None:
+        """Weights and intercepts of the first target, where it has them."""
+        ...
+
+    @property
+    def n_places(self) -> int:
+        """Number of places it was fitted at."""
+        ...
+
 
 class Reader(Protocol):
     """A way to read."""
@@ -28,6 +38,11 @@ class Reader(Protocol):
     @property
     def name(self) -> str:
         """In words, for a methods section."""
+        ...
+
+    @property
+    def shares_work(self) -> bool:
+        """Whether the fits of one call share work, so that a fit of all trials is best asked for in the same call."""
         ...
 
     def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Fitted]:

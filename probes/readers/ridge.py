@@ -38,6 +38,7 @@ class Ridge:
 
     n_classes: int
     alphas: Sequence[float] = ALPHAS
+    shares_work = True
 
     @property
     def name(self) -> str:

@@ -26,6 +26,11 @@ class Estimators:
         places = self.fitted * len(x) if len(self.fitted) == 1 else self.fitted
         return np.stack([np.stack([e.predict(at) for e in row]) for row, at in zip(places, x.cpu().numpy())])
 
+    @property
+    def n_places(self) -> int:
+        """Number of places it was fitted at."""
+        return len(self.fitted)
+
     def first(self) -> Estimators:
         """Of the first target alone."""
         return Estimators([row[:1] for row in self.fitted])
@@ -46,6 +51,7 @@ class AnyEstimator:
     """Any scikit-learn estimator, cloned for every place, fold and label set."""
 
     estimator: Any
+    shares_work = False
 
     @property
     def name(self) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from artiphys.errors import InputError, unknown
-from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.lda import Discriminant
 from artiphys.probes.readers.logistic import Logistic
 from artiphys.probes.readers.protocol import Reader
@@ -16,8 +15,18 @@ from artiphys.probes.readers.ridge import ALPHAS, Ridge
 from artiphys.probes.readers.scikit import AnyEstimator
 
 
-def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Reader:
+def reader_of(estimator: Any, n_classes: int, balanced: bool, alphas: Sequence[float] | None) -> Reader:
     """The reader that ``estimator``, which `check_estimator` has passed, names or is.
+
+    Parameters
+    ----------
+    estimator
+    n_classes : int
+        0 for numbers.
+    balanced : bool
+        Whether all classes have equally many trials; where they do not, they are treated as equally likely.
+    alphas : sequence of float, optional
+        Penalties of ridge.
 
     Raises
     ------
@@ -33,11 +42,11 @@ def reader_of(estimator: Any, task: Task, alphas: Sequence[float] | None) -> Rea
         grid = tuple(float(a) for a in given)
         if not grid or not all(np.isfinite(a) and a > 0 for a in grid):
             raise InputError(f"alphas came as {alphas!r}; wanted one or more positive numbers")
-        return Ridge(task.n_classes, grid)
+        return Ridge(n_classes, grid)
     if estimator == "lda":
-        return Discriminant(task.n_classes, equal_priors=not task.balanced)
+        return Discriminant(n_classes, equal_priors=not balanced)
     if estimator == "logistic":
-        return Logistic(task.n_classes, balanced=not task.balanced)
+        return Logistic(n_classes, balanced=not balanced)
     return AnyEstimator(estimator)
 
 

@@ -12,11 +12,12 @@ import xarray as xr
 from artiphys.array_types import Array
 from artiphys.errors import InputError, unknown
 from artiphys.stats.intervals import t_interval
+from artiphys.stats.permutations import PermutationTest, Tested
 from artiphys.stats.text import brief
 
 
 @dataclass(frozen=True, repr=False)
-class Searchlight:
+class Searchlight(Tested):
     """Decoding at every place: site, time and neighbourhood of units.
 
     A unit lights every neighbourhood that holds it (the halo), so a place above chance says that the information
@@ -32,8 +33,8 @@ class Searchlight:
         Corrected for all places (family-wise error) by the largest statistic of each permutation, every place
         standardised by its own permutations.
     null : DataArray ``(permutation, place)`` or None
-    n_distinct, smallest_p : float
-        Number of distinct permutations, and the smallest p that can be attained.
+    test : PermutationTest
+        Scheme, number and seed of the permutations, and the smallest p that can be attained.
     neighbourhoods : mapping of site to mapping of name to unit indices
     """
 
@@ -48,12 +49,8 @@ class Searchlight:
     estimator: str
     n_trials: int
     n_folds: int
-    n_permutations: int
-    scheme: str
-    seed: int
+    test: PermutationTest
     version: str
-    n_distinct: float
-    smallest_p: float
 
     def __repr__(self) -> str:
         p = "" if self.p_corrected is None else f", {int((self.p_corrected < 0.05).sum())} above chance (p corrected)"

@@ -1,4 +1,4 @@
-"""searchlight(): where in a network is it? A multivariate score at every place, corrected for their number."""
+"""searchlight(): cross-validated decoding at every neighbourhood of units, corrected for their number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import xarray as xr
 from tqdm.auto import tqdm
 
 from artiphys.array_types import Array
-from artiphys.errors import InputError
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.cross_validation import CrossValidation
@@ -22,6 +21,7 @@ from artiphys.probes.searchlights.neighbourhoods import neighbourhoods as made_n
 from artiphys.probes.searchlights.result import Searchlight
 from artiphys.stats.intervals import nadeau_bengio
 from artiphys.stats.p_values import max_statistic_p_value, p_value
+from artiphys.stats.permutations import whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
 
@@ -71,18 +71,14 @@ def searchlight(
     """
     sites = as_sites(activity)
     first = next(iter(sites.values()))
-    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
-        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    n_permutations = whole_count("n_permutations", n_permutations)
     check_estimator(estimator)
     seed = whole_seed(seed)
     task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
     if alphas is None and estimator in (None, "ridge"):
         alphas = (1.0,)
-    reader = reader_of(estimator, task, alphas)
-    targets, plan = [task.y], None
-    if n_permutations:
-        plan = task.permutations()
-        targets += list(plan.draw(int(n_permutations), seed))
+    reader = reader_of(estimator, task.n_classes, task.balanced, alphas)
+    targets, test = task.permuted(n_permutations, seed)
     work = CrossValidation(task, reader, Crossing(), Confounds.of(confounds, first), np.stack(targets))
     options: dict[str, Any] = {"size": size, "step": step, "axis": axis, "n_subsets": n_subsets, "seed": seed}
     sets = {name: made_neighbourhoods(data, neighbourhoods, **options) for name, data in sites.items()}
@@ -101,9 +97,7 @@ def searchlight(
         give(p_value(observed, null)) if n_permutations else None,
         give(max_statistic_p_value(observed, null)) if n_permutations else None,
         give(null, "permutation") if n_permutations else None,
-        sets, task.metric, reader.name, len(task.y), len(task.folds), int(n_permutations),
-        plan.scheme if plan else "", seed, __version__, plan.n_distinct if plan else np.nan,
-        plan.smallest_p(int(n_permutations)) if plan else np.nan,
+        sets, task.metric, reader.name, len(task.y), len(task.folds), test, __version__,
     )  # fmt: skip
 
 

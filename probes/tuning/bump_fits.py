@@ -1,4 +1,4 @@
-"""Fits of tuning curves: a Gaussian or a von Mises bump on a baseline, of many units at once."""
+"""Fits of tuning curves, of many units at once: a Gaussian or a von Mises bump on a baseline, or a cosine."""
 
 from __future__ import annotations
 
@@ -109,3 +109,12 @@ def _templates(x: Array, mu: Array, width: Array, weight: Array, period: float |
 def _score(centred: Array, x: Array, mu: Array, log_width: Array, weight: Array, period: float | None) -> Array:
     template, size = _templates(x, mu, np.exp(log_width), weight, period)
     return np.asarray((weight * template * centred).sum(axis=1) / size)
+
+
+def cosine_phase(curves: Array, x: Array, period: float) -> Array:
+    """Phase of the cosine of period ``period`` that fits each curve ``(..., level)`` best, from 0 to ``period``."""
+    angle = x * (2 * math.pi / period)
+    design = np.column_stack([np.ones_like(angle), np.cos(angle), np.sin(angle)])
+    fit = np.linalg.lstsq(design, curves.reshape(-1, len(angle)).T, rcond=None)[0]
+    phase = np.arctan2(fit[2], fit[1]) % (2 * math.pi) * (period / (2 * math.pi))
+    return np.asarray(phase.reshape(curves.shape[:-1]))

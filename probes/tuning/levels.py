@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
+from artiphys.probes.data.trial_values import coded
+from artiphys.user_warnings import warn
 
 MAX_LEVELS = 20  # a number with more values than this is binned
 
@@ -48,7 +49,7 @@ class Levels:
         if circular and not (math.isfinite(period) and period > 0):
             raise InputError(f"period came as {period}; wanted a positive number, in the units of the stimulus")
         if not numeric:
-            labels, level = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+            labels, level = coded(values)
             kind = "categorical"
         else:
             kind = "circular" if circular else "linear"
@@ -79,13 +80,9 @@ def _numbers(values: Array, circular: bool, period: float, bins: int | None) -> 
 def _check_unit(values: Array, period: float) -> None:
     span = float(values.max() - values.min())
     if period <= 2 * math.pi + 1e-6 and span > 4 * math.pi:
-        warnings.warn(
+        warn(
             f"the circular stimulus spans {span:g}, many times its period of {period:g}; if it is in degrees, pass "
-            "period=360 (directions) or period=180 (orientations)",
-            stacklevel=4,
+            "period=360 (directions) or period=180 (orientations)"
         )
     if period in (180, 360) and 1 < span <= 2 * math.pi + 1e-6 and (values != values.round()).any():
-        warnings.warn(
-            f"the circular stimulus spans {span:.3g} of a period of {period:g}; if it is in radians, pass period=2*pi",
-            stacklevel=4,
-        )
+        warn(f"the circular stimulus spans {span:.3g} of a period of {period:g}; if it is in radians, pass period=2*pi")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,19 +11,20 @@ import xarray as xr
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError, unknown
-from artiphys.probes.data.units import Units
+from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.mutual_information.tables import Information
-from artiphys.probes.mutual_information.units import shannon_information, skaggs_information
-from artiphys.probes.tuning import selectivity as indices
-from artiphys.probes.tuning.bump_fits import fit_bumps
+from artiphys.probes.mutual_information.units import UnitInformation, shannon_information, skaggs_information
+from artiphys.probes.tuning.bump_fits import cosine_phase, fit_bumps
 from artiphys.probes.tuning.levels import Levels
+from artiphys.probes.tuning.selectivity import full_turn, rates_of, sparseness, vector_strength
 from artiphys.stats.intervals import t_interval
 from artiphys.stats.p_values import false_discovery
+from artiphys.stats.permutations import PermutationTest, Tested
 from artiphys.stats.text import brief, span
 
 
 @dataclass(frozen=True, repr=False)
-class Tuning:
+class Tuning(Tested):
     """Tuning of every unit.
 
     Attributes
@@ -37,8 +37,8 @@ class Tuning:
     p_value : DataArray ``(..., unit)`` or None
         Permutation p of Welch's F; None without permutations. From 20 units on the null is pooled over
         units: F is studentised, so that units share it, and p can be small enough for many tests.
-    n_distinct, smallest_p : float
-        Number of distinct permutations, and the smallest p that can be attained.
+    test : PermutationTest
+        Scheme, number and seed of the permutations, and the smallest p that can be attained.
     eta_squared : DataArray ``(..., unit)``
     kind : "categorical", "linear" or "circular", of each stimulus
     """
@@ -50,15 +50,11 @@ class Tuning:
     eta_squared: xr.DataArray
     kind: str
     period: float
-    n_permutations: int
-    scheme: str
-    seed: Any
+    test: PermutationTest
     version: str
     levels: tuple[Levels, ...] = field(default=(), repr=False)
     confounds: str = ""
-    n_distinct: float = np.nan
-    smallest_p: float = np.nan
-    units: Units | None = field(default=None, repr=False, compare=False)
+    units: HeldUnits | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         p = "" if self.p_value is None else f", {int((self.p_fdr < 0.05).sum())} significant after FDR"
@@ -88,11 +84,9 @@ class Tuning:
 
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends of every point of the curves, t with (trials - 1) degrees of freedom."""
-        ends = [
-            t_interval(self.curves.to_numpy(), self.sem.to_numpy(), np.maximum(self.n.to_numpy() - 1, 1), confidence)[i]
-            for i in (0, 1)
-        ]
-        return self.curves.copy(data=ends[0]), self.curves.copy(data=ends[1])
+        df = np.maximum(self.n.to_numpy() - 1, 1)
+        low, high = t_interval(self.curves.to_numpy(), self.sem.to_numpy(), df, confidence)
+        return self.curves.copy(data=low), self.curves.copy(data=high)
 
     def marginal(self, stimulus: str) -> Tuning:
         """Tuning to one of two stimuli: curves averaged over the other one's values, each weighed alike."""
@@ -100,19 +94,15 @@ class Tuning:
             raise InputError(unknown("stimulus", stimulus, self.dims))
         if len(self.dims) == 1:
             return self
-        other = next(d for d in self.dims if d != stimulus)
-        level = next(lv for lv in self.levels if lv.name == stimulus)
+        (other,) = (d for d in self.dims if d != stimulus)
+        (level,) = (lv for lv in self.levels if lv.name == stimulus)
         curves = self.curves.mean(other)
         between = self.curves.var(self.dims)
         share = (curves.var(stimulus) / between.where(between > 0)).fillna(0.0) * self.eta_squared
         return Tuning(
-            curves, (self.sem**2).sum(other) ** 0.5 / self.sizes(other), self.n.sum(other), None, share,
-            level.kind, level.period, 0, "", self.seed, self.version, (level,), self.confounds, units=self.units,
+            curves, (self.sem**2).sum(other) ** 0.5 / int(self.n.sizes[other]), self.n.sum(other), None, share,
+            level.kind, level.period, PermutationTest(seed=self.seed), self.version, (level,), self.confounds, units=self.units,
         )  # fmt: skip
-
-    def sizes(self, stimulus: str) -> int:
-        """Number of values of one stimulus."""
-        return int(self.n.sizes[stimulus])
 
     def separability(self) -> xr.DataArray:
         """Share of the power of a curve over two stimuli that is a product of two curves, 0 to 1."""
@@ -143,23 +133,15 @@ class Tuning:
         if method == "fit":
             return self.fit()["preferred"]
         if method == "circular mean":
-            best = self._phase(single)
+            if single.kind != "circular":
+                raise InputError("a circular mean is of circular stimuli; call tuning_curves with circular=True")
+            best = cosine_phase(self.curves.to_numpy(), single.labels, single.period)
         elif method == "peak":
             best = x[self.curves.argmax(single.name).to_numpy()]
         else:
             raise InputError(unknown("method", method, ["auto", "circular mean", "fit", "peak"]))
         chosen = np.where(flat, np.nan, best if best.dtype.kind in "iuf" else best.astype(object))
         return self.of_unit(chosen)
-
-    def _phase(self, level: Levels) -> Array:
-        if level.kind != "circular":
-            raise InputError("a circular mean is of circular stimuli; call tuning_curves with circular=True")
-        angle = level.labels * (2 * math.pi / level.period)
-        design = np.column_stack([np.ones_like(angle), np.cos(angle), np.sin(angle)])
-        values = self.curves.to_numpy()
-        fit = np.linalg.lstsq(design, values.reshape(-1, len(angle)).T, rcond=None)[0]
-        phase = np.arctan2(fit[2], fit[1]) % (2 * math.pi) * (level.period / (2 * math.pi))
-        return np.asarray(phase.reshape(values.shape[:-1]))
 
     def fit(self) -> xr.Dataset:
         """Least-squares bump of every unit: a Gaussian, or a von Mises bump for circular stimuli.
@@ -185,49 +167,61 @@ class Tuning:
 
     def width(self) -> xr.DataArray:
         """Full width at half height of the fitted bump [stimulus units]."""
-        made: xr.DataArray = self.fit()["width"]
-        return made
+        return self.fit().data_vars["width"]
 
     def gain(self) -> xr.DataArray:
         """Height of the fitted bump above its baseline [activity]."""
-        made: xr.DataArray = self.fit()["gain"]
-        return made
+        return self.fit().data_vars["gain"]
 
     def selectivity(self) -> xr.DataArray:
         """Eta squared, 0 to 1: the share of a unit's variance over trials that the stimulus explains.
 
-        Biased upwards with few trials a value; compare it with its permutation p.
+        Biased upwards with few trials per value; compare it with its permutation p.
         """
         return self.eta_squared
 
     def orientation_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """1 minus the circular variance at twice the direction, 0 to 1; of rates."""
         single = self._single("orientation selectivity")
-        angle = _full_turn(single, also_half=True)
-        return self.of_unit(indices.vector_strength(self.rates("orientation selectivity", baseline, rectify), angle))
+        angle = full_turn(single, also_half=True)
+        return self.of_unit(
+            vector_strength(
+                rates_of(self.curves.to_numpy(), len(self.dims), "orientation selectivity", baseline, rectify), angle
+            )
+        )
 
     def direction_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """1 minus the circular variance of the direction, 0 to 1; of rates over a full turn."""
         single = self._single("direction selectivity")
-        angle = _full_turn(single, also_half=False)
-        return self.of_unit(indices.vector_strength(self.rates("direction selectivity", baseline, rectify), angle))
+        angle = full_turn(single, also_half=False)
+        return self.of_unit(
+            vector_strength(
+                rates_of(self.curves.to_numpy(), len(self.dims), "direction selectivity", baseline, rectify), angle
+            )
+        )
 
     def lifetime_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """How few stimuli drive each unit, 0 to 1; of rates.
 
         Noise raises it: an untuned Poisson unit of mean m, averaged over K trials, shows 1 / (1 + m K).
         """
-        rates = self.rates("sparseness", baseline, rectify)
-        return self.of_unit(indices.sparseness(rates.reshape(*rates.shape[: -len(self.dims)], -1)))
+        rates = rates_of(self.curves.to_numpy(), len(self.dims), "sparseness", baseline, rectify)
+        return self.of_unit(sparseness(rates.reshape(*rates.shape[: -len(self.dims)], -1)))
 
     def population_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """How few units each stimulus drives, 0 to 1: ``(stimulus,)``; of rates."""
-        rates = self.rates("sparseness", baseline, rectify)
+        rates = rates_of(self.curves.to_numpy(), len(self.dims), "sparseness", baseline, rectify)
         shape = rates.shape[-len(self.dims) :]
-        return self.n.copy(data=indices.sparseness(rates.reshape(-1, *shape), axis=0))
+        return self.n.copy(data=sparseness(rates.reshape(-1, *shape), axis=0))
 
     def information(
-        self, method: str = "skaggs", *, bins: int = 4, baseline: Any = None, rectify: bool = False
+        self,
+        method: str = "skaggs",
+        *,
+        bins: int = 4,
+        baseline: Any = None,
+        rectify: bool = False,
+        activity: Any = None,
     ) -> Information:
         """Information of each unit about the stimulus.
 
@@ -237,13 +231,29 @@ class Tuning:
             Skaggs et al. 1993 [bits a spike], of rates, less the bias of few spikes,
             ``F (B - 1) / (2 N ln 2)`` of B values, N spikes and Fano factor F. Or the mutual information [bits] of
             the stimulus and activity in ``bins`` equally filled classes, corrected after Panzeri & Treves 1996.
+        activity : optional
+            For "shannon", the activity again, where it was large and is gone.
         """
         if method == "shannon":
-            return shannon_information(self, bins)
+            if self.confounds:
+                raise InputError(
+                    "Shannon information is of the activity as it came; call tuning_curves without confounds"
+                )
+            assert self.units is not None
+            level = np.ravel_multi_index([lv.of_trial for lv in self.levels], self.n.shape)
+            blocks = (block for _, block in self.units.units(activity).blocks())
+            return self._information(shannon_information(blocks, level, self.n.size, bins), "panzeri-treves")
         if method != "skaggs":
             raise InputError(unknown("method", method, ["skaggs", "shannon"]))
-        rates = self.rates("Skaggs information", baseline, rectify)
-        return skaggs_information(self, rates)
+        rates = rates_of(self.curves.to_numpy(), len(self.dims), "Skaggs information", baseline, rectify)
+        flat = rates.reshape(-1, self.n.size)
+        sem = self.sem.to_numpy().reshape(-1, self.n.size)
+        return self._information(skaggs_information(flat, sem, self.n.to_numpy().astype(float).ravel()), "skaggs")
+
+    def _information(self, found: UnitInformation, method: str) -> Information:
+        shape = self.eta_squared.shape
+        value, stderr, bias = (self.of_unit(a.reshape(shape)) for a in (found.bits, found.stderr, found.bias))
+        return Information(value, stderr, bias, method, found.n_trials)
 
     def _single(self, what: str) -> Levels:
         if len(self.levels) != 1:
@@ -254,26 +264,6 @@ class Tuning:
         """One value a unit, labelled."""
         like = self.curves.isel(dict.fromkeys(self.dims, 0), drop=True)
         return xr.DataArray(values, dims=like.dims, coords=like.coords)
-
-    def rates(self, what: str, baseline: Any, rectify: bool) -> Array:
-        """Curves that may be read as rates."""
-        rates = self.curves.to_numpy()
-        if isinstance(baseline, str):
-            if baseline != "min":
-                raise InputError(f"baseline came as {baseline!r}; wanted a number, one a unit, or 'min'")
-            rates = rates - rates.min(axis=tuple(range(-len(self.dims), 0)), keepdims=True)
-        elif baseline is not None:
-            level = np.asarray(baseline, dtype=float)
-            rates = rates - (level.reshape(*level.shape, *[1] * len(self.dims)) if level.ndim else level)
-        if rectify:
-            rates = np.maximum(rates, 0.0)
-        if (rates < 0).any():
-            units = int((rates < 0).any(axis=tuple(range(-len(self.dims), 0))).sum())
-            raise InputError(
-                f"{what} is of rates, and mean activity is negative in {units} units; pass rectify=True, "
-                "or baseline= (a number, one a unit, or 'min'), or use selectivity() or d' instead"
-            )
-        return np.asarray(rates)
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row a unit: preferred value, selectivity, p and FDR-adjusted p."""
@@ -305,17 +295,3 @@ class Tuning:
             f"with the standard error over trials{self.confounds}; selectivity is eta squared."
             f"{test} (artiphys {self.version})"
         )
-
-
-def _full_turn(level: Levels, also_half: bool) -> Array:
-    """The angle to take the vector strength of."""
-    if level.kind != "circular":
-        raise InputError("selectivity for orientation or direction is of circular stimuli; pass circular=True")
-    turn = 2 * math.pi if level.period < 20 else 360.0
-    full = math.isclose(level.period, turn, rel_tol=1e-6)
-    half = math.isclose(level.period, turn / 2, rel_tol=1e-6)
-    if not full and not (also_half and half):
-        wanted = "360 or 2 pi" + (", or 180 or pi for orientations" if also_half else " (a full turn)")
-        raise InputError(f"the stimulus has the period {level.period:g}; wanted {wanted}")
-    angle = level.labels * (2 * math.pi / level.period)
-    return np.asarray(2 * angle if also_half and full else angle)

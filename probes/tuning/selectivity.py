@@ -1,10 +1,15 @@
-"""Indices of selectivity of rates: vector strength, sparseness, Skaggs information."""
+"""Selectivity of rates: vector strength for orientation and direction, and sparseness."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 import numpy as np
 
 from artiphys.array_types import Array
+from artiphys.errors import InputError
+from artiphys.probes.tuning.levels import Levels
 
 
 def vector_strength(rates: Array, angle: Array) -> Array:
@@ -29,3 +34,38 @@ def sparseness(rates: Array, axis: int = -1) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         activity = np.where(square > 0, rates.mean(axis=axis) ** 2 / square, np.nan)
     return np.asarray((1 - activity) / (1 - 1 / n))
+
+
+def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: bool) -> Array:
+    """Curves ``(..., unit, *stimulus)`` that may be read as rates, or `InputError` if some are negative."""
+    rates, axes = curves, tuple(range(-n_stimuli, 0))
+    if isinstance(baseline, str):
+        if baseline != "min":
+            raise InputError(f"baseline came as {baseline!r}; wanted a number, one a unit, or 'min'")
+        rates = rates - rates.min(axis=axes, keepdims=True)
+    elif baseline is not None:
+        level = np.asarray(baseline, dtype=float)
+        rates = rates - (level.reshape(*level.shape, *[1] * n_stimuli) if level.ndim else level)
+    if rectify:
+        rates = np.maximum(rates, 0.0)
+    if (rates < 0).any():
+        units = int((rates < 0).any(axis=axes).sum())
+        raise InputError(
+            f"{what} is of rates, and mean activity is negative in {units} units; pass rectify=True, "
+            "or baseline= (a number, one a unit, or 'min'), or use selectivity() or d' instead"
+        )
+    return np.asarray(rates)
+
+
+def full_turn(level: Levels, also_half: bool) -> Array:
+    """The angle whose vector strength is taken; with ``also_half`` of orientations, at twice the direction."""
+    if level.kind != "circular":
+        raise InputError("selectivity for orientation or direction is of circular stimuli; pass circular=True")
+    turn = 2 * math.pi if level.period < 20 else 360.0
+    full = math.isclose(level.period, turn, rel_tol=1e-6)
+    half = math.isclose(level.period, turn / 2, rel_tol=1e-6)
+    if not full and not (also_half and half):
+        wanted = "360 or 2 pi" + (", or 180 or pi for orientations" if also_half else " (a full turn)")
+        raise InputError(f"the stimulus has the period {level.period:g}; wanted {wanted}")
+    angle = level.labels * (2 * math.pi / level.period)
+    return np.asarray(2 * angle if also_half and full else angle)

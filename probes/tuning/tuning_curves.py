@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,15 +14,15 @@ from tqdm.auto import tqdm
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.confounds import Confounds
-from artiphys.probes.data.pooled_null import POOL_FROM, pool_of
+from artiphys.probes.data.held_units import HeldUnits
+from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
 from artiphys.probes.data.trial_values import groups_of, per_trial
 from artiphys.probes.data.units import Units
 from artiphys.probes.tuning.level_moments import Moments, moments
 from artiphys.probes.tuning.levels import Levels
 from artiphys.probes.tuning.result import Tuning
 from artiphys.probes.tuning.welch_test import eta_squared, permuted_welch, welch
-from artiphys.stats.p_values import p_value, pooled_p_value
-from artiphys.stats.permutations import Permutations
+from artiphys.stats.permutations import Permutations, PermutationTest, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
 
@@ -37,7 +36,7 @@ def tuning_curves(
     bins: int | None = None,
     groups: Any = None,
     n_permutations: int = 0,
-    seed: Seed = None,
+    seed: Seed = 0,
     exchange: str | None = None,
     confounds: Any = None,
     reliability: float = 1.0,
@@ -81,8 +80,7 @@ def tuning_curves(
     """
     units = Units.of(activity)
     levels = _levels(stimulus, units.first, circular, period, bins)
-    if not isinstance(n_permutations, (int, np.integer)) or n_permutations < 0:
-        raise InputError(f"n_permutations came as {n_permutations!r}; wanted a whole number, 0 or more")
+    n_permutations, seed = whole_count("n_permutations", n_permutations), whole_seed(seed)
     shape = tuple(len(lv.labels) for lv in levels)
     cell = np.ravel_multi_index([lv.of_trial for lv in levels], shape)
     counted = np.bincount(cell, minlength=math.prod(shape))
@@ -97,18 +95,16 @@ def tuning_curves(
                 "a stimulus value has fewer than two trials, so its variance is unknown; use fewer bins"
             )
         plan = Permutations.of(cell, groups_of(groups, units.first), exchange=exchange)
-    if seed is not None and not isinstance(seed, np.random.Generator):
-        whole_seed(seed)
     removed = Confounds.of(confounds, units.first, reliability)
-    chosen = pool_of(units, int(n_permutations)) if plan is not None else np.zeros(units.n_units, dtype=bool)
+    chosen = pool_of(units, n_permutations) if plan is not None else np.zeros(units.n_units, dtype=bool)
     gather = _by_trials if units.on_disk and not removed.any else _by_units
     mean, var, count, nulls = gather(units, cell, len(counted), _cleaner(removed), chosen, progress)
     extra = {"stimulus" if len(levels) == 1 else lv.name: lv.labels for lv in levels}
-    p, scheme, smallest = None, "", np.nan
+    p, test = None, PermutationTest(seed=seed)
     if plan is not None:
-        p_values, pooled, smallest = _tested(welch(mean, var, count), nulls, plan, int(n_permutations), seed)
+        statistic = _welch_null(len(counted))
+        p_values, test = permuted_p_values(welch(mean, var, count), nulls, statistic, plan, n_permutations, seed)
         p = units.label(p_values)
-        scheme = plan.scheme + pooled
     curves, sems = mean.T.reshape(-1, *shape), np.sqrt(var / count).T.reshape(-1, *shape)
     labelled = units.label(curves, **extra)
     labelled.attrs["stimulus"] = stimulus if isinstance(stimulus, str) else " x ".join(lv.name for lv in levels)
@@ -116,9 +112,8 @@ def tuning_curves(
         curves=labelled, sem=units.label(sems, **extra),
         n=xr.DataArray(counted.reshape(shape), dims=tuple(extra), coords=extra),
         p_value=p, eta_squared=units.label(eta_squared(mean, var, count)), kind=" x ".join(lv.kind for lv in levels),
-        period=levels[0].period, n_permutations=int(n_permutations), scheme=scheme, seed=seed, version=__version__,
-        n_distinct=plan.n_distinct if plan else np.nan, smallest_p=smallest,
-        levels=levels if len(levels) > 1 else (_renamed(levels[0]),), units=units,
+        period=levels[0].period, test=test, version=__version__,
+        levels=levels if len(levels) > 1 else (_renamed(levels[0]),), units=HeldUnits(units),
         confounds=f" after {removed.values.shape[1]} confounds were regressed out" if removed.any else "",
     )  # fmt: skip
 
@@ -205,15 +200,5 @@ def _by_trials(
     return *gathered.done(), iter([kept] if kept.size else [])
 
 
-def _tested(
-    observed: Array, blocks: Iterator[Array], plan: Permutations, n: int, seed: Seed
-) -> tuple[Array, str, float]:
-    """Permutation p of every unit, in words which null it was held against, and the smallest p there is."""
-    labelled = np.stack(list(plan.draw(n, seed)))
-    n_levels = int(plan.labels.max()) + 1
-    null = np.concatenate([f for block in blocks for _, f in permuted_welch(block, labelled, n_levels)], axis=1)
-    if len(observed) < POOL_FROM:
-        if 1 / (n + 1) > 0.05:
-            warnings.warn(f"{n} permutations: p cannot fall below {1 / (n + 1):.2g}", stacklevel=3)
-        return p_value(observed, null), "", plan.smallest_p(n)
-    return pooled_p_value(observed, null), f"; null pooled over {null.shape[1]} units", 1 / (null.size + 1)
+def _welch_null(n_levels: int) -> Statistic:
+    return lambda block, labelled: (f for _, f in permuted_welch(block, labelled, n_levels))

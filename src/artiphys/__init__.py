@@ -10,6 +10,7 @@
 [0.167, 0.167, 0.167]
 """
 
+from artiphys import errors, scores, specimens, toys
 from artiphys.lesions import Attribution, Game, Lesion, attribution, banzhaf, lesioned, shapley, single_lesions
 from artiphys.preparation.preparation import Preparation
 from artiphys.preparation.wrap import wrap

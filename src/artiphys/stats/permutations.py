@@ -1,18 +1,82 @@
-"""Small statistics that every analysis shares: permutation p-values, intervals, designs."""
+"""Permutations of labels that follow the design of the trials, and what a test by them reports."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from artiphys.array_types import Array
-from artiphys.errors import StatisticsError
+from artiphys.errors import InputError, StatisticsError
 from artiphys.stats.seeds import Seed
 
+Exchange = Literal["trials", "within groups", "shift"] | None
 EXCHANGES = (None, "trials", "within groups", "shift")
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """How the p-values of a result were found.
+
+    Attributes
+    ----------
+    n_permutations : int
+        0 where nothing was tested.
+    seed : int
+    scheme : str
+        Which labels were exchanged, and which null each value was held against.
+    n_distinct : float
+        Number of distinct relabellings (inf above 1e15).
+    smallest_p : float
+        The smallest p that can be attained.
+    """
+
+    n_permutations: int = 0
+    seed: int = 0
+    scheme: str = ""
+    n_distinct: float = math.nan
+    smallest_p: float = math.nan
+
+
+class Tested:
+    """A result with a permutation test: what the test reports, as attributes of the result."""
+
+    test: PermutationTest
+
+    @property
+    def n_permutations(self) -> int:
+        """Number of permutations; 0 where nothing was tested."""
+        return self.test.n_permutations
+
+    @property
+    def seed(self) -> int:
+        """Seed of the permutations, and of whatever else was drawn."""
+        return self.test.seed
+
+    @property
+    def scheme(self) -> str:
+        """Which labels were exchanged, and which null each value was held against."""
+        return self.test.scheme
+
+    @property
+    def n_distinct(self) -> float:
+        """Number of distinct relabellings (inf above 1e15)."""
+        return self.test.n_distinct
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest p that can be attained."""
+        return self.test.smallest_p
+
+
+def whole_count(name: str, given: object) -> int:
+    """A number of permutations or the like, or `InputError`."""
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < 0:
+        raise InputError(f"{name} came as {given!r}; wanted a whole number, 0 or more")
+    return int(given)
 
 
 @dataclass(frozen=True)
@@ -32,9 +96,9 @@ class Permutations:
     scheme: str
     n_distinct: float
 
-    def smallest_p(self, n: int) -> float:
-        """The smallest p that ``n`` permutations can give."""
-        return max(1 / (n + 1), 1 / self.n_distinct)
+    def test(self, n: int, seed: int) -> PermutationTest:
+        """What a test by ``n`` of these permutations reports."""
+        return PermutationTest(n, seed, self.scheme, self.n_distinct, max(1 / (n + 1), 1 / self.n_distinct))
 
     @classmethod
     def of(
