@@ -1,4 +1,8 @@
-"""Lesions: writing to a network, always undone; games on lesions, and what each player contributes."""
+"""Lesions: writing to a network, always undone; games on lesions, and what each player contributes.
+
+Read operations (one lesion), evaluation (many coalitions), cache (values known already), games, estimators (pure
+numerics), contributions (the analyses).
+"""
 
 from artiphys.lesions.contributions.banzhaf import banzhaf
 from artiphys.lesions.contributions.gradients import attribution

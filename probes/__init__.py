@@ -1,4 +1,7 @@
-"""Probes: reading a network's activity. Nothing here writes to a model."""
+"""Probes: reading a network's activity. Nothing here writes to a model.
+
+Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering.
+"""
 
 from artiphys.probes.clustering.cell_types import cell_types
 from artiphys.probes.clustering.result import CellTypes

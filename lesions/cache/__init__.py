@@ -1,1 +1,4 @@
-"""Values that were computed before, in memory and on disk. Read keys, in_memory, campaign, then layered."""
+"""Values of coalitions that are known already, in memory and on disk.
+
+Read keys, in_memory, campaign, layered.
+"""

@@ -1,2 +1,5 @@
-"""What each player contributes. Read result, single_lesions, shapley and banzhaf, then request, automatic, methods,
-screening, stopping, labelled_result, stimulus_error and gradients."""
+"""What each player contributes to a behaviour, with both its uncertainties.
+
+Read result, single_lesions, shapley, banzhaf; then request, automatic, methods, screening, stopping; then
+labelled_result, stimulus_error; then gradients.
+"""

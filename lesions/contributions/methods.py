@@ -17,10 +17,10 @@ from artiphys.lesions.contributions.request import (
     LEAST_ORDERS,
     LEAST_PAIRS,
     Request,
-    _all_fit,
-    _fits,
-    _pairs_allowed,
+    all_fit,
+    fits,
     least_pairs,
+    pairs_allowed,
 )
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.stopping import until
@@ -43,11 +43,11 @@ def exact(game: GameLike, request: Request, why: str, method: str = "exact") -> 
 def regression(game: GameLike, request: Request, why: str) -> Attribution:
     """Least squares on pairs of complements; order None is 3 where the budget allows it, else 1."""
     n = game.n_players
-    if _all_fit(n, request):
+    if all_fit(n, request):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "regression")
-    order = request.order or (3 if _fits(n, request, 3) else 1)
+    order = request.order or (3 if fits(n, request, 3) else 1)
     least = least_pairs(n, order)
-    most = _pairs_allowed(n, request, least, f"pairs of coalitions of {n} players for order {order}")
+    most = pairs_allowed(n, request, least, f"pairs of coalitions of {n} players for order {order}")
     pairs = Pairs(n, request.index, request.seed)
     started = clock.perf_counter()
 
@@ -78,10 +78,10 @@ def regression(game: GameLike, request: Request, why: str) -> Attribution:
 def shrunken_regression(game: GameLike, request: Request, why: str) -> Attribution:
     """Third order shrunken towards first: works at any rank."""
     n = game.n_players
-    if _all_fit(n, request):
+    if all_fit(n, request):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "shrunken")
     least = LEAST_PAIRS if request.index == "shapley" else LEAST_BANZHAF
-    most = _pairs_allowed(n, request, least, f"pairs of coalitions of {n} players")
+    most = pairs_allowed(n, request, least, f"pairs of coalitions of {n} players")
     pairs = Pairs(n, request.index, request.seed)
     started = clock.perf_counter()
     ratios: list[float] = []

@@ -104,13 +104,14 @@ def least_pairs(n: int, order: int) -> int:
     return max(LEAST_PAIRS, PAIRS_A_PLAYER * n, third)
 
 
-def _fits(n: int, request: Request, order: int) -> bool:
+def fits(n: int, request: Request, order: int) -> bool:
+    """Whether the budget allows the pairs that a regression of this order needs."""
     usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
     pairs = usual if request.budget is None else (request.budget - 2) // 2
     return min(pairs, n_pairs(n)) >= least_pairs(n, order)
 
 
-def _all_fit(n: int, request: Request) -> bool:
+def all_fit(n: int, request: Request) -> bool:
     """Whether sampling would end at all coalitions anyway."""
     if n > MAX_EXACT:
         return False
@@ -119,6 +120,7 @@ def _all_fit(n: int, request: Request) -> bool:
     return bool(asked >= 2**n)
 
 
-def _pairs_allowed(n: int, request: Request, least: int, what: str) -> int:
+def pairs_allowed(n: int, request: Request, least: int, what: str) -> int:
+    """Pairs of coalitions that the budget allows."""
     usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
     return request.samples(least, 2, n_pairs(n), what, usual)

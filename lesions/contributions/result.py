@@ -160,25 +160,30 @@ class Attribution:
         table = self.to_dataframe()
         return table.iloc[np.argsort(-table["value"].abs().to_numpy(), kind="stable")[:k]]
 
-    def methods_text(self) -> str:
-        """A paragraph fit for a methods section."""
-        n = len(self.values)
+    def estimation_text(self) -> str:
+        """How the values were computed, in sentences for a methods section."""
         how = (
             f"exactly, from {self.n_evaluations} coalitions"
             if self.exact
             else f"by {self.method} from {self.n_evaluations} coalitions (seed {self.seed})"
         )
         unit = f" [{self.unit}]" if self.unit else ""
+        said = f" {self.method_text}" if self.method_text else ""
+        said += f" No intervals are given: {self.refused}." if self.refused else ""
+        return (
+            f"The contribution of {len(self.values)} players to the mean {self.score}{unit} was computed {how}.{said}"
+        )
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
         trials = (
             f"over {self.n_trials} trials; intervals combine the error over coalitions with the standard error over "
             "trials" if self.n_trials else "; intervals give the error over coalitions"
         )  # fmt: skip
-        said = f" {self.method_text}" if self.method_text else ""
-        said += f" No intervals are given: {self.refused}." if self.refused else ""
         return (
-            f"The contribution of {n} players to the mean {self.score}{unit} was computed {how}.{said} A lesion was of "
-            f"kind '{self.kind}'. Values are means {trials}. The score was {_shown(self.intact)} intact and "
-            f"{_shown(self.lesioned)} with all players lesioned (artiphys {self.version}, method '{self.method}')."
+            f"{self.estimation_text()} A lesion was of kind '{self.kind}'. Values are means {trials}. The score was "
+            f"{_shown(self.intact)} intact and {_shown(self.lesioned)} with all players lesioned (artiphys "
+            f"{self.version}, method '{self.method}')."
         )
 
     def __repr__(self) -> str:

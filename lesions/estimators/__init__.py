@@ -1,3 +1,5 @@
-"""Shapley and Banzhaf values from the values of coalitions: pure numerics, without a network.
+"""Shapley and Banzhaf values from coalitions: weights and errors out, no network inside.
 
-Read estimate, enumeration, kernel, pair_designs, odd_polynomials, smoothers, cross_fitting, then permutation_sampling."""
+Read estimate, kernel, enumeration; then pair_designs, odd_polynomials, smoothers, cross_fitting; then
+permutation_sampling.
+"""

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from scipy.stats import binom
+
 Index = Literal["shapley", "banzhaf"]
 
 
-FINEST = 0.03  # least share of the kernel a stratum may have, so that every stratum gets draws
+MIN_SHARE = 0.03  # least share of the kernel a stratum may have, so that every stratum gets draws
 
 
 COUNTABLE = 2**62
@@ -48,31 +50,28 @@ def strata(n: int, index: Index) -> tuple[Stratum, ...]:
     if index == "shapley":
         raw = [(0.5 if 2 * s == n else 1.0) / (s * (n - s)) for s in sizes]
     else:
-        raw = [math.exp(_log_binomial(n, s) - n * math.log(2)) * (0.5 if 2 * s == n else 1.0) for s in sizes]
+        raw = [float(binom.pmf(s, n, 0.5)) * (0.5 if 2 * s == n else 1.0) for s in sizes]
     shares = [r / math.fsum(raw) for r in raw]
     parts: list[list[tuple[int, float]]] = [[]]
     for s, share in zip(sizes, shares):
-        if math.fsum(w for _, w in parts[-1]) >= FINEST:
+        if math.fsum(w for _, w in parts[-1]) >= MIN_SHARE:
             parts.append([])
         parts[-1].append((s, share))
-    if len(parts) > 1 and math.fsum(w for _, w in parts[-1]) < FINEST:
+    if len(parts) > 1 and math.fsum(w for _, w in parts[-1]) < MIN_SHARE:
         last = parts.pop()
         parts[-1] += last
     return tuple(_stratum(n, p, index) for p in parts)
 
 
 def _stratum(n: int, parts: list[tuple[int, float]], index: Index) -> Stratum:
-    count = sum(_pairs(n, s) for s, _ in parts)
+    count = sum(pairs_of_size(n, s) for s, _ in parts)
     countable = (len(parts) == 1 or index == "banzhaf") and count < COUNTABLE
     return Stratum(tuple(s for s, _ in parts), tuple(w for _, w in parts), count if countable else math.inf)
 
 
-def _pairs(n: int, size: int) -> int:
+def pairs_of_size(n: int, size: int) -> int:
+    """Number of complement pairs whose smaller half has ``size`` of ``n`` players."""
     return math.comb(n, size) // (2 if 2 * size == n else 1)
-
-
-def _log_binomial(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def n_pairs(n: int) -> int:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from artiphys.array_types import Array
-from artiphys.lesions.estimators.kernel import COUNTABLE, Index, Stratum, _pairs, n_pairs, strata
+from artiphys.lesions.estimators.kernel import COUNTABLE, Index, Stratum, n_pairs, pairs_of_size, strata
 
 PERMUTED = 60_000  # strata up to this many pairs are drawn from a shuffled list, larger ones by rejection
 
@@ -138,7 +138,7 @@ class _Numbered:
     def __init__(self, n: int, stratum: Stratum, seed: np.random.SeedSequence) -> None:
         self.n, self.stratum = n, stratum
         self._rng = np.random.default_rng(seed)
-        self._starts = np.cumsum([0, *(_pairs(n, s) for s in stratum.sizes[:-1])])
+        self._starts = np.cumsum([0, *(pairs_of_size(n, s) for s in stratum.sizes[:-1])])
         self._ranks, self._flips = np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
         if stratum.count <= PERMUTED:
             self._ranks = self._rng.permutation(int(stratum.count))

@@ -1,2 +1,5 @@
-"""How the values of coalitions are computed. Read setup, runner, prefix_tree, growing_batch, layout, staging, batch_checks,
-evaluator, batch_size, memory, blocks, then executors, closed_loop and cost."""
+"""How the values of coalitions are computed: prefixes shared, batches that grow, memory, executors.
+
+Read setup, prefix_tree, growing_batch, layout, runner, batch_checks, staging, per_preparation, evaluator; then
+batch_size, memory and blocks; then closed_loop, executors and cost.
+"""

@@ -1,1 +1,4 @@
-"""Games: behaviour as a function of which players are intact. Read protocol, player_lesions, overlap, game, then function_game."""
+"""Games: a behaviour as a function of which players are intact.
+
+Read protocol, player_lesions, overlap, game, function_game.
+"""

@@ -1,1 +1,4 @@
-"""One lesion: its record and what it writes. Read lesion, time_window, reference, then writer, combined and context."""
+"""One lesion: its record, and what it writes at its site.
+
+Read time_window, reference, lesion; then broadcast, projection and noise, writer, combined, context.
+"""

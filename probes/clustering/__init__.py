@@ -1,1 +1,4 @@
-"""Clusters of units held against a continuum. Read cell_types, continuum, valley, then result."""
+"""Clusters of units, held against a continuum.
+
+Read cell_types, continuum, valley, result.
+"""

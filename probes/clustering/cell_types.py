@@ -9,9 +9,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.clustering.continuum import _clusters, _continuum, _criteria, _measures, _split
+from artiphys.probes.clustering.continuum import clusters, criteria_of, gaussian_like, split_in_two, tightness
 from artiphys.probes.clustering.result import CellTypes
-from artiphys.probes.clustering.valley import _along, valley_p_value
+from artiphys.probes.clustering.valley import between_two, valley_p_value
 from artiphys.probes.tuning.result import Tuning
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.user_warnings import warn
@@ -83,21 +83,21 @@ def cell_types(
     caution = _piled(table)
     rng = np.random.default_rng(seed)
     ks = range(2, max_types + 1)
-    found = _measures(x, ks, rng)
+    found = tightness(x, ks, rng)
     draws = tqdm(range(n_null), desc="continua", delay=2, disable=not progress, leave=False)
-    null = np.stack([_measures(_continuum(x, rng), ks, rng) for _ in draws])  # (draw, measure, k)
+    null = np.stack([tightness(gaussian_like(x, rng), ks, rng) for _ in draws])  # (draw, measure, k)
     every = np.concatenate([found[None, 0], null[:, 0]])
     z = (every.mean(axis=0) - every) / every.std(axis=0)  # tight is large
     p_value = float((np.sum(z[1:].max(axis=1) >= z[0].max() - 1e-12) + 1) / (n_null + 1))
-    valley = valley_p_value(_along(x, rng), n_null, rng)
+    valley = valley_p_value(between_two(x, rng), n_null, rng)
     believed = p_value <= alpha and not caution
     labels = np.zeros(n, dtype=int)
     if believed:
-        labels = _split(x, n, alpha, n_null, rng)
+        labels = split_in_two(x, n, alpha, n_null, rng)
         if labels.max() == 0:  # more than two that no cut in two brings out
-            labels = _clusters(x, int(ks[int(z[0].argmax())]), rng)[0]
+            labels = clusters(x, int(ks[int(z[0].argmax())]), rng)[0]
     k = int(labels.max()) + 1
-    criteria = _criteria(x, ks, found, null, rng)
+    criteria = criteria_of(x, ks, found, null, rng)
     if caution:
         verdict = f"no verdict: {caution}"
         warn(caution)

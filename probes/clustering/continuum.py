@@ -14,7 +14,7 @@ from artiphys.array_types import Array
 N_STARTS = 4
 
 
-def _continuum(x: Array, rng: np.random.Generator) -> Array:
+def gaussian_like(x: Array, rng: np.random.Generator) -> Array:
     """One Gaussian of the same covariance."""
     p = x.shape[1]
     root = np.linalg.cholesky(np.cov(x.T).reshape(p, p) + 1e-10 * np.eye(p))
@@ -22,7 +22,7 @@ def _continuum(x: Array, rng: np.random.Generator) -> Array:
     return made
 
 
-def _split(x: Array, n_all: int, alpha: float, n_null: int, rng: np.random.Generator) -> Array:
+def split_in_two(x: Array, n_all: int, alpha: float, n_null: int, rng: np.random.Generator) -> Array:
     """Cut in two as long as the two are tighter than one Gaussian; the leaves are the types.
 
     The level of a branch shrinks with its share of the units, which bounds the chance of any wrong cut by alpha
@@ -31,33 +31,34 @@ def _split(x: Array, n_all: int, alpha: float, n_null: int, rng: np.random.Gener
     whole = np.zeros(len(x), dtype=int)
     if len(x) < max(20, 2 * x.shape[1] + 1):
         return whole
-    labels, inertia = _clusters(x, 2, rng)
+    labels, inertia = clusters(x, 2, rng)
     index = inertia / ((x - x.mean(axis=0)) ** 2).sum()
     drawn = []
     for _ in range(n_null):
-        y = _continuum(x, rng)
-        drawn.append(_clusters(y, 2, rng)[1] / ((y - y.mean(axis=0)) ** 2).sum())
+        y = gaussian_like(x, rng)
+        drawn.append(clusters(y, 2, rng)[1] / ((y - y.mean(axis=0)) ** 2).sum())
     p = norm.cdf((index - np.mean(drawn)) / np.std(drawn))
     if p > alpha * (len(x) - 1) / (n_all - 1):
         return whole
     for part in (0, 1):
         here = labels == part
-        inside = _split(x[here], n_all, alpha, n_null, rng)
+        inside = split_in_two(x[here], n_all, alpha, n_null, rng)
         whole[here] = inside + (whole.max() + 1 if part else 0)
     return whole
 
 
-def _clusters(x: Array, k: int, rng: np.random.Generator) -> tuple[Array, float]:
+def clusters(x: Array, k: int, rng: np.random.Generator) -> tuple[Array, float]:
+    """Labels of k-means clusters ``(unit,)``, and their within-cluster sum of squares."""
     made = KMeans(k, n_init=N_STARTS, random_state=int(rng.integers(2**31))).fit(x)
     return made.labels_, float(made.inertia_)
 
 
-def _measures(x: Array, ks: range, rng: np.random.Generator) -> Array:
+def tightness(x: Array, ks: range, rng: np.random.Generator) -> Array:
     """Cluster index, silhouette and stability ``(measure, k)``."""
     total = float(((x - x.mean(axis=0)) ** 2).sum())
     rows = []
     for k in ks:
-        labels, inertia = _clusters(x, k, rng)
+        labels, inertia = clusters(x, k, rng)
         rows.append((inertia / total, float(silhouette_score(x, labels)), _stability(x, k, rng)))
     return np.array(rows).T
 
@@ -73,7 +74,8 @@ def _stability(x: Array, k: int, rng: np.random.Generator, n: int = 2) -> float:
     return float(np.mean(agreed))
 
 
-def _criteria(x: Array, ks: range, found: Array, null: Array, rng: np.random.Generator) -> pd.DataFrame:
+def criteria_of(x: Array, ks: range, found: Array, null: Array, rng: np.random.Generator) -> pd.DataFrame:
+    """One row for each number of clusters: every criterion, its mean under the null and its p."""
     table = pd.DataFrame(index=pd.Index(list(ks), name="k"))
     for m, (name, small_is_tight) in enumerate((("cluster_index", True), ("silhouette", False), ("stability", False))):
         values, drawn = found[m], null[:, m]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from artiphys.array_types import Array
-from artiphys.probes.clustering.continuum import _clusters
+from artiphys.probes.clustering.continuum import clusters
 
 
-def _along(x: Array, rng: np.random.Generator) -> Array:
+def between_two(x: Array, rng: np.random.Generator) -> Array:
     """Units along the line between the centres of two clusters."""
-    labels, _ = _clusters(x, 2, rng)
+    labels, _ = clusters(x, 2, rng)
     line: Array = x @ (x[labels == 1].mean(axis=0) - x[labels == 0].mean(axis=0))
     return line
 

@@ -1,1 +1,4 @@
-"""Activity, trials and confounds in the forms that all probes take. Read activity, trial_values, units, confounds, then pooled_null."""
+"""Activity, values of trials and confounds, in the forms that all probes take.
+
+Read activity, trial_values, units, held_units, confounds, pooled_null.
+"""

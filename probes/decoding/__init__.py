@@ -1,2 +1,5 @@
-"""Cross-validated decoding. Read decode, task, folds, cross_validation, generalisation, control_tasks, labelled_result, result,
-then transfer."""
+"""Cross-validated decoding.
+
+Read decode, task, folds, cross_validation, generalisation, control_tasks; then readout, labelled_result, result,
+transfer.
+"""

@@ -1,1 +1,4 @@
-"""Signal detection: d' and ROC curves of units and populations. Read detectability, roc, result, population, then signal_detection."""
+"""Signal detection: d' and ROC curves of units and populations.
+
+Read detectability, roc, result, population, signal_detection.
+"""

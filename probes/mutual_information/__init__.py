@@ -1,1 +1,4 @@
-"""Mutual information in bits: of tables of counts, and of single units about a stimulus. Read tables, then units."""
+"""Mutual information in bits, with the bias of few trials taken out.
+
+Read tables, units.
+"""

@@ -1,2 +1,4 @@
-"""Readers: estimators that predict labels from activity. Read protocol, linear, ridge, ridge_solutions, lda, logistic,
-scikit, then select."""
+"""Readers: estimators that predict labels from activity, at many places and for many label sets at once.
+
+Read protocol, linear, ridge, ridge_solutions, shifted_systems, lda, logistic, scikit, select.
+"""

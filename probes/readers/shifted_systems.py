@@ -7,25 +7,23 @@ every shift is solved in linear time. LAPACK's routines are called past Python's
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.linalg import cython_lapack
 
 from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
+from artiphys.third_party import lapack_routine
 
-MOST_COLUMNS = 64  # with more right-hand sides an eigendecomposition serves better
-LEAST_SIZE = 48  # smaller matrices are decomposed faster in one batch
+MAX_COLUMNS = 64  # with more right-hand sides an eigendecomposition serves better
+MIN_SIZE = 48  # smaller matrices are decomposed faster in one batch
 
 
 def suits(size: int, columns: int, device: torch.device) -> bool:
     """Whether matrices of this size and number of right-hand sides are solved faster here."""
-    return size >= LEAST_SIZE and columns <= MOST_COLUMNS and device.type == "cpu"
+    return size >= MIN_SIZE and columns <= MAX_COLUMNS and device.type == "cpu"
 
 
 def solve_shifted(matrices: torch.Tensor, right: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
@@ -69,7 +67,7 @@ def _call(name: str, *arguments: Any) -> None:
     """Call a LAPACK routine by pointers; the status comes last."""
     info = ctypes.c_int(0)
     kept: list[Any] = [_pointed(a) for a in arguments]
-    _routine(name, len(arguments) + 1)(*(p for p, _ in kept), ctypes.addressof(info))
+    lapack_routine(name, len(arguments) + 1)(*(p for p, _ in kept), ctypes.addressof(info))
     if info.value:
         raise np.linalg.LinAlgError(f"{name} failed ({info.value}): a matrix of the readout is not positive")
 
@@ -80,15 +78,3 @@ def _pointed(value: Any) -> tuple[int, Any]:
         return value.ctypes.data, value
     held = ctypes.create_string_buffer(value) if isinstance(value, bytes) else ctypes.c_int(value)
     return ctypes.addressof(held), held
-
-
-@cache
-def _routine(name: str, n_arguments: int) -> Callable[..., None]:
-    table: Any = cython_lapack.__pyx_capi__
-    capsule = table[name]
-    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    address = get_pointer(capsule, get_name(capsule))
-    # A CFUNCTYPE gives Python's lock free while it runs.
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)

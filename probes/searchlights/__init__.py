@@ -1,1 +1,4 @@
-"""Decoding at every neighbourhood of units. Read searchlight, neighbourhoods, then result."""
+"""Decoding at every neighbourhood of units.
+
+Read searchlight, neighbourhoods, result.
+"""

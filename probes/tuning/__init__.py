@@ -1,1 +1,4 @@
-"""Tuning curves. Read tuning_curves, levels, level_moments, welch_test, result, bump_fits, then selectivity."""
+"""Tuning curves of one or two stimuli.
+
+Read tuning_curves, levels, level_moments, welch_test; then result, bump_fits, selectivity.
+"""

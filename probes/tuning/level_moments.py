@@ -11,7 +11,7 @@ def moments(flat: Array, level: Array, n: int) -> tuple[Array, Array, Array]:
     """Mean, variance and count ``(level, unit)``; padding (NaN) is left out."""
     member = np.zeros((n, len(level)))
     member[level, np.arange(len(level))] = 1
-    moved, known, centre = _centred(flat)
+    moved, known, centre = centred(flat)
     count = member @ known if known is not None else np.repeat(member.sum(axis=1)[:, None], flat.shape[1], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (member @ moved) / count
@@ -53,7 +53,7 @@ class Moments:
         return mean + self.centre, _still(mean, var, self.centre), self.count
 
 
-def _centred(flat: Array) -> tuple[Array, Array | None, Array]:
+def centred(flat: Array) -> tuple[Array, Array | None, Array]:
     """Activity centred over trials (a variance from raw squares loses all digits where the mean is large)."""
     known = ~np.isnan(flat)
     if known.all():

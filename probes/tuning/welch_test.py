@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from artiphys.array_types import Array
-from artiphys.probes.tuning.level_moments import _centred
+from artiphys.probes.tuning.level_moments import centred
 
 CHUNK_BYTES = 2**24  # of sums held at once: small enough for a processor's cache to help
 
@@ -37,7 +37,7 @@ def permuted_welch(flat: Array, levels: Array, n: int) -> Iterator[tuple[slice, 
     member = torch.nn.functional.one_hot(torch.as_tensor(levels), n).double()  # (labelling, trial, level)
     member = member.transpose(1, 2).reshape(-1, levels.shape[1]).contiguous()
     step = max(1, CHUNK_BYTES // (8 * len(member)))
-    moved, known, _ = _centred(flat)
+    moved, known, _ = centred(flat)
     scale = np.sqrt(np.mean(moved**2, axis=0))  # F has no unit; so that tiny activity is not taken for constant
     moved = moved / np.where(scale > 0, scale, 1.0)
     for start in range(0, flat.shape[1], step):

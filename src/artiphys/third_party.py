@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import ctypes
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import xarray as xr
+from scipy.linalg import cython_lapack
 from torch import Tensor, nn
 
 # torch: modules whose output in train mode is left to chance or to the batch.
@@ -93,3 +96,18 @@ def worker_count(executor: Any) -> int:
     if client is not None and hasattr(client, "ncores"):
         return max(1, int(sum(client.ncores().values())))
     return int(getattr(executor, "_max_workers", 4) or 4)
+
+
+@cache
+def lapack_routine(name: str, n_arguments: int) -> Callable[..., None]:
+    """A routine of the LAPACK that scipy carries, called by pointers; it runs without Python's lock.
+
+    scipy offers these routines to Cython only, through a table of capsules.
+    """
+    table: Any = cython_lapack.__pyx_capi__
+    capsule = table[name]
+    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    address = get_pointer(capsule, get_name(capsule))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import warnings
 
-
 OURS = {"artiphys", "contextlib", "functools"}  # the latter two call back into the package
 
 

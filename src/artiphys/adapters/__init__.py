@@ -1,2 +1,4 @@
-"""Adapters: one table of sites for each family of networks. Read wrap, adapter, torch_module, recurrent, transformer, then
-stages and last_block."""
+"""Adapters: the table of sites of each family of networks.
+
+Read adapter, module_events, torch_module, recurrent, transformer; then stages, last_block.
+"""

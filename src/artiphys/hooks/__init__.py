@@ -1,1 +1,4 @@
-"""Hooks on a network: where sites lie, and reads and writes that are always undone. Read nested, batch_rows, taps, then tapping."""
+"""Hooks on a network: reads and writes of sites for a while, always undone.
+
+Read nested, batch_rows, taps, tapping.
+"""

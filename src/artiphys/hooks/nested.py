@@ -43,6 +43,7 @@ def replaced(tree: Any, path: Sequence[Key], value: Any) -> Any:
 def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, ...], Tensor]]:
     """Tensors of nested tuples, lists, mappings and dataclasses with their paths.
 
+    >>> import torch
     >>> [p for p, _ in leaves((torch.ones(1), {"a": torch.ones(1)}))]
     [(0,), (1, 'a')]
     """
@@ -62,6 +63,7 @@ def leaves(tree: Any, path: tuple[Key, ...] = ()) -> Iterable[tuple[tuple[Key, .
 def mapped(tree: Any, fn: Callable[[tuple[Key, ...], Tensor], Tensor], path: tuple[Key, ...] = ()) -> Any:
     """The same nested structure with every tensor replaced by ``fn(path, tensor)``; paths as in `leaves`.
 
+    >>> import torch
     >>> mapped((torch.ones(1), {"a": 2}), lambda path, t: t + 1)
     (tensor([2.]), {'a': 2})
     """

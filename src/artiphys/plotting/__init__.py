@@ -1,4 +1,7 @@
-"""Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched."""
+"""Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
+
+Read style, contributions, decoding, searchlights, tuning, detection, clustering.
+"""
 
 from artiphys.plotting.clustering import plot_cell_types
 from artiphys.plotting.contributions import plot_contributions, plot_convergence, plot_head_map

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from artiphys.errors import InputError
-from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, _ticks, axes_of, clean
+from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, axes_of, clean, label_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +82,7 @@ def plot_generalisation(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
             ax.plot(columns, rows, ".", color="black", ms=3, label="p corrected < .05")
             ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
     train, test = (str(d) for d in decoding.score.dims)
-    _ticks(ax, decoding.score[test].to_numpy(), decoding.score[train].to_numpy())
+    label_ticks(ax, decoding.score[test].to_numpy(), decoding.score[train].to_numpy())
     ax.set_xlabel(f"tested at {test}" + (" [steps]" if test == "time" else ""))
     ax.set_ylabel(f"trained at {test}" + (" [steps]" if test == "time" else ""))
     bar = ax.figure.colorbar(image, ax=ax, label=f"{decoding.metric} (white: chance)")
@@ -92,31 +92,23 @@ def plot_generalisation(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
 
 def plot_confusion(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     """Share of each class's trials that was taken for each class."""
+    import seaborn
+
     counts = decoding.confusion
     if counts is None or counts.ndim != 2:
         raise InputError("a confusion matrix is of classes, at one site and time; choose one before decoding")
     ax = axes_of(ax, *((6.2, 5.2) if counts.sizes["true"] > 6 else (4.4, 3.8)))
     share = counts.to_numpy() / counts.to_numpy().sum(axis=1, keepdims=True)
-    image = ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     names = [str(v) for v in counts["true"].to_numpy()]
-    if len(names) <= 10:
-        for i, row in enumerate(share):
-            for j, value in enumerate(row):
-                ax.text(
-                    j,
-                    i,
-                    f"{value:.2f}",
-                    ha="center",
-                    va="center",
-                    color="white" if value > 0.6 else "black",
-                    fontsize=9,
-                )
-    _ticks(ax, names, names)
+    seaborn.heatmap(
+        share, vmin=0, vmax=1, cmap="Blues", ax=ax, square=True, xticklabels=names, yticklabels=names,
+        annot=len(names) <= 10, fmt=".2f", annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the true class"},
+    )  # fmt: skip
+    ax.tick_params(axis="y", rotation=0)
     if max(map(len, names)) > 4:
         ax.tick_params(axis="x", rotation=90)
     ax.set_xlabel("decoded class")
     ax.set_ylabel("true class")
-    ax.figure.colorbar(image, ax=ax, label="share of the true class")
     return ax
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artiphys.plotting.style import BLUE, GREY, _ticks, axes_of, clean
+from artiphys.plotting.style import BLUE, GREY, axes_of, clean, label_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def plot_searchlight(found: Searchlight, site: str | None = None, *, ax: Axes | 
         ax.plot(columns, rows, ".", color="black", ms=3, label="p corrected < .05")
         if len(rows):
             ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
-    _ticks(ax, score["time"].to_numpy(), names)
+    label_ticks(ax, score["time"].to_numpy(), names)
     ax.set_xlabel("time [steps]")
     ax.set_ylabel("neighbourhood")
     ax.figure.colorbar(image, ax=ax, label=f"{found.metric} (white: chance)")

@@ -45,7 +45,8 @@ def clean(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def _ticks(ax: Axes, columns: Any, rows: Any) -> None:
+def label_ticks(ax: Axes, columns: Any, rows: Any) -> None:
+    """At most nine ticks on each axis of an image, labelled by its columns and rows."""
     for axis, labels in ((ax.xaxis, columns), (ax.yaxis, rows)):
         step = max(1, len(labels) // 8)
         axis.set_ticks(range(0, len(labels), step), [str(v) for v in labels[::step]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from artiphys.errors import InputError
-from artiphys.plotting.style import CYCLE, MARKS, _ticks, axes_of, clean
+from artiphys.plotting.style import CYCLE, MARKS, axes_of, clean, label_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def plot_tuning_map(tuning: Tuning, *, unit: int | None = None, ax: Axes | None 
     ax = axes_of(ax, 4.8, 3.8)
     image = ax.imshow(values, cmap="viridis", origin="lower", aspect="auto")
     rows, columns = tuning.dims
-    _ticks(ax, _rounded(tuning.n[columns].to_numpy()), _rounded(tuning.n[rows].to_numpy()))
+    label_ticks(ax, _rounded(tuning.n[columns].to_numpy()), _rounded(tuning.n[rows].to_numpy()))
     ax.set_xlabel(columns)
     ax.set_ylabel(rows)
     ax.figure.colorbar(image, ax=ax, label=f"activity of unit {unit} [model units]")

@@ -1,1 +1,4 @@
-"""A wrapped network. Read preparation, then wiring."""
+"""A network that can be recorded from and lesioned.
+
+Read wrap, preparation, wiring.
+"""

@@ -1,1 +1,4 @@
-"""`artiphys examine` and its report. Read subjects, examine, findings, small_print, then page."""
+"""`artiphys examine` and its report.
+
+Read subjects, examine, findings, small_print, page.
+"""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
 import json
 import textwrap
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+from jinja2 import Environment, StrictUndefined
 
 from artiphys import plotting
 from artiphys.lesions import Attribution
@@ -25,29 +25,16 @@ from artiphys.stats.text import span
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; border-top: 2px solid #ddd; padding-top: 1rem; }
-figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; }
-figcaption { color: #444; font-size: .9rem; } table { border-collapse: collapse; font-size: .9rem; }
-th, td { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; }
-.task { color: #444; } .methods { background: #f4f4f4; padding: 1rem; } code { background: #f4f4f4; }
-"""
-
 
 def write_report(examined: Sequence[Examination], out: Path, command: str, seconds: float) -> Path:
     """Write ``report.html``, the figures as PNG and ``results.json`` into a folder; gives the page's path."""
     out.mkdir(parents=True, exist_ok=True)
-    sections = [_section(found, out) for found in examined]
     cost = "; ".join(f"{f.subject.name} {sum(f.seconds.values()):.0f} s, {f.evaluations} coalitions" for f in examined)
-    page = (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>artiphys report</title>"
-        f"<meta name='viewport' content='width=device-width'><style>{STYLE}</style></head><body>"
-        f"<h1>artiphys report</h1><p>Made by <code>{html.escape(command)}</code> in {seconds:.0f} s, loading included "
-        f"({html.escape(cost)}). All numbers are in <code>results.json</code> beside this page.</p>"
-        + "".join(sections)
-        + "</body></html>"
-    )
+    # Names of sites, labels and models are text, never markup.
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string(resources.files("artiphys.report").joinpath("page.html").read_text("utf-8"))
+    sections = [_section(found, out) for found in examined]
+    page = template.render(command=command, seconds=seconds, cost=cost, sections=sections)
     (out / "results.json").write_text(json.dumps([results(f) for f in examined], indent=1))
     path = out / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -99,25 +86,21 @@ def _column(values: Any) -> dict[str, float]:
     return {str(p): float(v) for p, v in zip(values["player"].values, values.to_numpy())}
 
 
-def _section(found: Examination, out: Path) -> str:
+def _section(found: Examination, out: Path) -> dict[str, Any]:
+    """What the page shows of one examination."""
     name = found.subject.name
-    said = "".join(f"<li>{html.escape(s)}</li>" for s in findings(found))
-    figures = "".join(_figure(ax, out / f"{name}_{key}.png", text) for key, ax, text in _figures(found))
-    quiet = insignificant(found)
-    truth = truth_table(found)
     cost = ", ".join(f"{what} {s:.1f} s" for what, s in found.seconds.items())
-    parts = [
-        f"<h2>{html.escape(name)}</h2><p class='task'>{html.escape(_sentence(found.subject.task))}</p>",
-        f"<h3>What it shows</h3><ul>{said}</ul>",
-        figures,
-        "" if truth is None else f"<h3>Against the known truth</h3>{_table(truth)}",
-        "<h3>What was not significant</h3>",
-        _table(quiet) if len(quiet) else "<p>Everything tested differed from 0 or chance.</p>",
-        f"<h3>What cannot be concluded</h3><p>{html.escape(caveats(found))}</p>",
-        f"<h3>Methods</h3><p class='methods'>{html.escape(methods(found))}</p>",
-        f"<p>Cost: {found.evaluations} coalitions evaluated; {html.escape(cost)}.</p>",
-    ]
-    return "".join(parts)
+    return {
+        "name": name,
+        "task": _sentence(found.subject.task),
+        "findings": findings(found),
+        "figures": [_figure(ax, out / f"{name}_{key}.png", caption) for key, ax, caption in _figures(found)],
+        "truth": truth_table(found),
+        "insignificant": insignificant(found),
+        "caveats": caveats(found),
+        "methods": methods(found),
+        "cost": f"{found.evaluations} coalitions evaluated; {cost}",
+    }
 
 
 def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
@@ -182,22 +165,16 @@ def _are_heads(found: Examination) -> bool:
     return all(".hook_z." in str(p) for p in found.screening.values["player"].values)
 
 
-def _figure(ax: Axes, path: Path, caption: str) -> str:
+def _figure(ax: Axes, path: Path, caption: str) -> dict[str, str]:
     """The figure for the page; on disk with its caption inside, since a PNG is passed on without its page."""
     figure: Any = ax.figure
     held = io.BytesIO()
     figure.savefig(held, format="png", dpi=150)
-    data = base64.b64encode(held.getvalue()).decode()
     width = int(figure.get_figwidth() * 15)
     figure.supxlabel("\n".join(textwrap.wrap(caption, width)), fontsize=7.5, color="#444", x=0.02, ha="left")
     figure.savefig(path, dpi=150)
-    text = html.escape(caption)
-    return f"<figure><img alt='{text}' src='data:image/png;base64,{data}'><figcaption>{text}</figcaption></figure>"
+    return {"caption": caption, "png": base64.b64encode(held.getvalue()).decode()}
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-
-
-def _table(table: pd.DataFrame) -> str:
-    return table.to_html(index=False, border=0, escape=True)

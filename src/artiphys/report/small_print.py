@@ -106,11 +106,10 @@ def methods(found: Examination) -> str:
             "lesioned); "
             f"the {len(phi.values)} of largest absolute effect were kept and measured on {found.subject.held_out}."
         )
-    how = "exactly, from all" if phi.exact else "by antithetic permutation sampling, from"
+    parts.append(f"{len(phi.values)} players were lesioned singly ({single.n_evaluations} coalitions).")
     parts.append(
-        f"{len(phi.values)} players were lesioned singly ({single.n_evaluations} coalitions) and in combination: "
-        f"Shapley values were computed {how} {phi.n_evaluations} coalitions on {phi.n_trials} trials (score "
-        f"{number(phi.intact)} intact, {number(phi.lesioned)} with all of them lesioned)."
+        f"{phi.estimation_text()} The score was {number(phi.intact)} intact and {number(phi.lesioned)} with all of "
+        f"them lesioned, on {phi.n_trials} trials."
     )
     if found.subject.exhaustive:
         parts.append("The trials were all inputs there are, so lesion effects are exact.")

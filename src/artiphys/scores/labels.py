@@ -18,7 +18,8 @@ from artiphys.stimuli import Stimuli
 PerTrial = Sequence[float] | np.ndarray[Any, Any] | Tensor | str
 
 
-def _outputs(outputs: Any) -> Tensor:
+def plain_outputs(outputs: Any) -> Tensor:
+    """The tensor that a score reads among the outputs: itself, the logits, or the first of several."""
     if isinstance(outputs, Tensor):
         found = outputs
     elif isinstance(outputs, Mapping) and isinstance(outputs.get("logits"), Tensor):
@@ -37,7 +38,7 @@ def _outputs(outputs: Any) -> Tensor:
     return found
 
 
-def _values(given: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
+def classes_by_row(given: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
     """Classes ``(row,)`` of rows that hold all trials once or several times over."""
     if isinstance(given, str):
         values = _classes(_column(given, trials))
@@ -47,7 +48,8 @@ def _values(given: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
     return values if n_rows == len(values) else values.repeat(n_rows // len(values))
 
 
-def _numbers(given: PerTrial, trials: Stimuli) -> Array:
+def numbers_by_trial(given: PerTrial, trials: Stimuli) -> Array:
+    """Numbers ``(trial,)`` of the given trials, from an array by trial id or a column."""
     if isinstance(given, str):
         return _column(given, trials).astype(float)
     whole = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given, dtype=float)
@@ -75,14 +77,16 @@ def _classes(given: Any) -> Tensor:
     return torch.as_tensor(given.astype(np.int64))
 
 
-def _check_classes(y: Tensor, classes: Tensor) -> None:
+def check_classes(y: Tensor, classes: Tensor) -> None:
+    """Raise `InputError` unless the outputs are ``(trial, class)`` and hold every class."""
     if y.ndim != 2:
         raise InputError(f"the network's output has shape {tuple(y.shape)}; wanted (trial, class)")
     if int(classes.min()) < 0 or int(classes.max()) >= y.shape[-1]:
         raise InputError(f"labels run from {int(classes.min())} to {int(classes.max())} for {y.shape[-1]} outputs")
 
 
-def _key(name: str, *parts: Any) -> str:
+def score_key(name: str, *parts: Any) -> str:
+    """Name of a score on disk: its kind and a digest of its parameters."""
     h = hashlib.blake2b(name.encode(), digest_size=12)
     for part in parts:
         values = np.asarray(part.detach().cpu() if isinstance(part, Tensor) else part)

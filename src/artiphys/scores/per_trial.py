@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from artiphys.errors import InputError
-from artiphys.scores.labels import PerTrial, _check_classes, _key, _outputs, _values
+from artiphys.scores.labels import PerTrial, check_classes, classes_by_row, plain_outputs, score_key
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
@@ -27,54 +27,54 @@ def accuracy(labels: PerTrial, *, threshold: float = 0.5) -> Score:
     """
 
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
-        y = _outputs(outputs)
-        truth = _values(labels, trials, len(y)).to(y.device)
+        y = plain_outputs(outputs)
+        truth = classes_by_row(labels, trials, len(y)).to(y.device)
         if y.ndim == 1 or y.shape[-1] == 1:
             return (y.reshape(len(truth)) >= threshold).double().eq(truth).double()
-        _check_classes(y, truth)
+        check_classes(y, truth)
         top = (y == y.amax(dim=-1, keepdim=True)).double()
         return (top / top.sum(-1, keepdim=True)).gather(-1, truth.long()[:, None])[:, 0]
 
-    return Score(fn, "accuracy", "proportion correct", "last", _key("accuracy", labels, threshold), rowwise=True)
+    return Score(fn, "accuracy", "proportion correct", "last", score_key("accuracy", labels, threshold), rowwise=True)
 
 
 def log_prob(targets: PerTrial) -> Score:
     """Log-probability of the target class or next token [nats]; outputs are logits."""
 
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
-        y = _outputs(outputs)
-        truth = _values(targets, trials, len(y)).to(y.device)
-        _check_classes(y, truth)
+        y = plain_outputs(outputs)
+        truth = classes_by_row(targets, trials, len(y)).to(y.device)
+        check_classes(y, truth)
         y = y.to(torch.promote_types(y.dtype, torch.float32))
         return y.gather(-1, truth[:, None])[:, 0] - y.logsumexp(-1)
 
-    return Score(fn, "log-probability", "nats", "last", _key("log_prob", targets), rowwise=True)
+    return Score(fn, "log-probability", "nats", "last", score_key("log_prob", targets), rowwise=True)
 
 
 def logit_difference(correct: PerTrial, wrong: PerTrial) -> Score:
     """Logit of the correct minus logit of the wrong class or next token, at the last position [nats]."""
 
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
-        y = _outputs(outputs)
-        a, b = (_values(v, trials, len(y)).to(y.device) for v in (correct, wrong))
+        y = plain_outputs(outputs)
+        a, b = (classes_by_row(v, trials, len(y)).to(y.device) for v in (correct, wrong))
         for ids in (a, b):
-            _check_classes(y, ids)
+            check_classes(y, ids)
         return (y.gather(-1, a[:, None]) - y.gather(-1, b[:, None]))[:, 0]
 
-    return Score(fn, "logit difference", "nats", "last", _key("logit_difference", correct, wrong), rowwise=True)
+    return Score(fn, "logit difference", "nats", "last", score_key("logit_difference", correct, wrong), rowwise=True)
 
 
 def output(index: int = 0) -> Score:
     """The network's output itself (its ``index``-th entry), in the model's own units."""
 
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
-        y = _outputs(outputs)
+        y = plain_outputs(outputs)
         y = y.reshape(len(y), -1)
         if not -y.shape[1] <= index < y.shape[1]:
             raise InputError(f"output {index} was asked for; the network has {y.shape[1]} outputs a trial")
         return y[:, index]
 
-    return Score(fn, "output", "", "last", _key("output", np.array([index])), rowwise=True)
+    return Score(fn, "output", "", "last", score_key("output", np.array([index])), rowwise=True)
 
 
 def several(**parts: Score) -> Score:
@@ -94,6 +94,6 @@ def several(**parts: Score) -> Score:
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
         return torch.stack([torch.as_tensor(p.fn(outputs, trials)).double() for p in parts.values()], dim=1)
 
-    key = None if None in keys else _key("several", *[f"{n}={k}" for n, k in zip(parts, keys)])
+    key = None if None in keys else score_key("several", *[f"{n}={k}" for n, k in zip(parts, keys)])
     name = ", ".join(p.name for p in parts.values())
     return Score(fn, name, "", needs.pop(), key, tuple(parts), rowwise=all(p.rowwise for p in parts.values()))

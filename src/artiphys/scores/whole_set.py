@@ -11,7 +11,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.scores.labels import PerTrial, _key, _numbers, _outputs, _values
+from artiphys.scores.labels import PerTrial, classes_by_row, numbers_by_trial, plain_outputs, score_key
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
@@ -27,14 +27,14 @@ def auc(labels: PerTrial, index: int = -1) -> Score:
     """
 
     def collect(outputs: Any, trials: Stimuli) -> Tensor:
-        y = _outputs(outputs)
+        y = plain_outputs(outputs)
         y = y.reshape(len(y), -1).double()
         if y.shape[1] == 1:
             return y[:, 0]
         return y[:, index] - (y.sum(1) - y[:, index]) / (y.shape[1] - 1)
 
     def reduce(kept: Array, trials: Stimuli) -> Array:
-        truth = _values(labels, trials, len(trials)).numpy()
+        truth = classes_by_row(labels, trials, len(trials)).numpy()
         positive = truth == 1
         n1, n0 = int(positive.sum()), int((truth == 0).sum())
         if n1 + n0 != len(truth) or not n1 or not n0:
@@ -42,18 +42,18 @@ def auc(labels: PerTrial, index: int = -1) -> Score:
         ranks = stats.rankdata(kept, axis=1)
         return np.asarray((ranks[:, positive].sum(axis=1) - n1 * (n1 + 1) / 2) / (n1 * n0))
 
-    return Score(collect, "AUC", "proportion", "last", _key("auc", labels, index), reduce=reduce, rowwise=True)
+    return Score(collect, "AUC", "proportion", "last", score_key("auc", labels, index), reduce=reduce, rowwise=True)
 
 
 def correlation(targets: PerTrial, index: int = 0) -> Score:
     """Pearson correlation of one output with a target, over the set of all trials; 0 where either is constant."""
 
     def collect(outputs: Any, trials: Stimuli) -> Tensor:
-        y = _outputs(outputs)
+        y = plain_outputs(outputs)
         return y.reshape(len(y), -1).double()[:, index]
 
     def reduce(kept: Array, trials: Stimuli) -> Array:
-        target = _numbers(targets, trials)
+        target = numbers_by_trial(targets, trials)
         a = kept - kept.mean(axis=1, keepdims=True)
         b = target - target.mean()
         norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum())
@@ -61,5 +61,5 @@ def correlation(targets: PerTrial, index: int = 0) -> Score:
         flat = norm <= 1e-9 * np.abs(kept).max(axis=1) * math.sqrt(len(target)) * np.sqrt((b**2).sum())
         return np.where(flat, 0.0, (a * b).sum(axis=1) / np.where(flat, 1.0, norm))
 
-    key = _key("correlation", targets, index)
+    key = score_key("correlation", targets, index)
     return Score(collect, "correlation", "", "last", key, reduce=reduce, rowwise=True)

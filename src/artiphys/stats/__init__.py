@@ -1,1 +1,4 @@
-"""Statistics that every analysis shares. Read intervals, p_values, permutations, then text."""
+"""Statistics that every analysis shares.
+
+Read seeds, intervals, p_values, permutations, text.
+"""
