@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fixtures.networks import X, small
 from torch import Tensor, nn
 
 import artiphys as ap
-from artiphys.errors import InputError, RecordingError
-
-
-def net(seed: int = 0) -> ap.Preparation:
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).eval()
-    return ap.wrap(model, torch.zeros(2, 3))
+from artiphys.errors import ArtiphysError, InputError, RecordingError
 
 
 def stimuli(n: int = 10) -> ap.Stimuli:
@@ -37,7 +32,7 @@ WORDS = [[3, 4, 5, 6], [7, 8], [9, 10, 11], [12]]
 
 
 def test_many_sites_in_one_pass_equal_one_at_a_time() -> None:
-    prep, s = net(), stimuli()
+    prep, s = small(), stimuli()
     calls: list[int] = []
     assert len(prep.sites) > 2  # looking runs the model too
     prep.model.register_forward_hook(lambda m, a, o: calls.append(1))
@@ -54,11 +49,11 @@ def test_many_sites_in_one_pass_equal_one_at_a_time() -> None:
 
 
 def test_conditions_are_coordinates() -> None:
-    rec = ap.record(net(), stimuli(), "1")
+    rec = ap.record(small(), stimuli(), "1")
     data = rec["1"]
     assert data.dims == ("trial", "unit") and data["trial"].values.tolist() == list(range(100, 110))
     assert data["side"].values.tolist() == ["left", "right"] * 5 and float(data["level"][3]) == 1.5
-    assert ap.record(net(), stimuli(), "output")["output"].name == "2", "an alias reads its canonical site"
+    assert ap.record(small(), stimuli(), "output")["output"].name == "2", "an alias reads its canonical site"
     assert set(rec.to_datatree().children) == {"1"}
 
 
@@ -78,7 +73,7 @@ def test_padding_enters_no_statistic() -> None:
 
 
 def test_zarr_equals_memory_and_opens_again(tmp_path: Path) -> None:
-    prep, s = net(), stimuli()
+    prep, s = small(), stimuli()
     memory = ap.record(prep, s, ["0", "1"])
     disk = ap.record(prep, s, ["0", "1"], out=tmp_path / "rec.zarr", batch_size=4)
     again = ap.Recording.open(tmp_path / "rec.zarr")
@@ -117,7 +112,7 @@ def interrupt(prep: ap.Preparation, s: ap.Stimuli, path: Path, after: int, **opt
 
 
 def test_interrupted_recording_is_refused_then_finished(tmp_path: Path) -> None:
-    prep, s, path = net(), stimuli(), tmp_path / "rec.zarr"
+    prep, s, path = small(), stimuli(), tmp_path / "rec.zarr"
     interrupt(prep, s, path, after=2)
     with pytest.raises(RecordingError, match="6 of 10 trials"):
         ap.Recording.open(path)
@@ -133,9 +128,9 @@ def test_interrupted_recording_is_refused_then_finished(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["model", "stimuli", "sites"])
 def test_an_interrupted_recording_of_something_else_is_not_finished(tmp_path: Path, what: str) -> None:
-    prep, s, path = net(), stimuli(), tmp_path / "rec.zarr"
+    prep, s, path = small(), stimuli(), tmp_path / "rec.zarr"
     interrupt(prep, s, path, after=1)
-    other = {"model": (net(1), s, "1"), "stimuli": (prep, stimuli(8), "1"), "sites": (prep, s, "0")}[what]
+    other = {"model": (small(1), s, "1"), "stimuli": (prep, stimuli(8), "1"), "sites": (prep, s, "0")}[what]
     with pytest.raises(RecordingError, match=what):
         ap.record(*other, out=path)
 
@@ -144,7 +139,7 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for overwrite in (False, True):
         with pytest.raises(RecordingError):
-            ap.record(net(), stimuli(), "1", out=tmp_path, overwrite=overwrite)
+            ap.record(small(), stimuli(), "1", out=tmp_path, overwrite=overwrite)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
@@ -179,7 +174,7 @@ def test_trials_of_other_shape_are_refused() -> None:
 )
 def test_bad_stimuli_say_what_to_do(inputs: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ap.record(net(), inputs, "1")
+        ap.record(small(), inputs, "1")
 
 
 def test_bad_conditions_and_ids() -> None:
@@ -189,9 +184,9 @@ def test_bad_conditions_and_ids() -> None:
     with pytest.raises(InputError, match="different integers"):
         ap.Stimuli(x, ids=[1, 1, 2])
     with pytest.raises(InputError, match="batch_size"):
-        ap.record(net(), x, "1", batch_size=0)
+        ap.record(small(), x, "1", batch_size=0)
     with pytest.raises(InputError, match="no sites"):
-        ap.record(net(), x, [])
+        ap.record(small(), x, [])
     with pytest.raises(InputError, match="from_texts"):
         ap.Stimuli.from_tokens(["hello"])  # type: ignore[list-item]
     with pytest.raises(InputError, match="no tokenizer"):
@@ -199,6 +194,39 @@ def test_bad_conditions_and_ids() -> None:
 
 
 def test_record_sees_a_lesion_that_is_in_force() -> None:
-    prep, s = net(), stimuli()
+    prep, s = small(), stimuli()
     with ap.lesioned(prep, ap.Lesion("1", units=[2], kind="clamp", value=0.5)):
         assert (ap.record(prep, s, "1")["1"][:, 2] == 0.5).all()
+
+
+def test_resuming_under_other_conditions_is_refused(tmp_path: Path) -> None:
+    prep, path = small(), tmp_path / "r.zarr"
+    s = ap.Stimuli(X, {"side": np.arange(12)})
+    done: list[int] = []
+
+    def stop(module: nn.Module, args: Any) -> None:
+        done.append(1)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+
+    prep.look()
+    handle = prep.model.register_forward_pre_hook(stop)
+    with pytest.raises(KeyboardInterrupt):
+        ap.record(prep, s, "1", out=path, batch_size=3)
+    handle.remove()
+    with pytest.raises(RecordingError, match="other lesions"), ap.lesioned(prep, ap.Lesion("0", kind="zero")):
+        ap.record(prep, s, "1", out=path)
+    with pytest.raises(RecordingError, match="other conditions"):
+        ap.record(prep, ap.Stimuli(X, {"side": np.arange(12) + 1}), "1", out=path)
+    assert ap.record(prep, s, "1", out=path).n_trials == 12
+
+
+MISUSE: list[tuple[Any, str]] = [
+    (lambda: ap.record(small(), X, 3), "sites came as int"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("use", "message"), MISUSE)
+def test_misuse_is_not_accepted_silently(use: Any, message: str) -> None:
+    with pytest.raises(ArtiphysError, match=message):
+        use()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from reference import looped, some
+from fixtures.games import looped, some
 
 import artiphys as ap
 from artiphys.errors import InputError, MissingExtraError

@@ -18,10 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 import artiphys as ap
+from artiphys.array_types import Array
 from artiphys.errors import StatisticsError
 from artiphys.probes import information
-
-Array = np.ndarray[Any, Any]
 
 
 def recorded(name: str, **options: Any) -> tuple[Any, Any]:

@@ -1,0 +1,120 @@
+"""Searchlights: scikit-learn's scores, family-wise error, neighbourhoods."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from fixtures.activity import labelled
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import artiphys as ap
+from artiphys.errors import ArtiphysError
+from artiphys.probes import neighbourhoods
+from artiphys.stats.p_values import max_statistic_p_value
+
+
+def test_scores_are_scikit_learns_at_every_place() -> None:
+    x, y = labelled(units=20, effect=0)
+    found = ap.searchlight(x, y, size=4, step=3, n_permutations=0, seed=2)
+    folds = StratifiedKFold(5, shuffle=True, random_state=2)
+    theirs = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1.0))
+    expected = [cross_val_score(theirs, x[:, s : s + 4], y, cv=folds).mean() for s in range(0, 17, 3)]
+    np.testing.assert_allclose(found.score, expected)
+    assert found.score["neighbourhood"].values[1] == "unit 3-6" and found.chance == 0.5
+
+
+def test_sites_times_and_places_are_labelled(units=20, effect=0) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    recording = {
+        "early": xr.DataArray(rng.normal(size=(60, 4, 6)), dims=("trial", "time", "unit")),
+        "late": xr.DataArray(
+            rng.normal(size=(60, 4, 3, 5)), dims=("trial", "time", "head", "unit"), attrs={"unit_axis": "head"}
+        ),
+    }
+    recording["late"][:, 2, 1] += 2 * y[:, None]
+    found = ap.searchlight(recording, y, n_permutations=60)
+    assert found.score.size == 4 * 1 + 4 * 3
+    best = found.top(1).iloc[0]
+    assert (best["site"], best["time"], best["neighbourhood"]) == ("late", 2, "head 1") and best["p_corrected"] < 0.05
+    grid = found.map("late", "p_corrected")
+    assert grid.dims == ("time", "neighbourhood") and bool(grid.sel(time=2, neighbourhood="head 1") < 0.05)
+    assert found.map("early").shape == (4, 1)
+    assert "A unit raises every neighbourhood that holds it" in found.methods_text()
+
+
+def test_neighbourhoods_of_maps_heads_and_subsets() -> None:
+    maps = xr.DataArray(np.zeros((2, 3, 5, 4)), dims=("trial", "channel", "height", "width"))
+    blocks = neighbourhoods(maps, axis=("height", "width"), size=2)
+    assert len(blocks) == 4 * 3 and all(len(units) == 3 * 4 for units in blocks.values())
+    assert set(blocks["height 0-1, width 0-1"]) == {
+        c * 20 + h * 4 + w for c in range(3) for h in (0, 1) for w in (0, 1)
+    }
+    channels = neighbourhoods(maps, axis="channel")
+    assert list(channels) == ["channel 0", "channel 1", "channel 2"] and len(channels["channel 1"]) == 20
+    subsets = neighbourhoods(np_units(30), "random", size=4, n_subsets=7, seed=1)
+    assert len(subsets) == 7 and all(len(set(u)) == 4 for u in subsets.values())
+    given = neighbourhoods(np_units(30), {"mine": [3, 1, 3]})
+    assert given["mine"].tolist() == [1, 3]
+
+
+def np_units(n: int) -> xr.DataArray:
+    return xr.DataArray(np.random.default_rng(0).normal(size=(10, n)), dims=("trial", "unit"))
+
+
+def test_the_halo_is_stated_and_only_there_is_anything_found() -> None:
+    """Strong control: one informative unit, errors counted over places that do not hold it."""
+    wrong, found = 0, 0
+    for seed in range(60):
+        x, y = labelled(effect=0, seed=seed)
+        x[:, 7] += 1.8 * y
+        s = ap.searchlight(x, y, size=3, n_permutations=59, seed=seed)
+        p, halo = s.p_corrected.to_numpy(), s.containing(7).to_numpy()  # type: ignore[union-attr]
+        assert halo.sum() == 3
+        wrong += bool((p[~halo] <= 0.05).any())
+        found += bool((p[halo] <= 0.05).any())
+    assert wrong <= 9 and found >= 54
+
+
+def test_a_wide_null_elsewhere_costs_no_power() -> None:
+    rng = np.random.default_rng(0)
+    null = rng.normal(size=(500, 40)) * np.where(np.arange(40) < 20, 1.0, 10.0)
+    observed = null.mean(axis=0).copy()
+    observed[3] = 5.0
+    p = max_statistic_p_value(observed, null)
+    assert p[3] < 0.01 and (p[20:] > 0.5).all()
+    unscaled = (np.sum(null.max(axis=1) >= observed[3]) + 1) / 501
+    assert unscaled > 0.9, "without standardising the wide places decide"
+
+
+def test_memory_bounds_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = xr.DataArray(np.random.default_rng(0).normal(size=(40, 3, 8)), dims=("trial", "time", "unit"))
+    y = np.arange(40) % 2
+    whole = ap.searchlight(x, y, size=2, n_permutations=20)
+    monkeypatch.setattr(sys.modules["artiphys.probes.searchlights.searchlight"], "BLOCK_BYTES", 1)
+    np.testing.assert_array_equal(whole.null, ap.searchlight(x, y, size=2, n_permutations=20).null)
+
+
+def test_bad_input_says_what_to_do() -> None:
+    x, y = labelled(units=20, effect=0)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"neighbourhoods": "sphere"}, "no kind of neighbourhood 'sphere'"),
+        ({"size": 21}, "wanted 1 to 20"),
+        ({"axis": "channel"}, "no axis 'channel'"),
+        ({"neighbourhoods": [[0, 25]]}, "unit 25 of 20"),
+        ({"neighbourhoods": []}, "no neighbourhoods"),
+        ({"step": 0}, "at least 1"),
+        ({"neighbourhoods": "random", "size": 0}, "whole number"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ArtiphysError, match=message):
+            ap.searchlight(x, y, n_permutations=0, **options)
+    with pytest.raises(ArtiphysError, match="name one site"):
+        ap.searchlight(x, y, n_permutations=0).containing(3, "hidden")
