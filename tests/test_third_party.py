@@ -51,14 +51,14 @@ def test_torchs_unsteady_modules_are_known_by_two_base_classes() -> None:
 
 
 def test_twins_of_modules_share_weights_and_nothing_else() -> None:
-    net = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), nn.Linear(2, 1)))
+    net: Any = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU(), nn.Linear(2, 1)))
     before = [(m, third_party.module_state(m.__dict__)) for m in net.modules()]
     x, expected = torch.ones(3, 2), net(torch.ones(3, 2))
-    net[1][1] = nn.Linear(2, 5)  # type: ignore[index]
+    net[1][1] = nn.Linear(2, 5)
     net.register_forward_hook(lambda module, args, output: output * 0)
-    twin = third_party.twins_of(before)[id(net)]
+    twin: Any = third_party.twins_of(before)[id(net)]
     assert torch.equal(twin(x), expected) and twin is not net
-    assert {id(p) for p in twin.parameters()} >= {id(p) for p in net[0].parameters()}  # type: ignore[index]
+    assert {id(p) for p in twin.parameters()} >= {id(p) for p in net[0].parameters()}
 
 
 def test_transformers_configs_name_the_attention_implementation() -> None:

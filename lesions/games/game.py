@@ -280,10 +280,11 @@ class Game:
             return
         sizes = self._batch_sizes(evaluator)
         if campaign is not None and not sizes.fixed:  # so that a resumed run makes the same blocks
-            if campaign.rows is None:
+            known = campaign.rows
+            if known is None:
                 settle(evaluator, coalitions, sizes)
-                campaign.rows = sizes.rows
-            sizes.rows, sizes.settled = campaign.rows, True
+                known = campaign.rows = sizes.rows
+            sizes.rows, sizes.settled = known, True
         if self.executor is not None:
             run_elsewhere(self.executor, evaluator, coalitions, sizes, self.batch_size, keep)
             return

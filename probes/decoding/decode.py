@@ -20,7 +20,8 @@ from artiphys.probes.decoding.control_tasks import control_labels
 from artiphys.probes.decoding.cross_validation import CrossValidation
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.labelled_result import assembled
-from artiphys.probes.decoding.result import Decoding, Readout
+from artiphys.probes.decoding.readout import Readout
+from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.select import check_estimator, reader_of
 from artiphys.stats.permutations import whole_count

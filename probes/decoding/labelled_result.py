@@ -11,7 +11,8 @@ import xarray as xr
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.probes.decoding.generalisation import Crossing
-from artiphys.probes.decoding.result import Decoding, Readout
+from artiphys.probes.decoding.readout import Readout
+from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.task import Task
 from artiphys.stats.intervals import nadeau_bengio
 from artiphys.stats.p_values import max_statistic_p_value, p_value

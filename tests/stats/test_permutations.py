@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from fixtures.activity import noisy
 
 import artiphys as ap
 from artiphys.errors import StatisticsError

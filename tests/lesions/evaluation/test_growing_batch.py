@@ -130,7 +130,7 @@ def test_plan_tells_before_anything_is_spent() -> None:
     assert game.cost(every) == pytest.approx(plan.layer_units / 3)
     some_values = game(every[:40])
     spent = game.n_evaluations
-    game._rate = None
+    game._seconds_per_unit = None
     assert game.plan(every).seconds > 0  # what is known is not measured again, nor forgotten
     assert np.array_equal(game(every[:40]), some_values) and game.n_evaluations == spent
 

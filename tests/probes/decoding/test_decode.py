@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
-from fixtures.activity import labelled
+from fixtures.activity import labelled, noisy
 from fixtures.networks import X
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
@@ -147,12 +147,6 @@ def test_bad_input_says_what_to_do() -> None:
             ap.decode(*args, **options)
     with pytest.raises(InputError, match="'trial' first"):
         ap.decode(xr.DataArray(x, dims=("unit", "trial")), y)
-
-
-def noisy(n: int, shape: tuple[int, ...], seed: int, effect: float = 1.0) -> tuple[Any, Any]:
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 2
-    return rng.normal(size=(n, *shape)) + effect * y.reshape(-1, *[1] * len(shape)), y
 
 
 def test_a_whole_recording_is_decoded_as_its_sites_are() -> None:

@@ -30,7 +30,7 @@ def test_scores_are_scikit_learns_at_every_place() -> None:
     assert found.score["neighbourhood"].values[1] == "unit 3-6" and found.chance == 0.5
 
 
-def test_sites_times_and_places_are_labelled(units=20, effect=0) -> None:
+def test_sites_times_and_places_are_labelled() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     recording = {
@@ -73,7 +73,7 @@ def test_the_halo_is_stated_and_only_there_is_anything_found() -> None:
     """Strong control: one informative unit, errors counted over places that do not hold it."""
     wrong, found = 0, 0
     for seed in range(60):
-        x, y = labelled(effect=0, seed=seed)
+        x, y = labelled(units=20, effect=0, seed=seed)
         x[:, 7] += 1.8 * y
         s = ap.searchlight(x, y, size=3, n_permutations=59, seed=seed)
         p, halo = s.p_corrected.to_numpy(), s.containing(7).to_numpy()  # type: ignore[union-attr]
