@@ -44,7 +44,7 @@ fit = tuning.fit()
 bits = tuning.information("skaggs")
 print(f"preferred direction off by {float(np.abs(error).mean()):.1f} degrees on average")
 print(f"width {float(fit['width'][:40].median()):.0f} degrees at half height (true: 98)")
-print(f"{float(bits.bits[:40].mean()):.2f} bits a spike; others {float(bits.bits[40:].mean()):.3f}")
+print(f"{float(bits.bits[:40].mean()):.2f} bits per spike; others {float(bits.bits[40:].mean()):.3f}")
 assert np.abs(error).mean() < 8 and abs(float(fit["width"][:40].median()) - 98) < 12
 plotting.plot_tuning(tuning).figure.savefig(folder / "tuning.png")
 
@@ -56,7 +56,7 @@ except StatisticsError as error_said:
     print(error_said)
 decoded = ap.decode(counts, octant, groups="session", cv=6, n_permutations=100)
 print(f"octant: {float(decoded.score):.2f} (chance {decoded.chance:.2f}), p {float(decoded.p_value):.3f}")
-print(f"{float(decoded.information().bits):.2f} bits a trial, a lower bound")
+print(f"{float(decoded.information().bits):.2f} bits per trial, a lower bound")
 plotting.plot_confusion(decoded).figure.savefig(folder / "confusion.png")
 
 # %% A label that is constant in each session: three sessions "with drug", which does nothing here.

@@ -76,7 +76,7 @@ class Campaign:
 
     @property
     def rows(self) -> int | None:
-        """Rows a call that this campaign's batches were planned with."""
+        """Rows per call that this campaign's batches were planned with."""
         found = zarr.open_group(str(self.folder), mode="r").attrs.get("rows")
         return None if found is None else int(found)
 

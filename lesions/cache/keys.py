@@ -37,7 +37,7 @@ def lesion_words(players: Sequence[Sequence[Writer]]) -> Array:
 
 
 def lesion_keys(cut: Array, words: Array, also: Sequence[str] = ()) -> list[bytes]:
-    """One key a coalition (bool ``(n, player)``, True = lesioned); ``also`` are lesions in force around it."""
+    """One key per coalition (bool ``(n, player)``, True = lesioned); ``also`` are lesions in force around it."""
     with np.errstate(over="ignore"):
         sums = cut.astype(np.uint64) @ words
     extra = "|".join(also).encode()

@@ -1,4 +1,4 @@
-"""Which estimator answers a request: the cheapest for its precision, judged on a pilot and never by the clock."""
+"""Automatic choice of the estimator: by estimated variance and planned cost on a pilot, never by the clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.methods import exact, permutation, regression, shrunken_regression
-from artiphys.lesions.contributions.request import LEAST_ORDERS, LEAST_PAIRS, METHODS, Request, covered
+from artiphys.lesions.contributions.request import MIN_ORDERS, MIN_PAIRS, METHODS, Request, covered
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.screening import screening
 from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
@@ -20,8 +20,10 @@ from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic,
 from artiphys.lesions.estimators.smoothers import shrunken
 from artiphys.lesions.games.protocol import GameLike, distinct
 
-CHEAPER = 0.8  # permutations are only tried where one of their coalitions costs less than this part of a drawn one
-PILOT_ORDERS = 12
+MAX_COST_RATIO = (
+    0.8  # permutations are only tried where one of their coalitions costs less than this part of a drawn one
+)
+N_PILOT_ORDERS = 12
 
 
 def answer(game: GameLike, method: str, request: Request) -> Attribution:
@@ -62,20 +64,20 @@ def _chosen(game: GameLike, request: Request) -> tuple[str, str, Request]:
     )
     if request.order is not None:
         return "regression", f"{many}; an order was asked for", request
-    design, orders = Pairs(n, request.index, request.seed).design(LEAST_PAIRS), Orders(n, request.seed)
-    drawn, walked = design.coalitions, paths(orders.first(PILOT_ORDERS))
+    design, orders = Pairs(n, request.index, request.seed).design(MIN_PAIRS), Orders(n, request.seed)
+    drawn, walked = design.coalitions, paths(orders.first(N_PILOT_ORDERS))
     each = _cost(game, drawn) / len(drawn), _cost(game, walked) / len(walked)
-    if request.index == "banzhaf" or each[1] >= CHEAPER * each[0]:
+    if request.index == "banzhaf" or each[1] >= MAX_COST_RATIO * each[0]:
         shared = "" if request.index == "banzhaf" else "; permutations would not be cheaper a coalition"
         return "shrunken", f"{many}{shared}", request
-    if request.budget is not None and request.budget < len(drawn) + 2 * LEAST_ORDERS * (n - 1):
-        few = f"the budget is too small for a pilot and {LEAST_ORDERS} pairs of permutations"
+    if request.budget is not None and request.budget < len(drawn) + 2 * MIN_ORDERS * (n - 1):
+        few = f"the budget is too small for a pilot and {MIN_ORDERS} pairs of permutations"
         return "shrunken", f"{many}; {few}", request
     values = game(drawn)
     along = game(walked)
     with few_threads(design.n_pairs):
         models, _ = shrunken(design, centred(design, values))
-        pilots = cross_fitted(design, values, *models), antithetic(orders.first(PILOT_ORDERS), along)
+        pilots = cross_fitted(design, values, *models), antithetic(orders.first(N_PILOT_ORDERS), along)
     variances = []
     for found, cost in zip(pilots, (each[0] * len(drawn), each[1] * len(walked))):
         variance = 0.0 if found.stderr is None else float(np.mean(found.stderr**2))

@@ -1,4 +1,4 @@
-"""Attribution by gradients through float gates: a first look at many players for the price of one backward pass."""
+"""Attribution by gradients through gates: a first look at many players for a few backward passes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from artiphys.stats.intervals import standard_error
 from artiphys.stimuli import Stimuli
 from artiphys.version import __version__
 
-TRIALS = 32  # trials a backward pass
+N_TRIALS_PER_PASS = 32  # trials a backward pass
 
 
 def attribution(
@@ -84,7 +84,9 @@ def attribution(
     else:
         nodes, weights = np.polynomial.legendre.leggauss(steps)
         path = [((1 + t) / 2, w / 2) for t, w in zip(nodes.tolist(), weights.tolist())]
-    per_trial = np.concatenate([_gradients(game, part, path) for part in game.stimuli.batches(TRIALS)], axis=1)
+    per_trial = np.concatenate(
+        [_gradients(game, part, path) for part in game.stimuli.batches(N_TRIALS_PER_PASS)], axis=1
+    )
     make = labelled(game.player_names, game.score.outputs or None)
     intact, lesioned = game.intact, game.lesioned
     values = per_trial.mean(axis=1)

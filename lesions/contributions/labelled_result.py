@@ -1,4 +1,4 @@
-"""From an estimate to the result that users see."""
+"""Attribution from an estimate: values, errors and provenance with the names of players and outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request for Shapley or Banzhaf values, and the estimators that can answer it."""
+"""Methods: exact values, regression, shrunken regression and permutation sampling for one request."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.labelled_result import attribution
 from artiphys.lesions.contributions.request import (
-    LEAST_BANZHAF,
-    LEAST_ORDERS,
-    LEAST_PAIRS,
+    MIN_BANZHAF_PAIRS,
+    MIN_ORDERS,
+    MIN_PAIRS,
     Request,
     all_fit,
     fits,
@@ -80,7 +80,7 @@ def shrunken_regression(game: GameLike, request: Request, why: str) -> Attributi
     n = game.n_players
     if all_fit(n, request):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "shrunken")
-    least = LEAST_PAIRS if request.index == "shapley" else LEAST_BANZHAF
+    least = MIN_PAIRS if request.index == "shapley" else MIN_BANZHAF_PAIRS
     most = pairs_allowed(n, request, least, f"pairs of coalitions of {n} players")
     pairs = Pairs(n, request.index, request.seed)
     started = clock.perf_counter()
@@ -111,7 +111,7 @@ def permutation(game: GameLike, request: Request, why: str) -> Attribution:
     if n == 1:
         return exact(game, request, "one player has one order", "permutation")
     cost = 2 * (n - 1)
-    most = request.samples(LEAST_ORDERS, cost, math.inf, f"pairs of permutations of {n} players", LEAST_ORDERS)
+    most = request.samples(MIN_ORDERS, cost, math.inf, f"pairs of permutations of {n} players", MIN_ORDERS)
     orders = Orders(n, request.seed)
     started = clock.perf_counter()
 
@@ -121,7 +121,7 @@ def permutation(game: GameLike, request: Request, why: str) -> Attribution:
         with few_threads():
             return _with_values(antithetic(drawn, values), values)
 
-    found, note = until(sample, LEAST_ORDERS, most, *_how(request))
+    found, note = until(sample, MIN_ORDERS, most, *_how(request))
     text = "Each permutation was used with its reverse, and marginal contributions were adjusted for position."
     return _result(game, request, found, "permutation", why + note, started, text)
 

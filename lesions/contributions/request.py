@@ -1,4 +1,4 @@
-"""One request for Shapley or Banzhaf values: what was asked for, checked, and how many samples it allows."""
+"""Request for Shapley or Banzhaf values: what was asked for, checked, and the samples it allows."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ Method = Literal["auto", "exact", "permutation", "regression", "shrunken", "scre
 METHODS = ("auto", "exact", "permutation", "regression", "shrunken", "screening")
 
 
-LEAST_PAIRS = 96  # of coalitions, below which intervals covered too little on skewed games
+MIN_PAIRS = 96  # of coalitions, below which intervals covered too little on skewed games
 
 
-LEAST_BANZHAF = 128  # likewise, of a shrunken regression for Banzhaf values
+MIN_BANZHAF_PAIRS = 128  # likewise, of a shrunken regression for Banzhaf values
 
 
-PAIRS_A_PLAYER = 6  # likewise, of an unshrunken regression
+MIN_PAIRS_PER_PLAYER = 6  # likewise, of an unshrunken regression
 
 
-PAIRS_A_PARAMETER = 1.6  # of a regression of third order
+MIN_PAIRS_PER_PARAMETER = 1.6  # of a regression of third order
 
 
-LEAST_ORDERS = 64  # pairs of permutations
+MIN_ORDERS = 64  # pairs of permutations
 
 
 DEFAULT_PAIRS = (256, 16)  # at least; a player
 
 
-FREE = 64  # with a tolerance and no budget, at most so many times the least
+MAX_GROWTH = 64  # with a tolerance and no budget, at most so many times the least
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Request:
     def samples(self, least: int, cost: int, most: float, what: str, usual: int) -> int:
         """Samples of ``cost`` evaluations that the budget allows: `BudgetError` below ``least``."""
         if self.budget is None:
-            free = usual if self.tolerance is None else FREE * least
+            free = usual if self.tolerance is None else MAX_GROWTH * least
             return int(min(max(free, least), most))
         allowed = min((self.budget - 2) // cost, most)
         if allowed < least:
@@ -100,8 +100,8 @@ def covered(n: int, request: Request) -> bool:
 def least_pairs(n: int, order: int) -> int:
     """Fewest pairs from which a regression's intervals hold."""
     parameters = n + n // 2 + math.comb(n, 3)
-    third = math.ceil(PAIRS_A_PARAMETER * parameters) if order == 3 else 0
-    return max(LEAST_PAIRS, PAIRS_A_PLAYER * n, third)
+    third = math.ceil(MIN_PAIRS_PER_PARAMETER * parameters) if order == 3 else 0
+    return max(MIN_PAIRS, MIN_PAIRS_PER_PLAYER * n, third)
 
 
 def fits(n: int, request: Request, order: int) -> bool:

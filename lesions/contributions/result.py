@@ -1,4 +1,4 @@
-"""Attribution: what each player contributes, with both its uncertainties; and how one is made from weights."""
+"""Attribution: what each player contributes, with its errors over coalitions and over stimuli."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Attribution:
         Error of the estimate for these stimuli; 0 if exact.
     stderr_stimuli : DataArray like `values`
         Standard error over trials: what new trials of the same kind would change. NaN where the game
-        gives no value a trial.
+        gives no value per trial.
     per_trial : DataArray ``(player, trial)`` or ``(player, trial, output)``, or None
     intact, lesioned : float, or DataArray ``(output,)``
         Value with all players intact, and with all lesioned.
@@ -95,7 +95,7 @@ class Attribution:
         Raises
         ------
         StatisticsError
-            If the game gives no value a trial and stimuli are asked for.
+            If the game gives no value per trial and stimuli are asked for.
         BudgetError
             If so few samples made a difference to some player that no interval over coalitions holds.
         """
@@ -132,7 +132,7 @@ class Attribution:
         return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
 
     def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
-        """One row a player (and output): value, both errors, and the interval over both where there are trials.
+        """One row per player (and output): value, both errors, and the interval over both where there are trials.
 
         The interval is NaN where it is `refused`.
         """

@@ -1,4 +1,4 @@
-"""Many players: a cheap pass over all of them, then the budget where it matters, on fresh samples."""
+"""Screening of many players: a pass over all, then fresh samples of the largest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.labelled_result import attribution
 from artiphys.lesions.contributions.methods import exact
-from artiphys.lesions.contributions.request import LEAST_ORDERS, LEAST_PAIRS, Request, covered
+from artiphys.lesions.contributions.request import MIN_ORDERS, MIN_PAIRS, Request, covered
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
 from artiphys.lesions.estimators.enumeration import MAX_EXACT
@@ -24,7 +24,7 @@ from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.smoothers import shrunken
 from artiphys.lesions.games.protocol import GameLike
 
-USUAL_TOP = 10
+DEFAULT_TOP_K = 10
 
 
 def screening(game: GameLike, request: Request, why: str) -> Attribution:
@@ -37,8 +37,8 @@ def screening(game: GameLike, request: Request, why: str) -> Attribution:
     if request.index != "shapley":
         raise InputError("screening gives Shapley values; for Banzhaf values use 'regression' or 'shrunken'")
     n = game.n_players
-    k = min(request.top_k or USUAL_TOP, n)
-    least = 2 + 2 * LEAST_PAIRS + 4 * k * LEAST_ORDERS
+    k = min(request.top_k or DEFAULT_TOP_K, n)
+    least = 2 + 2 * MIN_PAIRS + 4 * k * MIN_ORDERS
     budget = 2 * least if request.budget is None else request.budget
     if covered(n, replace(request, budget=budget)):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "screening")
@@ -49,8 +49,8 @@ def screening(game: GameLike, request: Request, why: str) -> Attribution:
         )
     started = clock.perf_counter()
     # Half of the budget, but for what the followed players need.
-    spare = (budget - 2 - 4 * k * LEAST_ORDERS) // 2
-    first_pairs = min(max(LEAST_PAIRS, (budget - 2) // 4), spare, n_pairs(n) - 1)
+    spare = (budget - 2 - 4 * k * MIN_ORDERS) // 2
+    first_pairs = min(max(MIN_PAIRS, (budget - 2) // 4), spare, n_pairs(n) - 1)
     design = Pairs(n, "shapley", request.seed).design(first_pairs)
     values = game(design.coalitions)
     with few_threads(design.n_pairs):

@@ -1,4 +1,4 @@
-"""Shapley values: exact, by regression on pairs of coalitions, or by antithetic permutations, with honest errors."""
+"""Shapley values: exact, by regression on pairs of coalitions, or by antithetic permutations."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def shapley(
         A callable takes a bool matrix ``(n, player)``, True = intact, and gives ``(n,)`` values or
         ``(n, output)`` of them; it needs ``n_players``.
     budget : int, optional
-        Most coalitions to evaluate. Default: all where exact, else 512 or 32 a player; for
-        "permutation" 64 pairs of orders (128 a player), for "screening" twice what it needs at least.
+        Most coalitions to evaluate. Default: all where exact, else 512 or 32 per player; for
+        "permutation" 64 pairs of orders (128 per player), for "screening" twice what it needs at least.
     tolerance : float, optional
         Stop sampling once every interval's half-width over coalitions is below this, in units of the
         score; for every output.
@@ -53,7 +53,7 @@ def shapley(
         The tolerance is for the ``top_k`` players of largest absolute value only.
     order : 1, 2 or 3, optional
         Of "regression". Over pairs only odd orders enter, so that 2 is the same as 1; None is 3 where the
-        budget allows 1.6 pairs a parameter, else 1.
+        budget allows 1.6 pairs per parameter, else 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How much of a result is owed to the stimuli at hand: values a trial, and their error over trials."""
+"""Standard error over stimuli: values per trial, or a bootstrap where the score is over the whole set."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from artiphys.lesions.games.protocol import GameLike
 from artiphys.scores.closed_loops import ClosedLoop
 from artiphys.stats.intervals import standard_error
 
-BOOTSTRAPS = 400
+N_BOOTSTRAPS = 400
 
 
 def over_stimuli(game: GameLike, coalitions: Array, weights: Any, shape: tuple[int, ...]) -> tuple[Array | None, Array]:
-    """Values a trial ``(player, trial[, output])`` and their standard error over trials, like the values.
+    """Values per trial ``(player, trial[, output])`` and their standard error over trials, like the values.
 
-    None and NaN where the game gives no value a trial.
+    None and NaN where the game gives no value per trial.
     """
     if not len(game.stimuli) and not isinstance(game.score, ClosedLoop):
         return None, np.full(shape, np.nan)
@@ -38,15 +38,15 @@ def _bootstrapped(game: GameLike, table: Array, weights: Any) -> Array:
         return np.full(weights.shape[0], np.nan)
     rng = np.random.default_rng(0)
     drawn = []
-    for _ in range(10 * BOOTSTRAPS):
+    for _ in range(10 * N_BOOTSTRAPS):
         rows = rng.integers(n_trials, size=n_trials)
         try:
             drawn.append(np.asarray(weights @ game.score.summary(table[:, rows], game.stimuli[rows])))
         except ArtiphysError:
             continue  # a draw in which the score is not defined, such as one without one of two classes
-        if len(drawn) == BOOTSTRAPS:
+        if len(drawn) == N_BOOTSTRAPS:
             break
-    if len(drawn) < BOOTSTRAPS:
+    if len(drawn) < N_BOOTSTRAPS:
         raise StatisticsError(f"score {game.score.name!r} is undefined on most redrawn sets of {n_trials} trials")
     return np.asarray(np.std(drawn, axis=0, ddof=1))
 

@@ -1,4 +1,4 @@
-"""When to stop sampling: looks on a schedule fixed in advance, so that nothing depends on batches or time."""
+"""Stopping rule: looks at the intervals on a schedule fixed in advance."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from artiphys.array_types import Array
-from artiphys.lesions.estimators.estimate import LEAST_DF, Estimate, least_df
+from artiphys.lesions.estimators.estimate import MIN_DF, Estimate, least_df
 from artiphys.stats.intervals import t_interval_each
 
-GROWTH = 1.5
+SCHEDULE_GROWTH = 1.5
 
 
 def schedule(least: int, most: int) -> Iterator[int]:
@@ -23,7 +23,7 @@ def schedule(least: int, most: int) -> Iterator[int]:
     samples = float(least)
     while samples < most:
         yield int(samples)
-        samples *= GROWTH
+        samples *= SCHEDULE_GROWTH
     yield most
 
 
@@ -59,6 +59,6 @@ def until(
             if top_k is not None and len(widths) > top_k:
                 widths = widths[np.argsort(-np.abs(values).max(axis=1), kind="stable")[:top_k]]
             widest = float(widths.max())
-            if widest <= tolerance and least_df(found, values) >= LEAST_DF:
+            if widest <= tolerance and least_df(found, values) >= MIN_DF:
                 return found, f"; stopped at {samples} pairs, {whose} at most {tolerance:g}"
     return found, f"; the tolerance {tolerance:g} was not reached within the budget: {whose} at most {widest:.3g}"

@@ -1,4 +1,4 @@
-"""From drawn pairs to values with honest errors: a model of the game, corrected by what it leaves over.
+"""Cross-fitting: values free of bias, and their errors, from a model of the game and its residuals.
 
 The model is fitted to all pairs, and each pair's residual is taken from the model fitted without it (in closed form).
 The mean over pairs of (value of the model without pair j + weighted residual of pair j) is then free of bias
@@ -22,9 +22,9 @@ from artiphys.lesions.estimators.odd_polynomials import Functional, sign
 from artiphys.lesions.estimators.pair_designs import Design
 from artiphys.lesions.estimators.smoothers import Smoother
 
-LIGHT = 10  # pairs a parameter from which one pair more or less hardly changes the others
-BLOCK = 2_000_000  # most entries of a table of pairs by chosen pairs
-SHARED_ON = 1000  # most pairs whose shared influence is summed in full
+MIN_PAIRS_PER_LIGHT_PARAMETER = 10  # pairs per parameter from which one pair more or less hardly changes the others
+MAX_TABLE_ENTRIES = 2_000_000  # most entries of a table of pairs by chosen pairs
+MAX_SHARED_PAIRS = 1000  # most pairs whose shared influence is summed in full
 
 
 def odd_part(design: Design, values: Array) -> tuple[Array, Array]:
@@ -113,10 +113,12 @@ def _shared(models: tuple[Smoother, ...], residual: Array, left: Array, unknown:
     changed in the model without j, and j in the model without k.
     """
     m = left.shape[1]
-    light = len(models) == 1 and models[0].rank * LIGHT <= m
-    most = SHARED_ON // 4 if light else SHARED_ON
+    light = len(models) == 1 and models[0].rank * MIN_PAIRS_PER_LIGHT_PARAMETER <= m
+    most = MAX_SHARED_PAIRS // 4 if light else MAX_SHARED_PAIRS
     chosen = (
-        np.arange(m) if m <= most else np.unique(np.linspace(0, m - 1, min(most // 2, max(50, BLOCK // m))).astype(int))
+        np.arange(m)
+        if m <= most
+        else np.unique(np.linspace(0, m - 1, min(most // 2, max(50, MAX_TABLE_ENTRIES // m))).astype(int))
     )
     blocks = [model.columns(chosen) for model in models]
     total = np.empty((len(unknown), residual.shape[2]))

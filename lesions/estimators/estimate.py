@@ -1,4 +1,4 @@
-"""What an estimator hands over: weights, errors, and whether the errors can be trusted."""
+"""Estimate: weights of coalitions, errors, and whether the errors can be trusted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from artiphys.array_types import Array
 
-LEAST_DF = 5.0  # below it hardly any sample made a difference, and intervals of very skewed games covered too little
-NEGLIGIBLE = 0.02  # errors below this part of the largest value are no reason to refuse
+MIN_DF = 5.0  # below it hardly any sample made a difference, and intervals of very skewed games covered too little
+NEGLIGIBLE_SHARE = 0.02  # errors below this part of the largest value are no reason to refuse
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ def least_df(found: Estimate, estimate: Array) -> float:
     if found.stderr is None or found.df is None:
         return math.inf
     values = np.abs(estimate.reshape(found.stderr.shape))
-    matters = found.stderr > NEGLIGIBLE * values.max(axis=0, initial=0)
+    matters = found.stderr > NEGLIGIBLE_SHARE * values.max(axis=0, initial=0)
     return float(found.df[matters].min(initial=math.inf))
 
 
 def refusal(found: Estimate, estimate: Array, n_evaluations: int) -> str:
     """Why intervals are refused, with a budget that should do; empty where they hold."""
     df = least_df(found, estimate)
-    if df >= LEAST_DF:
+    if df >= MIN_DF:
         return ""
-    enough = min(n_evaluations * max(2.0, 2 * LEAST_DF / max(df, 1.0)), 2.0 ** len(estimate))
+    enough = min(n_evaluations * max(2.0, 2 * MIN_DF / max(df, 1.0)), 2.0 ** len(estimate))
     return (
         f"hardly any of the {n_evaluations} coalitions made a difference to some player, so that no interval over "
         f"coalitions would hold; a budget of {math.ceil(enough)} should do"

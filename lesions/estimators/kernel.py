@@ -15,7 +15,7 @@ Index = Literal["shapley", "banzhaf"]
 MIN_SHARE = 0.03  # least share of the kernel a stratum may have, so that every stratum gets draws
 
 
-COUNTABLE = 2**62
+MAX_COUNTED_PAIRS = 2**62
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def strata(n: int, index: Index) -> tuple[Stratum, ...]:
 
 def _stratum(n: int, parts: list[tuple[int, float]], index: Index) -> Stratum:
     count = sum(pairs_of_size(n, s) for s, _ in parts)
-    countable = (len(parts) == 1 or index == "banzhaf") and count < COUNTABLE
+    countable = (len(parts) == 1 or index == "banzhaf") and count < MAX_COUNTED_PAIRS
     return Stratum(tuple(s for s, _ in parts), tuple(w for _, w in parts), count if countable else math.inf)
 
 

@@ -1,4 +1,4 @@
-"""Which coalitions to evaluate: complement pairs, drawn without replacement within strata of sizes."""
+"""Designs: complement pairs of coalitions, drawn without replacement within strata of sizes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import lru_cache
 import numpy as np
 
 from artiphys.array_types import Array
-from artiphys.lesions.estimators.kernel import COUNTABLE, Index, Stratum, n_pairs, pairs_of_size, strata
+from artiphys.lesions.estimators.kernel import MAX_COUNTED_PAIRS, Index, Stratum, n_pairs, pairs_of_size, strata
 
-PERMUTED = 60_000  # strata up to this many pairs are drawn from a shuffled list, larger ones by rejection
+MAX_SHUFFLED_PAIRS = 60_000  # strata up to this many pairs are drawn from a shuffled list, larger ones by rejection
 
 
 @dataclass(frozen=True)
@@ -140,14 +140,14 @@ class _Numbered:
         self._rng = np.random.default_rng(seed)
         self._starts = np.cumsum([0, *(pairs_of_size(n, s) for s in stratum.sizes[:-1])])
         self._ranks, self._flips = np.empty(0, dtype=np.int64), np.empty(0, dtype=bool)
-        if stratum.count <= PERMUTED:
+        if stratum.count <= MAX_SHUFFLED_PAIRS:
             self._ranks = self._rng.permutation(int(stratum.count))
 
     def first(self, k: int) -> tuple[Array, Array, Array]:
         """Size, colexicographic rank, and whether the complement is meant, of the first ``k`` draws."""
         while len(self._flips) < k:
             block = _block(len(self._flips))
-            if self.stratum.count > PERMUTED:
+            if self.stratum.count > MAX_SHUFFLED_PAIRS:
                 self._reject(len(self._flips) + block)
             self._flips = np.concatenate([self._flips, self._rng.random(block) < 0.5])
         ranks = self._ranks[:k]
@@ -194,4 +194,4 @@ def combinations(n: int, sizes: Array, ranks: Array) -> Array:
 @lru_cache(maxsize=64)
 def _binomials(n: int, most: int) -> Array:
     """Binomial coefficients ``(0 to n - 1, 0 to most)``, cut off where they no longer fit."""
-    return np.array([[min(math.comb(i, k), COUNTABLE) for k in range(most + 1)] for i in range(n)])
+    return np.array([[min(math.comb(i, k), MAX_COUNTED_PAIRS) for k in range(most + 1)] for i in range(n)])

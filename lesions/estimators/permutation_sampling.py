@@ -11,7 +11,7 @@ from scipy import sparse
 from artiphys.array_types import Array
 from artiphys.lesions.estimators.estimate import Estimate
 
-DENSE = 15_000_000  # most numbers in the weights; beyond it positions are not adjusted for
+MAX_DENSE_WEIGHTS = 15_000_000  # most numbers in the weights; beyond it positions are not adjusted for
 
 
 class Orders:
@@ -53,7 +53,7 @@ def antithetic(orders: Array, values: Array) -> Estimate:
     steps = _steps(values, pairs, n)  # (pair, position, output)
     rank = orders.argsort(axis=1)
     by_player = np.take_along_axis(steps, rank[:, :, None], axis=1)  # (pair, player, output)
-    adjusted = n * n * pairs <= DENSE
+    adjusted = n * n * pairs <= MAX_DENSE_WEIGHTS
     usual = _usual(orders, steps, by_player) if adjusted else np.zeros_like(steps)
     samples = by_player - np.take_along_axis(usual, rank[:, :, None], axis=1)
     deviation = (samples - samples.mean(axis=0)) ** 2

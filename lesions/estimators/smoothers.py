@@ -22,11 +22,11 @@ from artiphys.lesions.estimators.odd_polynomials import (
 )
 from artiphys.lesions.estimators.pair_designs import Design
 
-CUBIC = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third order / variance left over
-LINEAR = (0.1, 1.0, 10.0, 100.0, 1000.0)
-CHOSEN_ON = 150  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
-WIDE = 0.8  # functions a pair from which matrices of pairs are the smaller ones
-LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
+CUBIC_VARIANCES = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third order / variance left over
+LINEAR_VARIANCES = (0.1, 1.0, 10.0, 100.0, 1000.0)
+N_SELECTION_PAIRS = 150  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
+MAX_FEATURES_PER_PAIR = 0.8  # functions a pair from which matrices of pairs are the smaller ones
+N_LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class _Shrinkage:
 
 def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Array, free: bool) -> _Shrinkage:
     """The shrinkage with the least leave-one-out error on a part of the pairs, thinned over all strata."""
-    enough = max(CHOSEN_ON, 2 * (functional.n + len(set(design.stratum.tolist()))) if free else 0)
+    enough = max(N_SELECTION_PAIRS, 2 * (functional.n + len(set(design.stratum.tolist()))) if free else 0)
     part = part[np.unique(np.linspace(0, len(part) - 1, enough).astype(int))]
     some = Design(design.index, design.intact[part], design.stratum[part], design.share[part], design.fraction[part])
     weight = (1 - some.fraction) * some.share
@@ -155,7 +155,7 @@ def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Ar
         model = _fitted(some, functional, x[part], shrinkage)
         return error(model.residuals(u[part]), model.diagonal(), shrinkage.cubic)
 
-    unshrunken = (math.inf,) if free else LINEAR
+    unshrunken = (math.inf,) if free else LINEAR_VARIANCES
     tried = [(refitted(s), s) for s in (_Shrinkage(v, 0.0, even) for v in unshrunken)]
     linear = min(tried, key=lambda t: t[0])[1]
     if functional.n > 2:
@@ -164,8 +164,8 @@ def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Ar
         effect = effect / max(float(effect.mean()), 1e-300)
         # Interactions may be spread evenly, or lie between players that matter by themselves (heredity).
         for relevance in (even, effect + 0.1):
-            cubics = [_Shrinkage(linear.linear, c, relevance) for c in CUBIC[1:]]
-            if free and math.comb(functional.n, 3) >= WIDE * len(part):
+            cubics = [_Shrinkage(linear.linear, c, relevance) for c in CUBIC_VARIANCES[1:]]
+            if free and math.comb(functional.n, 3) >= MAX_FEATURES_PER_PAIR * len(part):
                 spectrum = _Spectrum.of(_drift(some, functional, x[part])[0], cubic_kernel(x[part], x[part], relevance))
                 tried += [(error(*spectrum.left(u[part], s.cubic), s.cubic), s) for s in cubics]
             else:
@@ -206,10 +206,10 @@ def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrink
         return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
     shrunk = [] if free else [(drift * math.sqrt(linear / functional.n), values * math.sqrt(linear / functional.n))]
     n_cubic = math.comb(functional.n, 3) if ratio else 0
-    if free and n_cubic > LANDMARKS and len(x) > LANDMARKS:
+    if free and n_cubic > N_LANDMARKS and len(x) > N_LANDMARKS:
         shrunk.append(_landmarks(x, functional, shrinkage))
-        n_cubic = LANDMARKS
-    elif n_cubic and n_cubic < WIDE * len(x):
+        n_cubic = N_LANDMARKS
+    elif n_cubic and n_cubic < MAX_FEATURES_PER_PAIR * len(x):
         monomials, monomial_values = cubic(x, functional, relevance)
         shrunk.append((monomials * math.sqrt(ratio), monomial_values * math.sqrt(ratio)))
     else:
@@ -228,8 +228,8 @@ def _landmarks(x: Array, functional: Functional, shrinkage: _Shrinkage) -> tuple
 
     What the kernel holds outside the span counts as noise (as in Snelson & Ghahramani 2006).
     """
-    chosen, relevance = x[np.linspace(0, len(x) - 1, LANDMARKS).astype(int)], shrinkage.relevance
-    root = np.linalg.cholesky(cubic_kernel(chosen, chosen, relevance) + 1e-8 * np.eye(LANDMARKS))
+    chosen, relevance = x[np.linspace(0, len(x) - 1, N_LANDMARKS).astype(int)], shrinkage.relevance
+    root = np.linalg.cholesky(cubic_kernel(chosen, chosen, relevance) + 1e-8 * np.eye(N_LANDMARKS))
     inverse = np.linalg.inv(root).T
     features = cubic_kernel(x, chosen, relevance) @ inverse
     outside = max(1 - float((features**2).sum(axis=1).mean()), 0.0)

@@ -33,7 +33,7 @@ def mixing(runner: Runner) -> str:
         return ""
     for one, other in zip(together, apart):
         if one.shape != other.shape:
-            continue  # it does not hold one row a trial
+            continue  # it does not hold one row per trial
         if (apart_by := _distance(one, other)) > _mixed_beyond(runner):
             text = f"the network mixes the trials of a batch (relative difference {apart_by:.2g})"
             warn(f"{text}, so that each coalition is a forward pass of its own")
@@ -64,7 +64,7 @@ def _mixed_beyond(runner: Runner) -> float:
 
 
 def disagreement(runner: Runner, layout: Layout, quiet: bool) -> str:
-    """Compare with one forward a coalition; empty if they agree."""
+    """Compare with one forward pass per coalition; empty if they agree."""
     trials = runner.setup.trials[: min(N_CHECKED_TRIALS, len(runner.setup.trials))]
     rng = np.random.default_rng(0)
     some = np.unique(

@@ -1,4 +1,4 @@
-"""Batch sizes: how many rows a call of a stage gets, found by measuring while the work goes on."""
+"""Batch sizes: rows per call of a stage, found by measuring during the work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEMORY_SHARE = 0.4
 N_MEASURED_BLOCKS, LONG_BLOCK_SECONDS = (
     3,
     0.02,
-)  # blocks to measure a size on, and seconds a block beyond which fewer do
+)  # blocks to measure a size on, and seconds per block beyond which fewer do
 
 
 class BatchSizes:
@@ -29,7 +29,7 @@ class BatchSizes:
     ----------
     stimuli : Stimuli
     rows : int, optional
-        Fixed rows a forward pass; nothing is then measured, and a block is one such batch.
+        Fixed rows per forward pass; nothing is then measured, and a block is one such batch.
     known : int, optional
         Rows found earlier for the same model and stimuli.
     whole : bool

@@ -39,7 +39,7 @@ def run_closed_loop(setup: Setup, coalitions: Array, keep: Callable[[Array, Arra
         if values.ndim != 1 or not np.isfinite(values).all():
             raise InputError(
                 f"coalition {setup.described(coalition)}: {score.name!r} gave {given!r}; wanted a finite number, or "
-                "one an episode"
+                "one per episode"
             )
         if n_episodes not in (None, len(values)):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Cost: what a set of coalitions will cost, before anything is spent."""
+"""Cost: forward passes, layer-units, seconds and bytes of a set of coalitions, before they are spent."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def planned(evaluator: Evaluator | None, sizes: BatchSizes | None, todo: Array, 
     width : int
         Numbers kept of a coalition.
     rate : float, optional
-        Seconds a layer-unit.
+        Seconds per layer-unit.
     """
     units, n_whole = units_of(evaluator, todo)
-    n_forwards, sharing = len(todo), "one run of the behaviour a coalition"
+    n_forwards, sharing = len(todo), "one run of the behaviour per coalition"
     if evaluator is not None:
         sharing = evaluator.layout.why
         if len(todo) and sizes is not None:

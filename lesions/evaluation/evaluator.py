@@ -65,7 +65,7 @@ class Evaluator:
         """Found, and compared with the plain loop, when first asked for."""
         if self.mixes:
             plain = self.runner.plain
-            return Layout(plain.growth, plain.first_stage, f"one coalition a forward pass: {self.mixes}")
+            return Layout(plain.growth, plain.first_stage, f"one coalition per forward pass: {self.mixes}")
         return find_layout(self.runner)
 
     def batch_sizes(self, rows: int | None, known: int | None) -> BatchSizes:

@@ -1,4 +1,4 @@
-"""Growth: one forward pass for a block of coalitions, whose batch grows where they part.
+"""Growing batch: one forward pass for a block of coalitions, with more rows where they part.
 
 Each stage's forward is rerouted while a block runs. Its arguments are lifted to the rows of its own
 nodes, it is called on a few nodes at a time, and at its end the batch grows to the nodes of the next
@@ -23,7 +23,7 @@ from artiphys.hooks.taps import Frame
 from artiphys.lesions.evaluation.prefix_tree import Tree
 from artiphys.stimuli import Stimuli
 
-MORE = 4  # times the nodes a call, where only a few positions of each are computed
+MAX_NODES_FACTOR = 4  # times the nodes per call, where only a few positions of each are computed
 
 
 class Growth:
@@ -122,8 +122,11 @@ class Growth:
                       if self._is_fixed(t, (stage, (i, *p)))}  # fmt: skip
         self.frame.calls = calls  # the same hooks fire again
         self.frame.window = (self.wanted_from, length)
-        # One position is little work: more nodes a call.
-        n_at_once, self.n_at_once = self.n_at_once, self.n_at_once * min(MORE, length // (length - self.wanted_from))
+        # One position is little work: more nodes per call.
+        n_at_once, self.n_at_once = (
+            self.n_at_once,
+            self.n_at_once * min(MAX_NODES_FACTOR, length // (length - self.wanted_from)),
+        )
         try:
             rest = lambda some, keys: last.rest(forward, *some, keys)
             outputs = self._computed(stage + 1, rest, (few, known), {})
@@ -204,7 +207,7 @@ def _copied(path: tuple[Key, ...], t: Tensor) -> Tensor:
 
 
 def taken(t: Tensor, nodes: Tensor, block: int, axis: int = 0) -> Tensor:
-    """The rows of some nodes of a tensor that holds ``block`` rows a node along an axis."""
+    """The rows of some nodes of a tensor that holds ``block`` rows per node along an axis."""
     if axis == 0 and t.is_contiguous():
         whole = t.reshape(t.shape[0] // block, -1)
         return whole.index_select(0, nodes.to(t.device)).reshape(len(nodes) * block, *t.shape[1:])

@@ -1,4 +1,4 @@
-"""What evaluations found out about a preparation, kept for the next game on it and freed together with it."""
+"""What evaluations found out about a preparation, remembered for the next game on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of lesion masks: coalitions that lesion the same players up to a stage share it up to there."""
+"""Prefix tree: coalitions that lesion the same players up to a stage share it up to there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any function on coalitions as a game, so that foreign value functions can be analysed."""
+"""Any function on coalitions as a game."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ class FunctionGame:
         return self(coalitions)[:, None]
 
     def cost(self, coalitions: Array) -> float:
-        """Planned cost: one a coalition."""
+        """Planned cost: one per coalition."""
         return float(len(coalitions))
 
     def _evaluate(self, rows: Array, keys: list[bytes]) -> None:
         started = clock.perf_counter()
-        given = self.fn(rows)
-        given = given.detach().cpu() if isinstance(given, torch.Tensor) else given
-        kind = np.asarray(given).dtype
+        raw = self.fn(rows)
+        raw = raw.detach().cpu() if isinstance(raw, torch.Tensor) else raw
+        kind = np.asarray(raw).dtype
         if kind.kind not in "biuf":
             raise InputError(f"the game gave values of type {kind}; wanted real numbers")
-        values = np.asarray(given, dtype=float)
+        values = np.asarray(raw, dtype=float)
         self.seconds += clock.perf_counter() - started
         if values.ndim not in (1, 2) or len(values) != len(rows) or (values.ndim == 2 and values.shape[1] < 1):
             raise InputError(f"the game gave shape {values.shape} for {len(rows)} coalitions; wanted one value each")

@@ -45,8 +45,8 @@ class Game:
     prep : Preparation
     stimuli : Stimuli, tensor or mapping of tensors, or None
         None where the score runs the network itself (`artiphys.scores.per_trial.closed_loop`).
-    score : Score or function (outputs, trials) -> one value a trial
-        Without stimuli a function ``fn(prep)`` -> a number, or one an episode.
+    score : Score or function (outputs, trials) -> one value per trial
+        Without stimuli a function ``fn(prep)`` -> a number, or one per episode.
     players : Players, or a list whose entries are players, lesions or lists of lesions
     kind : str
         What a lesion does; always said. ``"mixed"`` where the players are lesions of several kinds.

@@ -1,4 +1,4 @@
-"""What every analysis of coalitions asks of a game."""
+"""GameLike: what every analysis asks of a game; and coalitions, checked and counted."""
 
 from __future__ import annotations
 

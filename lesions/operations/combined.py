@@ -1,4 +1,4 @@
-"""Several players' lesions at one site, in one write; and the outputs of one coalition out of many."""
+"""Combined write: several players' lesions at one site, whose order cannot matter; and the rows of one coalition."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Together:
 
 
 def writes_of(players: Sequence[Sequence[Writer]]) -> dict[str, Together]:
-    """One write function a site, for the players whose lesions lie there."""
+    """One write function per site, for the players whose lesions lie there."""
     by_site: dict[str, list[Part]] = {}
     for player, parts in enumerate(players):
         for writer in parts:

@@ -40,7 +40,7 @@ class Lesion:
         (default the last one, ``channel`` in convolutions).
     time : int, slice, range, list of int or str, optional
         Only these times: valid positions counted from the first (negative: from the end), or a column
-        of the conditions that gives one position a trial. On a step-by-step site the state is written
+        of the conditions that gives one position per trial. On a step-by-step site the state is written
         after its update.
     reference : Recording or Stimuli, optional
         For ``mean`` and ``resample`` (and ``project``, then relative to its mean). Stimuli are recorded

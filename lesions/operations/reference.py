@@ -1,4 +1,4 @@
-"""What a lesion keeps of its reference: a mean table, or where the donors of a resampling lesion lie."""
+"""Reference of a lesion: a table of means, or the donors of resampling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from artiphys.array_types import Array
 from artiphys.errors import LesionError
 from artiphys.recording import Recording
 
-CHUNK = 4096  # trials read at a time from a recording larger than memory
+N_TRIALS_PER_READ = 4096  # trials read at a time from a recording larger than memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,8 @@ class MeanTable:
         axis = (0, 1 + axes.index("time")) if pooled else (0,)
         total: Any = 0.0
         count: Any = 0
-        for start in range(0, data.sizes["trial"], CHUNK):
-            part = data.isel(trial=slice(start, start + CHUNK)).to_numpy().astype(np.float64)
+        for start in range(0, data.sizes["trial"], N_TRIALS_PER_READ):
+            part = data.isel(trial=slice(start, start + N_TRIALS_PER_READ)).to_numpy().astype(np.float64)
             total = total + np.nansum(part, axis=axis)
             count = count + np.sum(~np.isnan(part), axis=axis)
         with np.errstate(invalid="ignore"):

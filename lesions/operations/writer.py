@@ -1,4 +1,4 @@
-"""What a lesion writes: the replacement of a value, and the entries it replaces."""
+"""Writer: the entries that a lesion replaces at its site, and their new values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cell_types(): do units fall into types, or do they lie along a continuum?"""
+"""cell_types(): clusters of units tested against one Gaussian of the same covariance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from artiphys.probes.tuning.result import Tuning
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.user_warnings import warn
 
-PILED = 0.1  # share of units at one end of a feature's range that makes a verdict impossible
+MAX_SHARE_AT_END = 0.1  # share of units at one end of a feature's range that makes a verdict impossible
 
 
 def cell_types(
@@ -150,7 +150,7 @@ def _piled(table: pd.DataFrame) -> str:
     for name in table.columns:
         for end in (table[name].min(), table[name].max()):
             share = float((table[name] == end).mean())
-            if share > PILED and table[name].nunique() > 4:
+            if share > MAX_SHARE_AT_END and table[name].nunique() > 4:
                 return (
                     f"{share:.0%} of units lie at {end:g}, an end of the range of {name!r}. An index such as "
                     "(a - b) / (a + b) piles up there when counts are small, although preference is a continuum; "

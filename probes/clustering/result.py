@@ -53,7 +53,7 @@ class CellTypes:
         return f"CellTypes of {len(self.features)} units: {self.verdict}"
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row a unit: its features and type."""
+        """One row per unit: its features and type."""
         return self.features.assign(type=self.labels)
 
     def methods_text(self) -> str:

@@ -12,7 +12,7 @@ from artiphys.array_types import Array
 from artiphys.errors import InputError
 
 BLOCK_BYTES = 2**28  # of float64 activity held at once, so that a recording may be larger than memory
-LARGEST = 1e140  # beyond this, squares overflow; below its inverse they vanish
+MAX_ACTIVITY = 1e140  # beyond this, squares overflow; below its inverse they vanish
 
 
 def as_activity(activity: Any) -> xr.DataArray:
@@ -94,7 +94,7 @@ def loaded(part: xr.DataArray) -> Array:
         if n:
             raise InputError(f"activity is NaN or infinite on {n} of {len(bad)} trials; leave these out first")
     largest = float(np.nanmax(np.abs(values), initial=0.0))
-    if largest > LARGEST or 0 < largest < 1 / LARGEST:
+    if largest > MAX_ACTIVITY or 0 < largest < 1 / MAX_ACTIVITY:
         raise InputError(
             f"activity reaches {largest:.2g}, whose square no number holds; give it in other units, such as "
             "activity / abs(activity).max()"

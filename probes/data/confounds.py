@@ -1,4 +1,4 @@
-"""Confounds: known quantities whose linear trace is taken out of activity."""
+"""Confounds: removed from activity by linear regression."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Confounds:
     reliability: float = 1.0
 
     @classmethod
-    def of(cls, given: Any, data: xr.DataArray, reliability: float = 1.0) -> Confounds:
+    def of(cls, columns_given: Any, data: xr.DataArray, reliability: float = 1.0) -> Confounds:
         """From arrays or names of conditions; None for none.
 
         Raises
@@ -42,21 +42,21 @@ class Confounds:
         """
         if not 0 < reliability <= 1:
             raise InputError(f"reliability came as {reliability!r}; wanted a number above 0, at most 1")
-        if given is None:
+        if columns_given is None:
             return cls(np.empty((data.sizes["trial"], 0)), reliability)
         columns: Sequence[Any]
-        if isinstance(given, str):
-            columns = [given]
-        elif isinstance(given, (list, tuple)) and all(isinstance(g, str) for g in given):
-            columns = given
+        if isinstance(columns_given, str):
+            columns = [columns_given]
+        elif isinstance(columns_given, (list, tuple)) and all(isinstance(g, str) for g in columns_given):
+            columns = columns_given
         else:
-            array = np.asarray(given)
+            array = np.asarray(columns_given)
             columns = [array] if array.ndim == 1 else list(array.T)
         read = [per_trial(c, data, "confounds") for c in columns]
         for column in read:
             if column.dtype.kind not in "biuf":
                 raise InputError(
-                    f"confounds hold {column.dtype}; wanted numbers (text can be given as 0/1 columns, one a value)"
+                    f"confounds hold {column.dtype}; wanted numbers (text can be given as 0/1 columns, one per value)"
                 )
         if not read:
             raise InputError("confounds hold no column; wanted (trial,), (trial, k) or names of conditions")

@@ -16,14 +16,14 @@ from artiphys.user_warnings import warn
 
 Statistic = Callable[[Array, Array], Iterator[Array]]
 
-POOL_FROM = 20  # units; with fewer, each is held against its own permutations only
-POOL_SIZE = 5_000_000  # values of a pooled null: p as small as 2e-7; more units than this needs are drawn from
+MIN_POOLED_UNITS = 20  # units; with fewer, each is held against its own permutations only
+MAX_NULL_VALUES = 5_000_000  # values of a pooled null: p as small as 2e-7; more units than this needs are drawn from
 
 
 def pool_of(units: Units, n_permutations: int) -> Array:
     """All units, or as many at random as the size of a null and memory allow: boolean ``(unit,)``."""
     chosen = np.ones(units.n_units, dtype=bool)
-    most = max(POOL_FROM, min(POOL_SIZE // n_permutations, BLOCK_BYTES // (8 * units.n_trials)))
+    most = max(MIN_POOLED_UNITS, min(MAX_NULL_VALUES // n_permutations, BLOCK_BYTES // (8 * units.n_trials)))
     if units.n_units > most:
         chosen[:] = False
         chosen[np.random.default_rng(0).choice(units.n_units, most, replace=False)] = True
@@ -53,7 +53,7 @@ def permuted_p_values(
     labelled = np.stack(list(plan.draw(n, seed)))
     null = np.concatenate([part for block in blocks for part in statistic(block, labelled)], axis=1)
     test = plan.test(n, seed)
-    if len(observed) < POOL_FROM:
+    if len(observed) < MIN_POOLED_UNITS:
         if test.smallest_p > 0.05:
             warn(f"{n} permutations: p cannot fall below {test.smallest_p:.2g}")
         return p_value(observed, null), test

@@ -27,7 +27,7 @@ def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:
         given = activity.coords[given].to_numpy()
     values = np.asarray(given.detach().cpu() if hasattr(given, "detach") else given)
     if values.shape != (n,):
-        raise InputError(f"{what} came with shape {values.shape} for {n} trials; wanted one value a trial")
+        raise InputError(f"{what} came with shape {values.shape} for {n} trials; wanted one value per trial")
     if values.dtype.kind == "f" and np.isinf(values).any():
         raise InputError(f"{what} is infinite on {int(np.isinf(values).sum())} trials; leave these out first")
     missing = np.isnan(values) if values.dtype.kind == "f" else np.array([v is None for v in values])
@@ -43,8 +43,8 @@ def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
     """The group of each trial; refuses trials that the conditions say are grouped."""
     if groups is not None:
         return per_trial(groups, data, "groups")
-    found = [n for n in GROUP_NAMES if n in data.coords and data.coords[n].dims == ("trial",)]
-    if found and len(np.unique(data.coords[found[0]].to_numpy())) > 1:
+    columns = [n for n in GROUP_NAMES if n in data.coords and data.coords[n].dims == ("trial",)]
+    if columns and len(np.unique(data.coords[columns[0]].to_numpy())) > 1:
         raise StatisticsError(
             f"the conditions say that trials come in groups ({found[0]!r}); pass groups={found[0]!r}, or drop that "
             f"coordinate if trials are independent (activity.drop_vars({found[0]!r}))"

@@ -1,4 +1,4 @@
-"""Control tasks: labels that a reader can only have memorised."""
+"""Control tasks: random labels of stimulus types, which a reader can only have memorised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""decode(): what a reader of the activity could know, with its error, chance and permutation null."""
+"""decode(): cross-validated decoding with standard error, chance level and permutation null."""
 
 from __future__ import annotations
 

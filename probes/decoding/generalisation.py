@@ -1,4 +1,4 @@
-"""Generalisation: train here, test there, over times or over the values of a condition."""
+"""Generalisation of readers over times, or over the values of a condition."""
 
 from __future__ import annotations
 

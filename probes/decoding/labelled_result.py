@@ -83,9 +83,9 @@ def _placed(parts: Mapping[str | None, Readout], crossing: Crossing) -> tuple[Ar
 
 def _by_place(parts: Mapping[str | None, Readout], name: str) -> Array:
     """What every site found ``([site,] [time,] ...)``."""
-    made = np.stack([getattr(r, name) for r in parts.values()])
-    made = made[:, 0] if all(r.times is None for r in parts.values()) else made
-    return made[0] if None in parts else made
+    labelled = np.stack([getattr(r, name) for r in parts.values()])
+    labelled = labelled[:, 0] if all(r.times is None for r in parts.values()) else labelled
+    return labelled[0] if None in parts else labelled
 
 
 def _predictions(task: Task, parts: Mapping[str | None, Readout], give: Any) -> xr.DataArray | None:
@@ -93,11 +93,11 @@ def _predictions(task: Task, parts: Mapping[str | None, Readout], give: Any) -> 
     if len(tested) != len(task.y) or len(np.unique(tested)) != len(task.y):
         return None
     guess = np.moveaxis(_by_place(parts, "guesses"), -1, 0)
-    made: xr.DataArray = give(guess if task.classes is None else task.classes[guess.astype(int)], "trial")
-    return made
+    labelled: xr.DataArray = give(guess if task.classes is None else task.classes[guess.astype(int)], "trial")
+    return labelled
 
 
 def _confusion(task: Task, parts: Mapping[str | None, Readout], give: Any) -> xr.DataArray:
-    made: xr.DataArray = give(_by_place(parts, "counts"))
-    made = made.rename(dict(zip(made.dims[-2:], ("true", "predicted"))))
-    return made.assign_coords(true=task.classes, predicted=task.classes)
+    labelled: xr.DataArray = give(_by_place(parts, "counts"))
+    labelled = labelled.rename(dict(zip(labelled.dims[-2:], ("true", "predicted"))))
+    return labelled.assign_coords(true=task.classes, predicted=task.classes)

@@ -1,4 +1,4 @@
-"""Decoding: the result of decode(), labelled."""
+"""Decoding: scores of every site and time, their null, and what else was read out."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Decoding(Tested):
         readout = next(iter(self.readouts.values()))
         linear = readout.linear(0 if self.classes is None else len(self.classes))
         if not linear:
-            raise StatisticsError(f"{self.estimator} has no weights, one a unit; use a linear reader")
+            raise StatisticsError(f"{self.estimator} has no weights, one per unit; use a linear reader")
         return readout, linear
 
     def at(self, site: str) -> Decoding:
@@ -167,7 +167,7 @@ class Decoding(Tested):
         )  # fmt: skip
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row a site and time: score, error, chance, p."""
+        """One row per site and time: score, error, chance, p."""
         low, high = self.interval()
         table = pd.DataFrame(
             {"score": self.score.to_numpy().ravel(), "stderr": self.stderr.to_numpy().ravel(),

@@ -1,4 +1,4 @@
-"""The task of a decoder: what is read out, over which folds, and how its success is scored."""
+"""Task: the labels of a decoding, its folds, and the metric of its success."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Transfer(Tested):
         return self.score.copy(data=low), self.score.copy(data=high)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row a site and time."""
+        """One row per site and time."""
         low, high = self.interval()
         table = pd.DataFrame({n: np.ravel(v) for n, v in (("score", self.score), ("low", low), ("high", high))})
         table["chance"] = self.chance
@@ -153,7 +153,7 @@ def _guesses(readout: Readout, data: xr.DataArray) -> Array:
     """``(place, trial)``."""
     if data.dims[1:] != readout.trial.dims or data.shape[1:] != readout.trial.shape:
         raise InputError(
-            f"the reader was fitted on {dict(readout.trial.sizes)} a trial; the new activity has "
+            f"the reader was fitted on {dict(readout.trial.sizes)} per trial; the new activity has "
             f"{dict(zip(map(str, data.dims[1:]), data.shape[1:]))}"
         )
     for axis in set(data.dims[1:]) & set(data.coords) & set(readout.trial.coords):

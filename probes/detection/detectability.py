@@ -1,4 +1,4 @@
-"""detectability(): how well each unit, and all of them together, tell two conditions apart."""
+"""detectability(): d' and AUC of every unit for two conditions, with a studentised permutation test."""
 
 from __future__ import annotations
 

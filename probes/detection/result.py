@@ -1,4 +1,4 @@
-"""Detection: the result of detectability()."""
+"""Detection: d', AUC and their intervals for every unit."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Detection(Tested):
         """
         given = np.asarray(threshold)
         if given.dtype.kind not in "biuf" or np.isnan(given).any():
-            raise InputError(f"threshold came as {threshold!r}; wanted a number, or one a unit")
+            raise InputError(f"threshold came as {threshold!r}; wanted a number, or one per unit")
         if given.ndim and given.shape != self.auc.shape:
             raise InputError(f"threshold came with shape {given.shape}; wanted a number, or {self.auc.shape}")
         level = np.broadcast_to(given, self.auc.shape).ravel()
@@ -130,7 +130,7 @@ class Detection(Tested):
         return signal_detection(hits, self.n_signal - hits, alarms, self.n_noise - alarms)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row a unit."""
+        """One row per unit."""
         low, high = self.interval()
         columns = {"d_prime": self.d_prime, "d_a": self.d_a, "auc": self.auc, "auc_low": low, "auc_high": high}
         table = pd.DataFrame({name: a.to_numpy().ravel() for name, a in columns.items()})

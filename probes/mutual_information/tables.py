@@ -1,4 +1,4 @@
-"""Information in bits from counts, with the bias of few trials taken out and the estimator named."""
+"""Mutual information of tables of counts, with its bias corrected and the estimator named."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Information:
             "plugin": "plug-in, biased upwards",
             "shuffle": "plug-in minus the mean of shuffled tables",
             "panzeri-treves": "plug-in with the correction of Panzeri & Treves 1996",
-            "skaggs": "bits a spike after Skaggs et al. 1993, less the bias of few spikes",
+            "skaggs": "bits per spike after Skaggs et al. 1993, less the bias of few spikes",
         }
         return (
             f"Information is a lower bound, estimated from {self.n_trials} trials ({how[self.method]}). "

@@ -1,4 +1,4 @@
-"""What linear readouts share: coding of classes, scaling, and the fitted weights of many places and label sets."""
+"""Linear readouts: coding of classes, scaling, and the fitted weights of many places and label sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Linear:
     Attributes
     ----------
     weights : ``(place, feature, target, column)``
-        For activity in its own units. One column for two classes or a number, else one a class.
+        For activity in its own units. One column for two classes or a number, else one per class.
     intercept : ``(place, target, column)``
     n_classes : int
         0 for numbers.

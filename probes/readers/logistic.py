@@ -13,7 +13,7 @@ from artiphys.probes.readers.linear import Linear, onehot, standard
 from artiphys.user_warnings import warn
 
 MAX_STEPS = 5000
-PRECISION = 1e-6  # largest gradient a trial
+MAX_GRADIENT = 1e-6  # largest gradient a trial
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Logistic:
         for _ in range(MAX_STEPS):
             odds = torch.unflatten(z @ ahead, 2, shape).softmax(dim=3).flatten(2)
             slope = z.mT @ (scaled * (odds - flat)) + penalty[:, None] * ahead
-            if float(slope.abs().max()) < PRECISION * n:
+            if float(slope.abs().max()) < MAX_GRADIENT * n:
                 break
             new = ahead - torch.cholesky_solve(slope, factor)
             # Each label set has its own momentum, which starts afresh where it points uphill.

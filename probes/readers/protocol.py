@@ -1,4 +1,4 @@
-"""What every reader offers: fits of many places and label sets, and their predictions."""
+"""Reader and Fitted: what readers offer, fits of many places and label sets and their predictions."""
 
 from __future__ import annotations
 

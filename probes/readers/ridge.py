@@ -21,7 +21,7 @@ from artiphys.probes.readers.linear import Linear, coded
 from artiphys.probes.readers.ridge_solutions import Shared
 
 ALPHAS = tuple(10.0 ** np.arange(-1, 6))
-MOST_PARTS = 10  # folds that serve as inner folds by themselves; more are merged
+MAX_INNER_FOLDS = 10  # folds that serve as inner folds by themselves; more are merged
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,6 @@ class Ridge:
 
 def _parts(tests: Sequence[Array]) -> list[Array]:
     """Inner folds: what each fold tests, merged where folds are many."""
-    if len(tests) <= MOST_PARTS:
+    if len(tests) <= MAX_INNER_FOLDS:
         return list(tests)
-    return [np.unique(np.concatenate(tests[i::MOST_PARTS])) for i in range(MOST_PARTS)]
+    return [np.unique(np.concatenate(tests[i::MAX_INNER_FOLDS])) for i in range(MAX_INNER_FOLDS)]

@@ -1,4 +1,4 @@
-"""Readers: what turns activity into guesses, the built-in linear ones or any scikit-learn estimator."""
+"""Any scikit-learn estimator as a reader."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Estimators:
         weights = [torch.as_tensor(np.atleast_2d(row[0].coef_).T.copy(), dtype=torch.float64) for row in self.fitted]
         level = [torch.as_tensor(np.atleast_1d(row[0].intercept_), dtype=torch.float64) for row in self.fitted]
         if weights[0].shape[1] != (n_classes if n_classes > 2 else 1):
-            return None  # such as one column a pair of classes
+            return None  # such as one column per pair of classes
         return Linear(torch.stack(weights)[:, :, None], torch.stack(level)[:, None], n_classes)
 
 

@@ -1,4 +1,4 @@
-"""The reader that is named, or any scikit-learn estimator."""
+"""Reader by name, or from a scikit-learn estimator."""
 
 from __future__ import annotations
 

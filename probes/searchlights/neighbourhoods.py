@@ -66,17 +66,17 @@ def neighbourhoods(
 
 def _given(kind: Any, n_units: int) -> dict[str, Array]:
     named = dict(kind) if hasattr(kind, "items") else {f"set {i}": units for i, units in enumerate(kind)}
-    made = {}
+    neighbourhoods_by_name = {}
     for name, units in named.items():
         index = np.unique(np.asarray(units))
         if index.ndim != 1 or not index.size or index.dtype.kind not in "iu":
             raise InputError(f"neighbourhood {name!r} came as {units!r}; wanted unit indices")
         if index.min() < 0 or index.max() >= n_units:
             raise InputError(f"neighbourhood {name!r} names unit {index.max()} of {n_units} (0 to {n_units - 1})")
-        made[str(name)] = index
-    if not made:
+        neighbourhoods_by_name[str(name)] = index
+    if not neighbourhoods_by_name:
         raise InputError("no neighbourhoods were given")
-    return made
+    return neighbourhoods_by_name
 
 
 def _windows(axes: dict[str, int], axis: str | Sequence[str], size: Any, step: int | None) -> dict[str, Array]:
@@ -96,12 +96,12 @@ def _windows(axes: dict[str, int], axis: str | Sequence[str], size: Any, step: i
         raise InputError(f"step came as {step}; wanted at least 1")
     every = np.arange(math.prod(axes.values())).reshape(tuple(axes.values()))
     starts = [range(0, axes[name] - s + 1, step or 1) for name, s in zip(along, sizes)]
-    made = {}
+    neighbourhoods_by_name = {}
     for corner in itertools.product(*starts):
         cut = {name: slice(c, c + s) for name, c, s in zip(along, corner, sizes)}
         name = ", ".join(f"{n} {c}" if s == 1 else f"{n} {c}-{c + s - 1}" for n, c, s in zip(along, corner, sizes))
-        made[name] = every[tuple(cut.get(n, slice(None)) for n in axes)].ravel()
-    return made
+        neighbourhoods_by_name[name] = every[tuple(cut.get(n, slice(None)) for n in axes)].ravel()
+    return neighbourhoods_by_name
 
 
 def _most_correlated(data: xr.DataArray, size: int) -> Array:

@@ -96,7 +96,7 @@ class Searchlight(Tested):
         return table.sort_values(keys, ascending=[key != "score" for key in keys]).head(k)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row a place."""
+        """One row per place."""
         low, high = self.interval()
         table = pd.DataFrame({str(c): self.score[c].to_numpy() for c in self.score.coords if c != "place"})
         table = table.assign(score=self.score.to_numpy(), low=low.to_numpy(), high=high.to_numpy(), chance=self.chance)

@@ -9,8 +9,8 @@ import numpy as np
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 
-CHUNK = 4096
-ROUNDS = 24  # of refinement; each halves the step
+N_UNITS_PER_FIT = 4096
+N_REFINEMENTS = 24  # of refinement; each halves the step
 
 
 def fit_bumps(curves: Array, x: Array, count: Array, period: float | None) -> dict[str, Array]:
@@ -37,8 +37,8 @@ def fit_bumps(curves: Array, x: Array, count: Array, period: float | None) -> di
         raise InputError(f"a bump has four parameters and the curve {len(x)} points; use method='peak'")
     weight = count / count.sum()
     made: dict[str, list[Array]] = {}
-    for start in range(0, len(curves), CHUNK):
-        for name, values in _fitted(curves[start : start + CHUNK], x, weight, period).items():
+    for start in range(0, len(curves), N_UNITS_PER_FIT):
+        for name, values in _fitted(curves[start : start + N_UNITS_PER_FIT], x, weight, period).items():
             made.setdefault(name, []).append(values)
     return {name: np.concatenate(parts) for name, parts in made.items()}
 
@@ -58,7 +58,7 @@ def _fitted(y: Array, x: Array, weight: Array, period: float | None) -> dict[str
     mu, width = mu[best], np.log(width[best])
     step_mu, step_width = np.full(len(y), places[1] - places[0]), math.log(widths[1] / widths[0])
     score = _score(centred, x, mu, width, weight, period)
-    for _ in range(ROUNDS):
+    for _ in range(N_REFINEMENTS):
         for d_mu, d_width in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)):
             new_mu, new_width = mu + d_mu * step_mu, width + d_width * step_width
             if period is None:

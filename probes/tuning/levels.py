@@ -37,7 +37,7 @@ class Levels:
 
     @classmethod
     def of(cls, name: str, values: Array, circular: bool, period: float, bins: int | None) -> Levels:
-        """From one value a trial.
+        """From one value per trial.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Tuning: the result of tuning_curves(), and what can be read off the curves."""
+"""Tuning: curves of every unit, preferred values, selectivity and information."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ class Tuning(Tested):
         Parameters
         ----------
         method : "skaggs" or "shannon"
-            Skaggs et al. 1993 [bits a spike], of rates, less the bias of few spikes,
+            Skaggs et al. 1993 [bits per spike], of rates, less the bias of few spikes,
             ``F (B - 1) / (2 N ln 2)`` of B values, N spikes and Fano factor F. Or the mutual information [bits] of
             the stimulus and activity in ``bins`` equally filled classes, corrected after Panzeri & Treves 1996.
         activity : optional
@@ -261,12 +261,12 @@ class Tuning(Tested):
         return self.levels[0]
 
     def of_unit(self, values: Array) -> xr.DataArray:
-        """One value a unit, labelled."""
+        """One value per unit, labelled."""
         like = self.curves.isel(dict.fromkeys(self.dims, 0), drop=True)
         return xr.DataArray(values, dims=like.dims, coords=like.coords)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row a unit: preferred value, selectivity, p and FDR-adjusted p."""
+        """One row per unit: preferred value, selectivity, p and FDR-adjusted p."""
         if len(self.dims) == 1:
             table = pd.DataFrame({"preferred": self.preferred().to_numpy().ravel()})
         else:

@@ -41,7 +41,7 @@ def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: b
     rates, axes = curves, tuple(range(-n_stimuli, 0))
     if isinstance(baseline, str):
         if baseline != "min":
-            raise InputError(f"baseline came as {baseline!r}; wanted a number, one a unit, or 'min'")
+            raise InputError(f"baseline came as {baseline!r}; wanted a number, one per unit, or 'min'")
         rates = rates - rates.min(axis=axes, keepdims=True)
     elif baseline is not None:
         level = np.asarray(baseline, dtype=float)
@@ -52,7 +52,7 @@ def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: b
         units = int((rates < 0).any(axis=axes).sum())
         raise InputError(
             f"{what} is of rates, and mean activity is negative in {units} units; pass rectify=True, "
-            "or baseline= (a number, one a unit, or 'min'), or use selectivity() or d' instead"
+            "or baseline= (a number, one per unit, or 'min'), or use selectivity() or d' instead"
         )
     return np.asarray(rates)
 

@@ -1,4 +1,4 @@
-"""tuning_curves(): mean activity of every unit for every value of one or two stimuli, and whether it differs."""
+"""tuning_curves(): mean activity of every unit for every value of one or two stimuli, with a permutation test."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def tuning_curves(
     activity : Recording, DataArray ``(trial, ..., unit)`` or array
         Of a recording of several sites, units are strung along one axis with the coordinates ``site`` and ``index``.
     stimulus : array ``(trial,)`` or str; or a list of two names, or a mapping of two names to values
-        A value a trial, or the name of a condition the recording carries. Text is categorical; a number
+        A value per trial, or the name of a condition the recording carries. Text is categorical; a number
         with more than 20 values is binned.
     circular : bool, or mapping of name to bool
         The stimulus is an angle with the given ``period``.

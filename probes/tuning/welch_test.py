@@ -1,4 +1,4 @@
-"""Differences between levels of a stimulus, of many units and many relabellings at once."""
+"""Welch's F between levels of a stimulus, for many units and many relabellings at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads: small matrices get one, because idle threads of a BLAS keep the cores busy that the network needs next."""
+"""Threads of linear algebra: one for small matrices, since idle BLAS threads keep the cores busy for a while."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-SMALL = 600  # rows up to which a second thread gains less than it costs what comes after
+MAX_SMALL_ROWS = 600  # rows up to which a second thread gains less than it costs what comes after
 
 
 @cache
@@ -21,7 +21,7 @@ def _blas() -> Any:
 @contextmanager
 def few_threads(size: int = 0) -> Iterator[None]:
     """One thread for linear algebra on matrices of ``size`` rows, if they are small."""
-    if size > SMALL:
+    if size > MAX_SMALL_ROWS:
         yield
         return
     with _blas().limit(limits=1):

@@ -62,10 +62,10 @@ def examine(
             typer.echo(f"{name}: loading")
             subject = subjects.load(name, kind=None if kind is None else kind.value)
             typer.echo(f"{name}: examining")
-            found = run(subject, sites=sites, players=players, budget=budget, seed=seed)
-            examined.append(found)
-            typer.echo(_table(found))
-            typer.echo("".join(f"  - {s}\n" for s in findings(found)))
+            examination = run(subject, sites=sites, players=players, budget=budget, seed=seed)
+            examined.append(examination)
+            typer.echo(_table(examination))
+            typer.echo("".join(f"  - {s}\n" for s in findings(examination)))
         given = [f"--sites {s}" for s in sites or []] + [f"--players {p}" for p in players or []]
         given += [] if kind is None else [f"--kind {kind.value}"]
         command = " ".join(["artiphys examine", *chosen, *given, f"--budget {budget}", f"--seed {seed}"])
@@ -79,13 +79,13 @@ def examine(
     typer.echo(f"{time.perf_counter() - started:.0f} s. Report: {path.resolve()} (figures and results.json beside it)")
 
 
-def _table(found: object) -> str:
+def _table(examination: object) -> str:
     from artiphys.plotting import short
     from artiphys.report.examine import Examination
 
-    assert isinstance(found, Examination)
-    single, phi = found.singles(), found.values()
-    ends = [r.interval(0.95, found.over) for r in (single, phi)]
+    assert isinstance(examination, Examination)
+    single, phi = examination.singles(), examination.values()
+    ends = [r.interval(0.95, examination.over) for r in (single, phi)]
     lines = [f"  {'player':>12}  {'single lesion [95 %]':>28}  {'Shapley value [95 %]':>28}"]
     for i, player in enumerate(phi.values["player"].values):
         cells = [

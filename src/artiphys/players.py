@@ -73,7 +73,7 @@ def players_of(
     axis: str | None = None,
     group_by: Grouping | Sequence[Sequence[int]] | None = None,
 ) -> Players:
-    """One player a unit of the given sites, or one a group.
+    """One player per unit of the given sites, or one per group.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def players_of(
         Default is each site's unit axis.
     group_by : "site", "layer" or lists of indices, optional
         "site" makes one player of each site; "layer" one of all sites of a layer (the first number in
-        the name); lists of indices make one player a list at each site.
+        the name); lists of indices make one player per list at each site.
     """
     singles: list[Player] = []
     for site in sites:

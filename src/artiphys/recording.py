@@ -117,7 +117,7 @@ def record(
     stimuli : Stimuli, tensor or mapping of tensors
     sites : name, pattern or list of them
     batch_size : int
-        Trials a forward pass.
+        Trials per forward pass.
     out : path, optional
         Stream to a zarr directory, with memory for two batches whatever the number of trials. If the
         recording there was interrupted and is of the same network, stimuli and sites, it is finished.

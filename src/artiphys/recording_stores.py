@@ -86,7 +86,7 @@ class MemoryStore(_Described):
 
 
 class ZarrStore(_Described):
-    """A zarr directory: one group a site, conditions and trial ids, and how many trials are done."""
+    """A zarr directory: one group per site, conditions and trial ids, and how many trials are done."""
 
     def __init__(self, path: Path, root: Any) -> None:
         self.path, self._root = path, root
@@ -190,7 +190,7 @@ class ZarrStore(_Described):
 
 
 def _key(site: str) -> str:
-    # One group a site: sites differ in size, and one group holds one size an axis.
+    # One group per site: sites differ in size, and one group holds one size per axis.
     return quote(site, safe="#[].") + "/activity"
 
 
@@ -218,6 +218,6 @@ def _save_column(group: Any, name: str, column: pd.Series[Any]) -> None:
 def _check_shape(name: str, whole: tuple[int, ...], batch: tuple[int, ...]) -> None:
     if whole[1:] != batch[1:]:
         raise RecordingError(
-            f"site {name!r} gave {tuple(batch[1:])} entries a trial after {tuple(whole[1:])} before; trials of one "
+            f"site {name!r} gave {tuple(batch[1:])} entries per trial after {tuple(whole[1:])} before; trials of one "
             "recording need equal shapes: pad them (Stimuli.from_tokens does)"
         )

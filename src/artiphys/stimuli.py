@@ -1,4 +1,4 @@
-"""Stimuli: what a network is shown, and a table of conditions with one row a trial."""
+"""Stimuli: what a network is shown, and a table of conditions with one row per trial."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Stimuli:
         ``(trial, ...)``. A mapping is passed to the model by keyword; its ``attention_mask`` says
         which positions are real and which padding.
     conditions : DataFrame or mapping of columns, optional
-        One row a trial; carried along as coordinates of everything that is recorded.
+        One row per trial; carried along as coordinates of everything that is recorded.
     ids : sequence of int, optional
         Stable identity of each trial (default 0, 1, 2, ...); kept when stimuli are sliced, so that
         donors and noise belong to a trial and not to its place in a batch.
@@ -62,15 +62,15 @@ class Stimuli:
             self.conditions = pd.DataFrame(index=range(n))
         if len(self.conditions) != n:
             raise InputError(
-                f"the conditions table has {len(self.conditions)} rows for {n} trials; give one row a trial"
+                f"the conditions table has {len(self.conditions)} rows for {n} trials; give one row per trial"
             )
         self.conditions = self.conditions.reset_index(drop=True)
         try:
             self.ids = np.arange(n, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
         except (TypeError, ValueError) as error:
-            raise InputError(f"ids must be {n} different integers, one a trial") from error
+            raise InputError(f"ids must be {n} different integers, one per trial") from error
         if self.ids.shape != (n,) or len(np.unique(self.ids)) != n:
-            raise InputError(f"ids must be {n} different integers, one a trial")
+            raise InputError(f"ids must be {n} different integers, one per trial")
 
     @classmethod
     def of(cls, inputs: Stimuli | Inputs) -> Stimuli:
@@ -150,7 +150,7 @@ class Stimuli:
         return self._like(inputs, self.conditions.iloc[rows].reset_index(drop=True), self.ids[rows])
 
     def tiled(self, times: int) -> Inputs:
-        """The inputs of all trials, several times over (one copy a coalition)."""
+        """The inputs of all trials, several times over (one copy per coalition)."""
         if times == 1:
             return self.inputs
         if isinstance(self.inputs, Mapping):
@@ -212,7 +212,7 @@ def _table(conditions: Any) -> pd.DataFrame:
         return pd.DataFrame({str(k): np.asarray(v) for k, v in conditions.items()})
     except ValueError as error:
         raise InputError(
-            f"the columns of the conditions do not fit together: {error}; give one value a trial"
+            f"the columns of the conditions do not fit together: {error}; give one value per trial"
         ) from error
 
 

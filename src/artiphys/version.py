@@ -1,3 +1,3 @@
-"""The version: a literal in a module of its own, so that building imports no torch and no room imports the top."""
+"""The version: a literal in a module of its own, so that building imports no torch."""
 
 __version__ = "0.1.0"

@@ -23,7 +23,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 import artiphys as ap
-from artiphys.lesions.contributions.request import LEAST_ORDERS, LEAST_PAIRS, least_pairs
+from artiphys.lesions.contributions.request import MIN_ORDERS, MIN_PAIRS, least_pairs
 from artiphys.scores.score import Score
 
 Array = np.ndarray[Any, Any]
@@ -168,20 +168,20 @@ def plan(table: Table) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
     """Each estimator at its smallest accepted, a middle and a large budget below all coalitions."""
     n = table.n_players
     most = 2**n - 2
-    for pairs in (LEAST_ORDERS, 2 * LEAST_ORDERS, 3 * LEAST_ORDERS):
+    for pairs in (MIN_ORDERS, 2 * MIN_ORDERS, 3 * MIN_ORDERS):
         yield "shapley", "permutation", 2 + 2 * (n - 1) * pairs, {}
     for pairs in (least_pairs(n, 1), 2 * least_pairs(n, 1), 4 * least_pairs(n, 1)):
         yield "shapley", "regression", min(2 + 2 * pairs, most), {"order": 1}
-    for pairs in (LEAST_PAIRS, math.ceil(1.5 * LEAST_PAIRS), 2 * LEAST_PAIRS):
+    for pairs in (MIN_PAIRS, math.ceil(1.5 * MIN_PAIRS), 2 * MIN_PAIRS):
         yield "shapley", "shrunken", 2 + 2 * pairs, {}
     if n == 10:
         for factor in (1.0, 1.5, 2.0):
             yield "shapley", "regression", 2 + 2 * math.ceil(factor * least_pairs(n, 3)), {"order": 3}
-        least = 2 + 2 * LEAST_PAIRS + 4 * 2 * LEAST_ORDERS
+        least = 2 + 2 * MIN_PAIRS + 4 * 2 * MIN_ORDERS
         for budget in (least, 800, 900):
             yield "shapley", "screening", budget, {"top_k": 2}
     if n == 11:
-        for pairs in (LEAST_PAIRS, 2 * LEAST_PAIRS, 4 * LEAST_PAIRS):
+        for pairs in (MIN_PAIRS, 2 * MIN_PAIRS, 4 * MIN_PAIRS):
             yield "banzhaf", "regression", 2 + 2 * pairs, {"order": 1}
 
 

@@ -1,4 +1,4 @@
-"""Two Dask workers against one: the time to evaluate the same coalitions, one torch thread a worker in both.
+"""Two Dask workers against one: the time to evaluate the same coalitions, one torch thread per worker in both.
 
     python tests/benchmarks/dask_scaling.py [--repeats 3] [--coalitions 160]
 

@@ -100,7 +100,7 @@ def main() -> None:
         "largest: " + ", ".join(f"{names[i]} {float(phi.values[i]):.2f} +- {float(phi.stderr[i]):.2f}" for i in largest)
     )
 
-    # The loop: seconds a coalition, and the spread of one antithetic sample.
+    # The loop: seconds per coalition, and the spread of one antithetic sample.
     rng = np.random.default_rng(0)
     samples: dict[int, list[float]] = {int(i): [] for i in largest}
     taken = []

@@ -1,7 +1,7 @@
 """Coalitions of a GPT-2-like network: artiphys against a loop over plain forward hooks, side by side.
 
 4 layers x 8 heads, width 256, 16 prompts x 32 tokens, zero lesions of heads. The loop runs the bare model,
-one coalition a forward pass, with a hook on the input of each attention output projection. Values are
+one coalition per forward pass, with a hook on the input of each attention output projection. Values are
 compared on the coalitions the loop ran. Everything is timed in alternation, medians of several.
 
     python tests/benchmarks/transformer_coalitions.py [--repeats 5]

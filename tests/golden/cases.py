@@ -92,7 +92,10 @@ def games() -> Iterator[tuple[str, ap.Game]]:
     yield "window", ap.Game(rnn, series, output, states, kind="zero", time=slice(1, 4))
     yield "over times", ap.Game(rnn, series, output, states, kind="mean", over="trial,time")
     directions = [ap.Lesion("1", kind="project", direction=d) for d in quarters(2, 4)]
-    mixed: list[ap.Lesion | list[ap.Lesion]] = [ap.Lesion("1", units=[0], kind="zero"), [ap.Lesion("1", units=[2], kind="gain", gain=3.0)]]
+    mixed: list[ap.Lesion | list[ap.Lesion]] = [
+        ap.Lesion("1", units=[0], kind="zero"),
+        [ap.Lesion("1", units=[2], kind="gain", gain=3.0)],
+    ]
     yield "directions", ap.Game(prep, stimuli, score, directions, kind="project")
     yield "mixed", ap.Game(prep, stimuli, score, mixed, kind="mixed")
 

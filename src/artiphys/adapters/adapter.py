@@ -1,4 +1,4 @@
-"""What every adapter offers: a module to call, taps by site name, and aliases. Adapters hold no analysis."""
+"""Adapter: what every family of networks offers, a module to call and taps by site name."""
 
 from __future__ import annotations
 

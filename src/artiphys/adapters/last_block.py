@@ -1,6 +1,6 @@
 """The last block of a transformer in two: keys and values everywhere, the rest only where it is wanted.
 
-A score at the last position needs of the last block one query a trial, but the keys and values of all
+A score at the last position needs of the last block one query per trial, but the keys and values of all
 positions. A cache like the one transformers generates with hands both over: the block is first run until it
 has keys and values, then with the wanted positions alone. Whether this gives the same is checked against
 the plain loop (`artiphys.lesions.evaluation.batch_checks`) before it is used.

@@ -26,7 +26,7 @@ class StatePoint(nn.Identity):
 
 
 class CellStep(nn.Module):
-    """One layer and direction of a recurrent module: called once a step, it gives the new state.
+    """One layer and direction of a recurrent module: called once per step, it gives the new state.
 
     A module of its own, so that whatever acts on modules (a batch that grows between steps) can act here.
     """

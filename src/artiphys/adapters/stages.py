@@ -40,12 +40,12 @@ class Stages:
     stages : list of Stage
         In the order they run.
     of_site : dict of str to list of int
-        Number of stages that had ended when the site fired, one entry a call of the site; a lesion there
+        Number of stages that had ended when the site fired, one entry per call of the site; a lesion there
         acts from that stage on. ``len(stages)`` is what comes after the last.
     fixed : dict
         Sizes of the tensors among the arguments that hold the same for any number of trials.
     per_trial : dict
-        Trial axis and rows a trial of those that hold trials another way than one row each.
+        Trial axis and rows per trial of those that hold trials another way than one row each.
     costs : list of float
         What each stage computes as a part of a whole one.
     last : LastBlock, optional

@@ -96,7 +96,7 @@ class TorchAdapter:
 
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """Layers in series; the steps of a recurrent module where the taps are in its states."""
-        found = []
+        guesses = []
         for guess in candidates(self.root) or [[("", self.root)]]:
             modules: list[tuple[str, nn.Module]] = []
             for name, module in guess:
@@ -105,15 +105,15 @@ class TorchAdapter:
                 cells = known.cells if known is not None and stepped else {}
                 modules += [(f"{name}.{cell}", m) for cell, m in cells.items()] or [(name, module)]
             if len(modules) > 1 or modules[0][1] is not self.root:
-                found.append(modules)
-        return found
+                guesses.append(modules)
+        return guesses
 
     def discover(self, example: Inputs) -> Discovery:
         """Run two and three trials of the example and name what is seen."""
         with without_trace(self.root):
             two = self._events(rows_of(example, (0, 1)))
             three = {e.place: e for e in self._events(rows_of(example, (0, 1, 0)))}
-        found = Discovery(unroll=lambda taps: unroll(list(self.recurrent.values()), taps))
+        discovery = Discovery(unroll=lambda taps: unroll(list(self.recurrent.values()), taps))
         calls: dict[str, int] = {}
         for e in two:
             calls[e.module] = max(calls.get(e.module, 0), e.call + 1)
@@ -122,12 +122,12 @@ class TorchAdapter:
         for e in two:
             if e.module in self.recurrent and not e.of_input and e.path in ((0,), ()):
                 self._check_batch_axis(e, three.get(e.place))
-            self._add(e, three.get(e.place), calls[e.module], names, found)
+            self._add(e, three.get(e.place), calls[e.module], names, discovery)
         for name, unrolled in self.recurrent.items():
-            self._note_packed(name, unrolled, found)
-        for alias in [a for a in found.aliases if a in found.taps]:
-            del found.aliases[alias]
-        return found
+            self._note_packed(name, unrolled, discovery)
+        for alias in [a for a in discovery.aliases if a in discovery.taps]:
+            del discovery.aliases[alias]
+        return discovery
 
     def _check_steps(self) -> None:
         names = [n for n, _ in self.root.named_modules()]
@@ -146,60 +146,60 @@ class TorchAdapter:
                 "transpose them before this module"
             )
 
-    def _note_packed(self, name: str, unrolled: Unrolled, found: Discovery) -> None:
+    def _note_packed(self, name: str, unrolled: Unrolled, discovery: Discovery) -> None:
         prefix = f"{name}." if name else ""
-        if not any(f"{prefix}{p}" in found.taps for p in unrolled.points):
+        if not any(f"{prefix}{p}" in discovery.taps for p in unrolled.points):
             why = (
                 "this module was not run on a padded tensor (a PackedSequence, or not at all), so it cannot be unrolled"
             )
-            found.silent.update({f"{prefix}{p}": why for p in unrolled.points})
+            discovery.silent.update({f"{prefix}{p}": why for p in unrolled.points})
 
     def _events(self, inputs: Inputs) -> list[Event]:
         return module_events(self.root, lambda: self.call(inputs), skip=tuple(self.recurrent))
 
     def _add(
-        self, e: Event, other: Event | None, n_calls: int, names: dict[tuple[int, int], str], found: Discovery
+        self, e: Event, other: Event | None, n_calls: int, names: dict[tuple[int, int], str], discovery: Discovery
     ) -> None:
         stepped = self._is_stepped(e.module)
         shown = self._names(e, n_calls, stepped)
         is_sequence = e.module in self.recurrent and not e.of_input and e.path in ((0,), ())
-        if is_sequence and self._add_states(e, found):
+        if is_sequence and self._add_states(e, discovery):
             return
         if stepped and e.call > 0:
             return
         passed = None
-        if e.key in names and not e.of_input and self._is_own_input(e, found.taps[names[e.key]]):
+        if e.key in names and not e.of_input and self._is_own_input(e, discovery.taps[names[e.key]]):
             # A module that hands its input through (nn.Identity) is known by its own name.
             passed = names.pop(e.key)
-            del found.taps[passed]
-        if e.key in names and found.taps[names[e.key]].site.stepped == stepped:
-            found.aliases.update(dict.fromkeys(shown, names[e.key]))
+            del discovery.taps[passed]
+        if e.key in names and discovery.taps[names[e.key]].site.stepped == stepped:
+            discovery.aliases.update(dict.fromkeys(shown, names[e.key]))
             return
         where = None if other is None else trial_axis(tuple(e.tensor.shape), tuple(other.tensor.shape))
         if where is None or other is None:
-            found.silent.update(dict.fromkeys(shown, "it carries no trial axis"))
+            discovery.silent.update(dict.fromkeys(shown, "it carries no trial axis"))
             return
         axis, merged = where
         if merged and not is_trial_major(other.tensor):
-            found.silent.update(dict.fromkeys(shown, "trial and time share an axis with time first"))
+            discovery.silent.update(dict.fromkeys(shown, "trial and time share an axis with time first"))
             return
         view = View(trial_axis=axis, merged=merged, scalar=e.tensor.ndim == 1 and not merged)
         x = view.to(e.tensor, 2)
-        axes, guessed = self._axes(e, x.ndim - 1, names, found)
+        axes, guessed = self._axes(e, x.ndim - 1, names, discovery)
         sizes = tuple(x.shape[1:])
         if stepped:
             axes, sizes = ("time", *axes), (n_calls, *sizes)
         site = Site(shown[0], axes, sizes, unit_axis(axes), e.tensor.dtype, guessed, stepped)
         module = self.root.get_submodule(e.module)
-        found.taps[site.name] = Tap(site, module, view, e.path, None if stepped else e.call, e.of_input)
+        discovery.taps[site.name] = Tap(site, module, view, e.path, None if stepped else e.call, e.of_input)
         names[e.key] = site.name
-        found.aliases.update(dict.fromkeys(shown[1:], site.name))
+        discovery.aliases.update(dict.fromkeys(shown[1:], site.name))
         if passed is not None:
-            found.aliases.update({a: site.name for a, n in found.aliases.items() if n == passed})
-            found.aliases[passed] = site.name
+            discovery.aliases.update({a: site.name for a, n in discovery.aliases.items() if n == passed})
+            discovery.aliases[passed] = site.name
         if not stepped and n_calls > 1:
             bare = self._names(e, 1, False)[0]
-            found.silent[bare] = f"the module is called {n_calls} times; name one call, such as {shown[0]!r}"
+            discovery.silent[bare] = f"the module is called {n_calls} times; name one call, such as {shown[0]!r}"
 
     def _is_own_input(self, e: Event, known: Tap) -> bool:
         return known.of_input and known.module is self.root.get_submodule(e.module)
@@ -228,25 +228,25 @@ class TorchAdapter:
                 return True
         return False
 
-    def _add_states(self, e: Event, found: Discovery) -> bool:
+    def _add_states(self, e: Event, discovery: Discovery) -> bool:
         """Add the state sites of a recurrent module; True if its output is the top layer's state."""
         unrolled, module = self.recurrent[e.module], self.recurrent[e.module].module
-        if e.tensor.ndim != 3 or f"{e.module}.h0".lstrip(".") in found.taps:
+        if e.tensor.ndim != 3 or f"{e.module}.h0".lstrip(".") in discovery.taps:
             return not module.bidirectional
         n_time = e.tensor.shape[1 if module.batch_first else 0]
         prefix = f"{e.module}." if e.module else ""
         for name, point in unrolled.points.items():
             size = module.proj_size if module.proj_size and name[0] == "h" else module.hidden_size
             site = Site(f"{prefix}{name}", ("time", "unit"), (n_time, size), "unit", e.tensor.dtype, stepped=True)
-            found.taps[site.name] = Tap(site, point, View(), (), None)
+            discovery.taps[site.name] = Tap(site, point, View(), (), None)
         if module.bidirectional:
             return False
         for alias in {e.module or "output", f"{e.module or 'output'}[0]"}:
-            found.aliases[alias] = f"{prefix}h{module.num_layers - 1}"
+            discovery.aliases[alias] = f"{prefix}h{module.num_layers - 1}"
         return True
 
     def _axes(
-        self, e: Event, rank: int, names: dict[tuple[int, int], str], found: Discovery
+        self, e: Event, rank: int, names: dict[tuple[int, int], str], discovery: Discovery
     ) -> tuple[tuple[str, ...], bool]:
         module = self.root.get_submodule(e.module)
         if rank == 1:
@@ -260,8 +260,8 @@ class TorchAdapter:
             if isinstance(module, LAST_IS_UNIT) and rank == 2:
                 return ("time", "unit"), isinstance(module, (nn.Linear, nn.LayerNorm))
             source = names.get(e.source) if e.source else None
-            if source in found.taps and len(found.taps[source].site.axes) == rank:
-                site = found.taps[source].site
+            if source in discovery.taps and len(discovery.taps[source].site.axes) == rank:
+                site = discovery.taps[source].site
                 return site.axes, site.guessed
         guesses = {2: ("time", "unit"), 3: SPATIAL[2], 4: SPATIAL[3]}
         return guesses.get(rank, (*(f"axis{i}" for i in range(1, rank)), "unit")), True

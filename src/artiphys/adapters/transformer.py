@@ -154,7 +154,7 @@ class TransformerAdapter:
         """The blocks (of encoder and decoder)."""
         lists = [(name, getattr(self.bridge, name, None)) for name in ("encoder_blocks", "blocks", "decoder_blocks")]
         blocks = [
-            (f"{n}.{i}", b) for n, found in lists if isinstance(found, nn.ModuleList) for i, b in enumerate(found)
+            (f"{n}.{i}", b) for n, listed in lists if isinstance(listed, nn.ModuleList) for i, b in enumerate(listed)
         ]
         return [blocks] if blocks else []
 
@@ -167,12 +167,12 @@ class TransformerAdapter:
         with without_trace(self.root):
             two = self._shapes(points, rows_of(example, (0, 1)))
             three = self._shapes(points, rows_of(example, (0, 1, 0)))
-        found = Discovery()
+        discovery = Discovery()
         for key, raw in two.items():
             name, *aliases = sorted(names[key], key=_plainness)
             where = trial_axis(tuple(raw.shape), tuple(three[key].shape)) if key in three else None
             if where is None or (where[1] and not is_trial_major(three[key])):
-                found.silent.update(dict.fromkeys([name, *aliases], "it carries no trial axis"))
+                discovery.silent.update(dict.fromkeys([name, *aliases], "it carries no trial axis"))
                 continue
             point = points[name]
             view = View(where[0], where[1], convert=_conversion(point, raw))
@@ -181,14 +181,14 @@ class TransformerAdapter:
                 continue
             axes, guessed = self._axes(name, tuple(x.shape[1:]))
             site = Site(name, axes, tuple(x.shape[1:]), unit_axis(axes), raw.dtype, guessed)
-            found.taps[name] = Tap(site, point, view)
-            found.aliases.update(dict.fromkeys(aliases, name))
+            discovery.taps[name] = Tap(site, point, view)
+            discovery.aliases.update(dict.fromkeys(aliases, name))
         for key, unused in names.items():
             if key not in two:
-                found.silent.update(
+                discovery.silent.update(
                     dict.fromkeys(unused, "TransformerLens lists this hook, but it does not fire in this model")
                 )
-        return found
+        return discovery
 
     def _shapes(self, points: Mapping[str, nn.Module], inputs: Inputs) -> dict[int, Tensor]:
         seen: dict[int, Tensor] = {}

@@ -14,7 +14,7 @@ from artiphys.stimuli import Stimuli
 
 
 class Rows:
-    """The rows of one batch: all trials, once a node (node-major), or as they were given.
+    """The rows of one batch: all trials, once per node (node-major), or as they were given.
 
     What is rarely asked for (conditions, the row of each coalition) is worked out when asked for: a
     toy's forward pass takes less time than a table of its rows.
@@ -52,7 +52,7 @@ class Rows:
 
     @property
     def conditions(self) -> Mapping[str, Any]:
-        """Columns of the conditions table, one value a row."""
+        """Columns of the conditions table, one value per row."""
         return _Columns(self._trials, self.n_copies)
 
 

@@ -19,7 +19,7 @@ class View:
 
     trial_axis: int = 0
     merged: bool = False  # trial and time share axis 0: (trial*time, ...)
-    scalar: bool = False  # one number a trial: (trial,)
+    scalar: bool = False  # one number per trial: (trial,)
     convert: Any = None  # a TransformerLens conversion that splits heads
 
     def to(self, raw: Tensor, rows: int) -> Tensor:
@@ -105,7 +105,7 @@ class At:
 
     @property
     def conditions(self) -> Mapping[str, Any]:
-        """Column of the conditions table -> one value a row."""
+        """Column of the conditions table -> one value per row."""
         return {} if self.rows is None else self.rows.conditions
 
 

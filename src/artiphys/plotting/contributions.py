@@ -1,4 +1,4 @@
-"""Plots of lesion studies."""
+"""Plots of contributions: beside single lesions, against evaluations, as a map of heads."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def plot_convergence(
     results = sorted(attributions, key=lambda r: r.n_evaluations)
     names = results[-1].values["player"].values
     if any(r.values.ndim != 1 or list(r.values["player"].values) != list(names) for r in results):
-        raise InputError("the results must be of one game with one value a player")
+        raise InputError("the results must be of one game with one value per player")
     order = np.argsort(-np.abs(results[-1].values.to_numpy()), kind="stable")[:k]
     ax = axes_of(ax, 6.4, 3.8)
     x = np.array([r.n_evaluations for r in results], dtype=float)

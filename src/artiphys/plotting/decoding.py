@@ -1,4 +1,4 @@
-"""Plots of what was read: decoding, searchlights, tuning, detection, cell types."""
+"""Plots of decoding: by site, over time, confusion and generalisation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plot_time_course(decoding: Decoding, *, ax: Axes | None = None, confidence: float = 0.95) -> Axes:
-    """Decoding score against time, one line a site, with intervals; thick where p corrected is below .05."""
+    """Decoding score against time, one line per site, with intervals; thick where p corrected is below .05."""
     if "time" not in decoding.score.dims or set(decoding.score.dims) - {"site", "time"}:
         raise InputError(f"the score has the axes {decoding.score.dims}; wanted time, and at most site beside it")
     ax = axes_of(ax, 5.6, 3.4)

@@ -1,4 +1,4 @@
-"""The preparation: one network on the rig, whatever it is made of."""
+"""Preparation: a network that can be recorded from and lesioned, whatever it is made of."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Preparation:
             Sites whose activity is wanted. Copies, after the user's hooks and all writes.
         write : mapping of site to function
             ``fn(x, at)`` gives a new tensor of the same shape and dtype; x is ``(trial, *site.axes)``.
-            On step-by-step sites it is called once a step with a time axis of length 1.
+            On step-by-step sites it is called once per step with a time axis of length 1.
         stop_at : str, optional
             End the pass once this site is computed; ``outputs`` is then None. The site is read too.
         when : "after" or "before"
@@ -209,7 +209,7 @@ class Preparation:
         axis: str | None = None,
         group_by: Grouping | Sequence[Sequence[int]] | None = None,
     ) -> Players:
-        """Players of a game: one a unit (head, channel, expert) of the matching sites, or one a group.
+        """Players of a game: one per unit (head, channel, expert) of the matching sites, or one per group.
 
         Examples
         --------

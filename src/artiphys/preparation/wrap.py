@@ -1,4 +1,4 @@
-"""Adapters: one way into every kind of network. `wrap` chooses."""
+"""wrap(): any network behind one interface; the adapter is chosen by its kind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def wrap(
     copy: bool = False,
     as_module: bool = False,
 ) -> Preparation:
-    """Put a network on the rig: one interface for toys, plain modules, recurrent nets and transformers.
+    """One interface to any network: toys, plain modules, recurrent nets and transformers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""examine(): the whole rig on one network. Record, tune, decode, lesion singly, lesion in combination."""
+"""examine(): record, tune, decode, lesion singly and in combination, on one network."""
 
 from __future__ import annotations
 
@@ -90,36 +90,36 @@ def examine(
     """
     if budget < 4:
         raise BudgetError(f"budget came as {budget}; even two players have 4 coalitions")
-    found = Examination(subject, seed)
-    _read(found, list(sites or subject.layers), progress)
-    _lesion(found, list(players or subject.players), budget, progress)
-    return found
+    examination = Examination(subject, seed)
+    _read(examination, list(sites or subject.layers), progress)
+    _lesion(examination, list(players or subject.players), budget, progress)
+    return examination
 
 
-def _read(found: Examination, patterns: list[str], progress: bool) -> None:
-    subject = found.subject
+def _read(examination: Examination, patterns: list[str], progress: bool) -> None:
+    subject = examination.subject
     started = clock.perf_counter()
     recording = record(subject.prep, subject.reading, patterns, progress=progress)
-    found.sites = list(recording)
-    found.seconds["record"] = clock.perf_counter() - started
+    examination.sites = list(recording)
+    examination.seconds["record"] = clock.perf_counter() - started
     started = clock.perf_counter()
-    for i, site in enumerate(found.sites):
-        activity = _at_the_end(recording[site], subject, found.seed + i)
+    for i, site in enumerate(examination.sites):
+        activity = _at_the_end(recording[site], subject, examination.seed + i)
         labels = activity.coords[subject.label].to_numpy()
         circular = {} if subject.circular is None else {"circular": True, "period": subject.circular}
         counts = np.unique(labels, return_counts=True)[1]
         if len(counts) < 2 or counts.min() < 4:
             continue  # nothing to tell apart, or too few trials to cross-validate: findings say so
-        found.read_sites.append(site)
-        found.tunings.append(
-            tuning_curves(activity, labels, n_permutations=N_PERMUTATIONS, seed=found.seed, **circular)  # type: ignore[arg-type]
+        examination.read_sites.append(site)
+        examination.tunings.append(
+            tuning_curves(activity, labels, n_permutations=N_PERMUTATIONS, seed=examination.seed, **circular)  # type: ignore[arg-type]
         )
         classes = labels.astype(str) if labels.dtype.kind == "f" else labels
         folds = min(5, int(counts.min()))
-        found.decodings.append(
-            decode(activity, classes, cv=folds, n_permutations=N_PERMUTATIONS, seed=found.seed, progress=False)
+        examination.decodings.append(
+            decode(activity, classes, cv=folds, n_permutations=N_PERMUTATIONS, seed=examination.seed, progress=False)
         )
-    found.seconds["tuning and decoding"] = clock.perf_counter() - started
+    examination.seconds["tuning and decoding"] = clock.perf_counter() - started
 
 
 def _at_the_end(activity: xr.DataArray, subject: Subject, seed: int) -> xr.DataArray:
@@ -135,10 +135,10 @@ def _at_the_end(activity: xr.DataArray, subject: Subject, seed: int) -> xr.DataA
     return activity
 
 
-def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool) -> None:
-    subject = found.subject
+def _lesion(examination: Examination, patterns: list[str], budget: int, progress: bool) -> None:
+    subject = examination.subject
     players = subject.prep.players(patterns, group_by="site" if subject.grouped else None)
-    found.n_players = len(players)
+    examination.n_players = len(players)
     started = clock.perf_counter()
 
     def make(who: Players, trials: Stimuli) -> Game:
@@ -148,7 +148,7 @@ def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool
             subject.score,
             who,
             kind=subject.kind,
-            seed=found.seed,
+            seed=examination.seed,
             batch_size=max(64, min(len(trials), 4096)),
             progress=progress,
         )
@@ -157,21 +157,23 @@ def _lesion(found: Examination, patterns: list[str], budget: int, progress: bool
     if 2 ** len(players) > budget:
         screening, trials = subject.halves()
         wide = make(players, screening)
-        found.screening = single_lesions(wide)
-        found.all_lesioned = wide.lesioned
-        found.evaluations += wide.n_evaluations
-        strongest = np.argsort(-np.abs(found.screening.values.to_numpy()), kind="stable")[: int(math.log2(budget))]
+        examination.screening = single_lesions(wide)
+        examination.all_lesioned = wide.lesioned
+        examination.evaluations += wide.n_evaluations
+        strongest = np.argsort(-np.abs(examination.screening.values.to_numpy()), kind="stable")[
+            : int(math.log2(budget))
+        ]
         players = Players([players[int(i)] for i in sorted(strongest)])  # type: ignore[misc]
-        found.seconds["screening"] = clock.perf_counter() - started
+        examination.seconds["screening"] = clock.perf_counter() - started
         started = clock.perf_counter()
     game = make(players, trials)
-    found.single = single_lesions(game)
-    found.shapley = shapley(game, budget=max(budget, 2 ** len(players)), seed=found.seed, progress=progress)
-    found.pairs = _pairs(game, found.over)
-    found.evaluations += game.n_evaluations
-    if math.isnan(found.all_lesioned):
-        found.all_lesioned = game.lesioned
-    found.seconds["lesions"] = clock.perf_counter() - started
+    examination.single = single_lesions(game)
+    examination.shapley = shapley(game, budget=max(budget, 2 ** len(players)), seed=examination.seed, progress=progress)
+    examination.pairs = _pairs(game, examination.over)
+    examination.evaluations += game.n_evaluations
+    if math.isnan(examination.all_lesioned):
+        examination.all_lesioned = game.lesioned
+    examination.seconds["lesions"] = clock.perf_counter() - started
 
 
 def _pairs(game: Game, over: Over) -> pd.DataFrame:

@@ -11,45 +11,45 @@ from artiphys.probes import Tuning
 from artiphys.report.examine import ALPHA, Examination
 from artiphys.stats.p_values import false_discovery
 
-TINY = 1e-9
+NEGLIGIBLE = 1e-9
 
 
 def sure(result: Attribution, over: Over) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """Sign of each player's contribution where its 95 % interval excludes 0, else 0."""
     low, high = result.interval(1 - ALPHA, over)
-    return (low.to_numpy() > TINY).astype(np.int8) - (high.to_numpy() < -TINY).astype(np.int8)
+    return (low.to_numpy() > NEGLIGIBLE).astype(np.int8) - (high.to_numpy() < -NEGLIGIBLE).astype(np.int8)
 
 
-def findings(found: Examination) -> list[str]:
+def findings(examination: Examination) -> list[str]:
     """Sentences for the top of a report, most important first."""
-    single, phi = found.singles(), found.values()
+    single, phi = examination.singles(), examination.values()
     names = [short(p) for p in phi.values["player"].values]
     unit = f" {phi.unit}" if phi.unit else ""
-    wide = phi if found.screening is None else found.screening
-    on = f" on {wide.n_trials} trials" if found.screening is not None else ""
+    wide = phi if examination.screening is None else examination.screening
+    on = f" on {wide.n_trials} trials" if examination.screening is not None else ""
     said = [
         f"The {phi.score} is {number(wide.intact)}{unit} intact and {number(found.all_lesioned)} with all "
         f"{found.n_players} players lesioned ({found.subject.kind} lesions{on})."
     ]
-    if found.screening is not None:
-        said.append(_chosen(found, names))
-    said += _missed(found, names)
-    said += _carriers(found, names)
-    said += _redundancy(found, names)
+    if examination.screening is not None:
+        said.append(_chosen(examination, names))
+    said += _missed(examination, names)
+    said += _carriers(examination, names)
+    said += _redundancy(examination, names)
     total = float(phi.values.sum())
-    within = "" if abs(phi.gap) < TINY else f", to within {abs(phi.gap):.0e}"
+    within = "" if abs(phi.gap) < NEGLIGIBLE else f", to within {abs(phi.gap):.0e}"
     said.append(
         f"The {len(names)} Shapley values add up to {number(total)}: intact ({number(phi.intact)}) minus these players "
         f"lesioned ({number(phi.lesioned)}){within}. The single-lesion effects add up to "
         f"{number(float(single.values.sum()))}."
     )
-    said += _reading(found)
+    said += _reading(examination)
     return said
 
 
-def _chosen(found: Examination, names: list[str]) -> str:
-    assert found.screening is not None
-    screening = found.screening
+def _chosen(examination: Examination, names: list[str]) -> str:
+    assert examination.screening is not None
+    screening = examination.screening
     p = _p_two_sided(screening)
     n_sure = int((false_discovery(p) < ALPHA).sum())
     return (
@@ -60,15 +60,15 @@ def _chosen(found: Examination, names: list[str]) -> str:
     )
 
 
-def _missed(found: Examination, names: list[str]) -> list[str]:
-    single, phi = sure(found.singles(), found.over), sure(found.values(), found.over)
+def _missed(examination: Examination, names: list[str]) -> list[str]:
+    single, phi = sure(examination.singles(), examination.over), sure(examination.values(), examination.over)
     missed = [i for i in range(len(names)) if single[i] == 0 and phi[i] != 0]
     if not missed:
         return []
-    s, v = found.singles().values.to_numpy(), found.values().values.to_numpy()
+    s, v = examination.singles().values.to_numpy(), examination.values().values.to_numpy()
     each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in missed)
     many = len(missed) > 1
-    if found.subject.exhaustive:
+    if examination.subject.exhaustive:
         alone = "each seems useless" if many else "it seems useless"
     else:
         alone = "no effect can be told from 0"
@@ -78,9 +78,9 @@ def _missed(found: Examination, names: list[str]) -> list[str]:
     ]
 
 
-def _carriers(found: Examination, names: list[str]) -> list[str]:
-    single, phi = found.singles(), found.values()
-    both = sure(single, found.over) * (sure(single, found.over) == sure(phi, found.over))
+def _carriers(examination: Examination, names: list[str]) -> list[str]:
+    single, phi = examination.singles(), examination.values()
+    both = sure(single, examination.over) * (sure(single, examination.over) == sure(phi, examination.over))
     s, v = single.values.to_numpy(), phi.values.to_numpy()
     said = []
     for sign, verb in ((1, "help"), (-1, "oppose")):
@@ -89,8 +89,8 @@ def _carriers(found: Examination, names: list[str]) -> list[str]:
             each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in who)
             verb_s = verb if len(who) > 1 else verb + "s"
             said.append(f"Singly and in combination, {each} {verb_s} the task.")
-    flipped = [i for i in range(len(names)) if sure(single, found.over)[i] * sure(phi, found.over)[i] < 0]
-    alone = [i for i in range(len(names)) if sure(single, found.over)[i] and not sure(phi, found.over)[i]]
+    flipped = [i for i in range(len(names)) if sure(single, examination.over)[i] * sure(phi, examination.over)[i] < 0]
+    alone = [i for i in range(len(names)) if sure(single, examination.over)[i] and not sure(phi, examination.over)[i]]
     if alone:
         each = ", ".join(f"{names[i]} (alone {number(s[i])}, Shapley {number(v[i])})" for i in alone)
         said.append(
@@ -104,8 +104,8 @@ def _carriers(found: Examination, names: list[str]) -> list[str]:
     return said
 
 
-def _redundancy(found: Examination, names: list[str]) -> list[str]:
-    pairs = found.pairs[(found.pairs["low"] > TINY) | (found.pairs["high"] < -TINY)]
+def _redundancy(examination: Examination, names: list[str]) -> list[str]:
+    pairs = examination.pairs[(examination.pairs["low"] > NEGLIGIBLE) | (examination.pairs["high"] < -NEGLIGIBLE)]
     if pairs.empty:
         return ["No pair of players costs more or less together than the sum of the two alone."]
     said = []
@@ -118,8 +118,8 @@ def _redundancy(found: Examination, names: list[str]) -> list[str]:
             if float(str(row.excess)) > 0
             else "each matters less once the other is gone"
         )
-        alone = dict(zip(names, found.singles().values.to_numpy()))
-        if min(alone[a], alone[b]) < -TINY:
+        alone = dict(zip(names, examination.singles().values.to_numpy()))
+        if min(alone[a], alone[b]) < -NEGLIGIBLE:
             why = "their effects do not add up, and one of them opposes the task"
         said.append(
             f"Lesioned together, {a} and {b} cost {number(row.joint)}; alone they cost {number(row.singles)} in sum: "
@@ -128,16 +128,16 @@ def _redundancy(found: Examination, names: list[str]) -> list[str]:
     return said
 
 
-def _reading(found: Examination) -> list[str]:
-    if not found.decodings:
+def _reading(examination: Examination) -> list[str]:
+    if not examination.decodings:
         return ["Nothing was decoded or tuned: the trials hold a single label, or fewer than four trials of one."]
-    sites = found.read_sites
-    scores = [float(d.score) for d in found.decodings]
+    sites = examination.read_sites
+    scores = [float(d.score) for d in examination.decodings]
     best = int(np.argmax(scores))
-    p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
+    p = false_discovery(np.array([float(d.p_value) for d in examination.decodings if d.p_value is not None]))
     n_sure = int((p < ALPHA).sum())
-    d = found.decodings[best]
-    tied = sum(s > scores[best] - TINY for s in scores)
+    d = examination.decodings[best]
+    tied = sum(s > scores[best] - NEGLIGIBLE for s in scores)
     where = f"best at {sites[best]}" if tied == 1 else f"best at {tied} sites, the first of them {sites[best]}"
     said = [
         f"The label '{found.subject.label}' can be decoded at {n_sure} of {len(sites)} recorded sites (false discovery "
@@ -145,7 +145,9 @@ def _reading(found: Examination) -> list[str]:
         f"(chance {d.chance:.2f})."
     ]
     tuned = [
-        float(np.mean(false_discovery(t.p_value.to_numpy()) < ALPHA)) for t in found.tunings if t.p_value is not None
+        float(np.mean(false_discovery(t.p_value.to_numpy()) < ALPHA))
+        for t in examination.tunings
+        if t.p_value is not None
     ]
     said.append(
         f"Tuned units (false discovery rate {ALPHA:.0%} within a site): {tuned[0]:.0%} at {sites[0]}"
@@ -166,7 +168,7 @@ def _p_two_sided(result: Attribution) -> np.ndarray[tuple[int], np.dtype[np.floa
     error = result.stderr_stimuli.to_numpy()
     values = result.values.to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(error > 0, np.abs(values) / error, np.where(np.abs(values) > TINY, np.inf, 0.0))
+        ratio = np.where(error > 0, np.abs(values) / error, np.where(np.abs(values) > NEGLIGIBLE, np.inf, 0.0))
     return np.asarray(2 * t.sf(ratio, result.n_trials - 1))
 
 

@@ -33,7 +33,7 @@ def write_report(examined: Sequence[Examination], out: Path, command: str, secon
     # Names of sites, labels and models are text, never markup.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string(resources.files("artiphys.report").joinpath("page.html").read_text("utf-8"))
-    sections = [_section(found, out) for found in examined]
+    sections = [_section(examination, out) for examination in examined]
     page = template.render(command=command, seconds=seconds, cost=cost, sections=sections)
     (out / "results.json").write_text(json.dumps([results(f) for f in examined], indent=1))
     path = out / "report.html"
@@ -41,32 +41,32 @@ def write_report(examined: Sequence[Examination], out: Path, command: str, secon
     return path
 
 
-def results(found: Examination) -> dict[str, Any]:
+def results(examination: Examination) -> dict[str, Any]:
     """Every number of an examination, as plain values."""
     return {
-        "name": found.subject.name,
-        "seed": found.seed,
-        "lesion_kind": found.subject.kind,
-        "findings": findings(found),
-        "single_lesions": _numbers(found.single, found),
-        "shapley": _numbers(found.shapley, found),
-        "screening": _numbers(found.screening, found),
-        "all_players_lesioned": found.all_lesioned,
-        "pairs": found.pairs.to_dict("records"),
-        "decoding": [_decoded(s, d) for s, d in zip(found.read_sites, found.decodings)],
-        "tuned_share": {s: tuned_share(t) for s, t in zip(found.read_sites, found.tunings)},
-        "seconds": found.seconds,
-        "evaluations": found.evaluations,
+        "name": examination.subject.name,
+        "seed": examination.seed,
+        "lesion_kind": examination.subject.kind,
+        "findings": findings(examination),
+        "single_lesions": _numbers(examination.single, examination),
+        "shapley": _numbers(examination.shapley, examination),
+        "screening": _numbers(examination.screening, examination),
+        "all_players_lesioned": examination.all_lesioned,
+        "pairs": examination.pairs.to_dict("records"),
+        "decoding": [_decoded(s, d) for s, d in zip(examination.read_sites, examination.decodings)],
+        "tuned_share": {s: tuned_share(t) for s, t in zip(examination.read_sites, examination.tunings)},
+        "seconds": examination.seconds,
+        "evaluations": examination.evaluations,
     }
 
 
-def _numbers(result: Attribution | None, found: Examination) -> dict[str, Any] | None:
+def _numbers(result: Attribution | None, examination: Examination) -> dict[str, Any] | None:
     if result is None:
         return None
     plain = ("intact", "lesioned", "n_evaluations", "exact", "method", "why", "kind", "n_trials", "score", "unit")
     columns = {name: _column(getattr(result, name)) for name in ("values", "stderr", "stderr_stimuli")}
-    ends = [_column(end) for end in result.interval(1 - ALPHA, found.over)]
-    return {**columns, "interval": ends, "interval_over": found.over} | {n: getattr(result, n) for n in plain}
+    ends = [_column(end) for end in result.interval(1 - ALPHA, examination.over)]
+    return {**columns, "interval": ends, "interval_over": examination.over} | {n: getattr(result, n) for n in plain}
 
 
 def _decoded(site: str, d: Decoding) -> dict[str, Any]:
@@ -86,29 +86,29 @@ def _column(values: Any) -> dict[str, float]:
     return {str(p): float(v) for p, v in zip(values["player"].values, values.to_numpy())}
 
 
-def _section(found: Examination, out: Path) -> dict[str, Any]:
+def _section(examination: Examination, out: Path) -> dict[str, Any]:
     """What the page shows of one examination."""
-    name = found.subject.name
-    cost = ", ".join(f"{what} {s:.1f} s" for what, s in found.seconds.items())
+    name = examination.subject.name
+    cost = ", ".join(f"{what} {s:.1f} s" for what, s in examination.seconds.items())
     return {
         "name": name,
-        "task": _sentence(found.subject.task),
-        "findings": findings(found),
-        "figures": [_figure(ax, out / f"{name}_{key}.png", caption) for key, ax, caption in _figures(found)],
-        "truth": truth_table(found),
-        "insignificant": insignificant(found),
-        "caveats": caveats(found),
-        "methods": methods(found),
+        "task": _sentence(examination.subject.task),
+        "findings": findings(examination),
+        "figures": [_figure(ax, out / f"{name}_{key}.png", caption) for key, ax, caption in _figures(examination)],
+        "truth": truth_table(examination),
+        "insignificant": insignificant(examination),
+        "caveats": caveats(examination),
+        "methods": methods(examination),
         "cost": f"{found.evaluations} coalitions evaluated; {cost}",
     }
 
 
-def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
+def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
     made: list[tuple[str, Axes, str]] = []
-    single, phi, kind = found.singles(), found.values(), found.subject.kind
+    single, phi, kind = examination.singles(), examination.values(), examination.subject.kind
     bars = (
         "exact over all coalitions and all inputs, so the error is 0"
-        if found.over == "coalitions"
+        if examination.over == "coalitions"
         else f"95 % intervals over {phi.n_trials} trials (t, {phi.n_trials - 1} degrees of freedom), coalitions exact"
         if phi.exact
         else f"95 % intervals over {phi.n_trials} trials and over sampled coalitions"
@@ -116,43 +116,43 @@ def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
     made.append(
         (
             "contributions",
-            plotting.plot_contributions(single, phi, over=found.over),
+            plotting.plot_contributions(single, phi, over=examination.over),
             f"What each player contributes, lesioned alone and over all combinations. {kind.capitalize()} lesions; "
             f"n = {phi.n_trials} trials, {phi.n_evaluations} coalitions; bars: {bars}; the null is 0 (grey line).",
         )
     )
-    if found.screening is not None and _are_heads(found):
+    if examination.screening is not None and _are_heads(examination):
         kept = [str(p) for p in phi.values["player"].values]
         made.append(
             (
                 "screening",
-                plotting.plot_head_map(found.screening, mark=kept),
+                plotting.plot_head_map(examination.screening, mark=kept),
                 f"Screening: cost of each head's single {kind} lesion, n = {found.screening.n_trials} trials; no error "
                 "bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were measured "
                 f"further, on {found.subject.held_out}.",
             )
         )
-    if found.decodings:
-        d = found.decodings[0]
+    if examination.decodings:
+        d = examination.decodings[0]
         made.append(
             (
                 "decoding",
-                plotting.plot_decoding(found.decodings, found.read_sites),
+                plotting.plot_decoding(examination.decodings, examination.read_sites),
                 f"Decoding '{found.subject.label}' by site. n = {d.n_trials} trials, {len(d.folds)} folds; bars: 95 % "
                 f"intervals (Nadeau-Bengio, cut at 0 and 1); null: mean of {d.n_permutations} label "
                 "permutations; no lesion.",
             )
         )
-        best = int(np.argmax([float(t.eta_squared.max()) for t in found.tunings]))
-        tuning = found.tunings[best]
+        best = int(np.argmax([float(t.eta_squared.max()) for t in examination.tunings]))
+        tuning = examination.tunings[best]
         ax = plotting.plot_tuning(tuning)
-        ax.set_xlabel(f"{found.subject.label}" + (" [degrees]" if found.subject.circular else ""))
+        ax.set_xlabel(f"{found.subject.label}" + (" [degrees]" if examination.subject.circular else ""))
         made.append(
             (
                 "tuning",
                 ax,
                 f"Tuning to '{found.subject.label}' of the most selective units at {found.read_sites[best]}. n = "
-                f"{span(tuning.n.min(), tuning.n.max())} trials a value; bars: standard error over trials; "
+                f"{span(tuning.n.min(), tuning.n.max())} trials per value; bars: standard error over trials; "
                 f"null: {N_PERMUTATIONS} permutations of the label (Welch's F), shares of tuned units are in the text; "
                 "no lesion.",
             )
@@ -160,9 +160,9 @@ def _figures(found: Examination) -> list[tuple[str, Axes, str]]:
     return made
 
 
-def _are_heads(found: Examination) -> bool:
-    assert found.screening is not None
-    return all(".hook_z." in str(p) for p in found.screening.values["player"].values)
+def _are_heads(examination: Examination) -> bool:
+    assert examination.screening is not None
+    return all(".hook_z." in str(p) for p in examination.screening.values["player"].values)
 
 
 def _figure(ax: Axes, path: Path, caption: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The small print of a report: what was not significant, what cannot be concluded, how it was done, the truth."""
+"""What a report says at its end: what was not significant, what cannot be concluded, methods, the known truth."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import pandas as pd
 
 from artiphys.plotting import short
 from artiphys.report.examine import ALPHA, Examination
-from artiphys.report.findings import TINY, number, sure
-from artiphys.report.subjects import NOISE, REPEATS
+from artiphys.report.findings import NEGLIGIBLE, number, sure
+from artiphys.report.subjects import NOISE_SD, N_REPEATS
 from artiphys.stats.p_values import false_discovery
 
 
-def insignificant(found: Examination) -> pd.DataFrame:
+def insignificant(examination: Examination) -> pd.DataFrame:
     """What was tested and could not be told from 0 or from chance."""
     rows = []
-    for result, what in ((found.singles(), "single lesion"), (found.values(), "Shapley value")):
-        low, high = result.interval(1 - ALPHA, found.over)
-        for i in np.flatnonzero(sure(result, found.over) == 0):
+    for result, what in ((examination.singles(), "single lesion"), (examination.values(), "Shapley value")):
+        low, high = result.interval(1 - ALPHA, examination.over)
+        for i in np.flatnonzero(sure(result, examination.over) == 0):
             ends = f"{number(float(low[i]))} to {number(float(high[i]))}"
             rows.append(
                 _row(f"{what} of {short(result.values['player'].values[i])}", number(float(result.values[i])), ends)
             )
-    if found.decodings:
-        rows += _undecoded(found)
-    if len(found.pairs):
-        quiet = int(((found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)).sum())
+    if examination.decodings:
+        rows += _undecoded(examination)
+    if len(examination.pairs):
+        quiet = int(((examination.pairs["low"] <= NEGLIGIBLE) & (examination.pairs["high"] >= -NEGLIGIBLE)).sum())
         if quiet:
             what = f"{quiet} of {len(found.pairs)} pairs, joint lesion beyond the sum"
             rows.append(_row(what, f"at most {number(_largest_quiet(found))}", "include 0 (Bonferroni over pairs)"))
     return pd.DataFrame(rows, columns=["tested", "estimate", "95 % interval or p"])
 
 
-def _undecoded(found: Examination) -> list[dict[str, str]]:
-    """One row a site, or one for all where there are many."""
-    p = false_discovery(np.array([float(d.p_value) for d in found.decodings if d.p_value is not None]))
+def _undecoded(examination: Examination) -> list[dict[str, str]]:
+    """One row per site, or one for all where there are many."""
+    p = false_discovery(np.array([float(d.p_value) for d in examination.decodings if d.p_value is not None]))
     quiet = [int(i) for i in np.flatnonzero(p >= ALPHA)]
-    scores = [float(found.decodings[i].score) for i in quiet]
+    scores = [float(examination.decodings[i].score) for i in quiet]
     if len(quiet) > 3:
         where = f"{found.read_sites[quiet[0]]} to {found.read_sites[quiet[-1]]}"
         estimate, least = f"{min(scores):.2f} to {max(scores):.2f}", f"p >= {p[quiet].min():.2g} (adjusted)"
@@ -51,20 +51,20 @@ def _row(tested: str, estimate: str, interval: str) -> dict[str, str]:
     return {"tested": tested, "estimate": estimate, "95 % interval or p": interval}
 
 
-def _largest_quiet(found: Examination) -> float:
-    quiet = found.pairs[(found.pairs["low"] <= TINY) & (found.pairs["high"] >= -TINY)]
+def _largest_quiet(examination: Examination) -> float:
+    quiet = examination.pairs[(examination.pairs["low"] <= NEGLIGIBLE) & (examination.pairs["high"] >= -NEGLIGIBLE)]
     return float(quiet["excess"].abs().max())
 
 
-def caveats(found: Examination) -> str:
+def caveats(examination: Examination) -> str:
     """What cannot be concluded."""
-    subject = found.subject
+    subject = examination.subject
     said = [
         f"All effects belong to {subject.kind} lesions; another kind can change their size, order and sign.",
         "That a label can be decoded at a site does not show that the network uses it, and an untuned unit may matter.",
         "Intervals of players are 95 % each, not corrected for their number.",
     ]
-    if found.screening is not None:
+    if examination.screening is not None:
         said.append(
             f"The {found.n_players - len(found.values().values)} players that were not kept stayed intact in all "
             "combinations: backups among them, and players that matter only jointly, would be missed. Shapley values "
@@ -79,27 +79,29 @@ def caveats(found: Examination) -> str:
         )
     if subject.noise:
         said.append(
-            f"For tuning and decoding each input was shown {REPEATS} times with Gaussian measurement noise "
-            f"(sd {NOISE}) added to the recorded activity, since the network itself has none; those numbers depend "
+            f"For tuning and decoding each input was shown {N_REPEATS} times with Gaussian measurement noise "
+            f"(sd {NOISE_SD}) added to the recorded activity, since the network itself has none; those numbers depend "
             "on it."
         )
     return " ".join(said)
 
 
-def methods(found: Examination) -> str:
+def methods(examination: Examination) -> str:
     """A paragraph that can be copied into a paper."""
-    single, phi, kind = found.singles(), found.values(), found.subject.kind
+    single, phi, kind = examination.singles(), examination.values(), examination.subject.kind
     version = f" (artiphys {phi.version})"
     parts = [f"{found.subject.name} was examined with artiphys {phi.version} (seed {found.seed})."]
-    if found.decodings:
-        where = "at the last valid position of each trial" if found.subject.toy is None else "at the recorded sites"
+    if examination.decodings:
+        where = (
+            "at the last valid position of each trial" if examination.subject.toy is None else "at the recorded sites"
+        )
         parts.append(f"Activity was read at {len(found.read_sites)} sites, {where}.")
-        parts += [t.methods_text().replace(version, "") for t in (found.tunings[0], found.decodings[0])]
+        parts += [t.methods_text().replace(version, "") for t in (examination.tunings[0], examination.decodings[0])]
     what = {"mean": "to their mean over trials", "zero": "to zero", "resample": "to their activity on another trial"}
     unit = f" [{phi.unit}]" if phi.unit else ""
     parts.append(f"Lesions set players {what.get(kind, kind)} ({kind} lesions); the score was {phi.score}{unit}.")
-    if found.screening is not None:
-        wide = found.screening
+    if examination.screening is not None:
+        wide = examination.screening
         parts.append(
             f"All {found.n_players} players were screened by single lesions on {wide.n_trials} trials "
             f"({wide.n_evaluations} coalitions; score {number(wide.intact)} intact, {number(wide.lesioned)} with all "
@@ -111,7 +113,7 @@ def methods(found: Examination) -> str:
         f"{phi.estimation_text()} The score was {number(phi.intact)} intact and {number(phi.lesioned)} with all of "
         f"them lesioned, on {phi.n_trials} trials."
     )
-    if found.subject.exhaustive:
+    if examination.subject.exhaustive:
         parts.append("The trials were all inputs there are, so lesion effects are exact.")
     else:
         parts.append("Intervals are 95 % t intervals over trials" + ("." if phi.exact else " and sampled coalitions."))
@@ -119,16 +121,16 @@ def methods(found: Examination) -> str:
     return " ".join(parts)
 
 
-def truth_table(found: Examination) -> pd.DataFrame | None:
+def truth_table(examination: Examination) -> pd.DataFrame | None:
     """Expected against found, for a toy whose own players were examined, all of them together."""
-    toy = found.subject.toy
+    toy = examination.subject.toy
     if toy is None:
         return None
-    examined = {str(p) for p in found.values().values["player"].values}
+    examined = {str(p) for p in examination.values().values["player"].values}
     rows = []
-    for analysis, result in (("single_lesions", found.singles()), ("shapley", found.values())):
+    for analysis, result in (("single_lesions", examination.singles()), ("shapley", examination.values())):
         for t in toy.truth:
-            if t.analysis == analysis and t.kind == found.subject.kind and set(t.expected) == examined:
+            if t.analysis == analysis and t.kind == examination.subject.kind and set(t.expected) == examined:
                 for player, expected in t.expected.items():
                     got = float(result.values.sel(player=player))
                     rows.append(

@@ -17,8 +17,8 @@ from artiphys.specimens import Specimen
 from artiphys.stimuli import Stimuli
 from artiphys.toys import Toy
 
-REPEATS = 20
-NOISE = 0.25
+N_REPEATS = 20
+NOISE_SD = 0.25
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def _toy(toy: Toy, kind: Kind | None) -> Subject:
     reading = stimuli[:1000]
     if toy.exhaustive:
         inputs: Any = stimuli.inputs
-        again = stimuli.conditions.loc[np.tile(np.arange(len(stimuli)), REPEATS)].reset_index(drop=True)
-        reading = Stimuli(torch.cat([inputs] * REPEATS), again)
+        again = stimuli.conditions.loc[np.tile(np.arange(len(stimuli)), N_REPEATS)].reset_index(drop=True)
+        reading = Stimuli(torch.cat([inputs] * N_REPEATS), again)
     layers = (
         ("input", *toy.players)
         if "input" in prep.sites and prep.sites["input"].dtype.is_floating_point
@@ -123,28 +123,28 @@ def _toy(toy: Toy, kind: Kind | None) -> Subject:
         grouped=toy.grouped,
         score=toy.score,
         kind=kind or cast(Kind, toy.kinds[0]),
-        noise=NOISE if toy.exhaustive else 0.0,
+        noise=NOISE_SD if toy.exhaustive else 0.0,
         exhaustive=toy.exhaustive,
         circular=None,
         toy=toy,
     )
 
 
-def _specimen(found: Specimen, kind: Kind, n_trials: int) -> Subject:
+def _specimen(specimen: Specimen, kind: Kind, n_trials: int) -> Subject:
     return Subject(
-        name=found.name,
-        task=found.task,
-        prep=found.preparation(),
-        reading=found.stimuli,
-        lesioning=found.stimuli[: min(n_trials, len(found.stimuli))],
-        label=found.label,
-        layers=(found.layers,),
-        players=found.players,
+        name=specimen.name,
+        task=specimen.task,
+        prep=specimen.preparation(),
+        reading=specimen.stimuli,
+        lesioning=specimen.stimuli[: min(n_trials, len(specimen.stimuli))],
+        label=specimen.label,
+        layers=(specimen.layers,),
+        players=specimen.players,
         grouped=False,
-        score=found.score,
+        score=specimen.score,
         kind=kind,
         noise=0.0,
         exhaustive=False,
-        circular=found.circular,
+        circular=specimen.circular,
         toy=None,
     )

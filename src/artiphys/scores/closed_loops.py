@@ -29,7 +29,7 @@ class ClosedLoop:
 
 
 def closed_loop(fn: Callable[[Any], Any], *, name: str = "", unit: str = "", key: str | None = None) -> ClosedLoop:
-    """A behaviour that calls the network as often as it likes: ``fn(prep)`` -> a number, or one an episode.
+    """A behaviour that calls the network as often as it likes: ``fn(prep)`` -> a number, or one per episode.
 
     For ``ap.Game(prep, None, score, players, kind=...)``: players are lesioned while ``fn`` runs. It must
     give the same for the same lesions: seed whatever is random in it.

@@ -66,7 +66,7 @@ def _places(values: Any, trials: Stimuli) -> Any:
     if values.ndim != 1 or int(trials.ids.max()) >= len(values):
         raise InputError(
             f"the score was given {tuple(values.shape)} labels, but trial ids go up to {int(trials.ids.max())}; "
-            "give one label a trial"
+            "give one label per trial"
         )
     return trials.ids
 

@@ -1,4 +1,4 @@
-"""Scores: behaviour as one value a trial, computed from a network's outputs."""
+"""Scores of each trial: accuracy, log-probability, logit difference, an output, and several at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def accuracy(labels: PerTrial, *, threshold: float = 0.5) -> Score:
     labels : array or str
         Class index of each trial (by trial id), or the name of a column of the conditions.
     threshold : float
-        With one output a trial, it decides for class 1 at this value and above. With several, the
+        With one output per trial, it decides for class 1 at this value and above. With several, the
         largest wins and ties share the credit.
     """
 
@@ -71,21 +71,21 @@ def output(index: int = 0) -> Score:
         y = plain_outputs(outputs)
         y = y.reshape(len(y), -1)
         if not -y.shape[1] <= index < y.shape[1]:
-            raise InputError(f"output {index} was asked for; the network has {y.shape[1]} outputs a trial")
+            raise InputError(f"output {index} was asked for; the network has {y.shape[1]} outputs per trial")
         return y[:, index]
 
     return Score(fn, "output", "", "last", score_key("output", np.array([index])), rowwise=True)
 
 
 def several(**parts: Score) -> Score:
-    """Several scores in one run: ``several(accuracy=..., nats=...)`` gives one value a trial and name.
+    """Several scores in one run: ``several(accuracy=..., nats=...)`` gives one value per trial and name.
 
     >>> both = several(right=accuracy([0, 1]), nats=log_prob([0, 1]))
     >>> both.outputs, tuple(both(torch.eye(2), Stimuli(torch.zeros(2, 1))).shape)
     (('right', 'nats'), (2, 2))
     """
     if not parts or any(not isinstance(p, Score) or p.reduce or p.outputs for p in parts.values()):
-        raise InputError("several() takes scores by name, each with one value a trial")
+        raise InputError("several() takes scores by name, each with one value per trial")
     needs = {p.needs for p in parts.values()}
     if len(needs) > 1:
         raise InputError("these scores want different positions of the outputs; give a Score whose fn does both")

@@ -31,10 +31,10 @@ class Score:
     key : str or None
         Name on disk; None for a plain function, which may not use a disk cache.
     outputs : tuple of str
-        Names of the values of a vector-valued score (several metrics, a time course, one a class).
+        Names of the values of a vector-valued score (several metrics, a time course, one per class).
     reduce : callable, optional
         Makes it a score over the whole set of trials: ``fn`` then gives what is kept of each trial, and
-        ``reduce(kept (coalition, trial) or (coalition, trial, number), trials)`` one value a coalition.
+        ``reduce(kept (coalition, trial) or (coalition, trial, number), trials)`` one value per coalition.
     rowwise : bool
         True if ``fn`` may get the outputs of several copies of the trials one after the other.
     """
@@ -49,7 +49,7 @@ class Score:
     rowwise: bool = False
 
     def __call__(self, outputs: Any, trials: Stimuli) -> Tensor:
-        """One value (or vector) a trial; `InputError` if the function gave anything else, or NaN or infinity."""
+        """One value (or vector) per trial; `InputError` if the function gave anything else, or NaN or infinity."""
         values = self.raw(outputs, trials, len(trials)).detach().cpu().to(torch.float64)
         bad = ~torch.isfinite(values).reshape(len(trials), -1).all(dim=1)
         if bool(bad.any()):
@@ -62,14 +62,16 @@ class Score:
         try:
             values = torch.as_tensor(given)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"score {self.name!r} gave a {type(given).__name__}; wanted one number a trial") from error
+            raise InputError(
+                f"score {self.name!r} gave a {type(given).__name__}; wanted one number per trial"
+            ) from error
         if values.is_complex():
-            raise InputError(f"score {self.name!r} gave complex numbers; wanted one real number a trial")
+            raise InputError(f"score {self.name!r} gave complex numbers; wanted one real number per trial")
         wide = (n_rows, len(self.outputs)) if self.outputs else (n_rows,)
         if tuple(values.shape) != wide and not (self.reduce is not None and values.shape[:1] == (n_rows,)):
             raise InputError(
                 f"score {self.name!r} gave values of shape {tuple(values.shape)} for {len(trials)} trials; "
-                + (f"wanted {wide[1:]} values a trial" if self.outputs else "wanted one value a trial")
+                + (f"wanted {wide[1:]} values per trial" if self.outputs else "wanted one value per trial")
             )
         return values
 
@@ -79,7 +81,7 @@ class Score:
 
     @classmethod
     def of(cls, score: Score | Callable[[Any, Stimuli], Any]) -> Score:
-        """A score as it is, or made from a plain function ``(outputs, trials) -> one value a trial``."""
+        """A score as it is, or made from a plain function ``(outputs, trials) -> one value per trial``."""
         if isinstance(score, Score):
             return score
         if not callable(score):

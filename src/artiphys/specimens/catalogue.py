@@ -1,4 +1,4 @@
-"""Real trained networks that install from the package index, with a task each; no hub is asked."""
+"""Specimens by name."""
 
 from __future__ import annotations
 

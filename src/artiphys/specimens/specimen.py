@@ -51,7 +51,7 @@ class Specimen:
     _prepared: list[Preparation] = field(default_factory=list, repr=False, compare=False)
 
     def preparation(self) -> Preparation:
-        """The specimen on the rig; the same one each time."""
+        """The wrapped specimen; the same one each time."""
         if not self._prepared or self._prepared[0].unwrapped:
             of_tokens = self.tokenizer is not None
             made = wrap_transformer(self.model, self.tokenizer) if of_tokens else wrap(self.model, self.stimuli[:2])
@@ -67,10 +67,10 @@ def package_folder(package: str, specimen: str) -> Path:
     MissingExtraError
         If it is not installed.
     """
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
         raise MissingExtraError(
             f"specimen {specimen!r} needs the package {package.replace('_', '-')}, which is not installed; install "
             "the extra from the repository: pip install -c constraints.txt '.[specimens]'"
         )
-    return Path(found.origin).parent
+    return Path(spec.origin).parent

@@ -108,7 +108,7 @@ class Permutations:
 
         A label that is constant within every group is exchanged between whole groups, one that varies
         within every group is exchanged within them. Folds that were stratified by the labels would favour
-        the true labels over permuted ones, so with ``folds`` (one number a trial) labels are exchanged
+        the true labels over permuted ones, so with ``folds`` (one number per trial) labels are exchanged
         within them, which leaves every fold's class counts as they are.
 
         ``exchange`` says it outright: "trials", "within groups" (groups of one label stay as they are), or "shift",
@@ -130,34 +130,34 @@ class Permutations:
         if exchange == "within groups" and groups is None:
             raise StatisticsError("exchange='within groups' needs groups")
         if exchange == "shift":
-            made = cls(labels, None, "circular shifts", _distinct_shifts(labels))
+            plan = cls(labels, None, "circular shifts", _distinct_shifts(labels))
         elif exchange == "trials":
-            made = cls(labels, None, "trials", _arrangements(labels))
+            plan = cls(labels, None, "trials", _arrangements(labels))
         elif groups is None and folds is not None:
             counts = math.prod(_arrangements(labels[folds == f]) for f in np.unique(folds))
-            made = cls(labels, folds, "trials within folds", counts)
+            plan = cls(labels, folds, "trials within folds", counts)
         elif groups is None:
-            made = cls(labels, None, "trials", _arrangements(labels))
+            plan = cls(labels, None, "trials", _arrangements(labels))
         else:
             groups = np.asarray(groups)
             members = [labels[groups == g] for g in np.unique(groups)]
             constant = [len(np.unique(m)) == 1 for m in members]
             if all(constant) and exchange is None:
-                made = cls(labels, groups, "whole groups", _arrangements(np.array([m[0] for m in members])))
+                plan = cls(labels, groups, "whole groups", _arrangements(np.array([m[0] for m in members])))
             elif not any(constant) or exchange == "within groups":
-                made = cls(labels, groups, "within groups", math.prod(_arrangements(m) for m in members))
+                plan = cls(labels, groups, "within groups", math.prod(_arrangements(m) for m in members))
             else:
                 raise StatisticsError(
                     f"labels are constant in {sum(constant)} groups and vary in {len(constant) - sum(constant)}; "
                     "no exchange of labels keeps this design. Use groups of one kind, or exchange='within groups', "
                     "which leaves out what the constant ones say"
                 )
-        if made.n_distinct < 20:
+        if plan.n_distinct < 20:
             raise StatisticsError(
                 f"only {made.n_distinct:.0f} distinct relabellings exist ({made.scheme}), so no p-value below "
                 f"{1 / made.n_distinct:.2f} can be reached. Use more groups or trials, or n_permutations=0"
             )
-        return made
+        return plan
 
     def draw(self, n: int, seed: Seed) -> Iterator[Array]:
         """``n`` relabellings of the trials."""

@@ -1,4 +1,4 @@
-"""Ground-truth networks: tiny models whose right answers are known and travel with them as data."""
+"""Toys by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes: what is in the activity, and what a reader of means, single units or neighbours makes of it."""
+"""Codes whose means, single units or neighbours mislead: a variance code, and bystanders of a choice."""
 
 from __future__ import annotations
 

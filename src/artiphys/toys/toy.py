@@ -77,7 +77,7 @@ class Toy:
     _prepared: list[Preparation] = field(default_factory=list, repr=False, compare=False)
 
     def preparation(self) -> Preparation:
-        """The toy on the rig; the same one each time."""
+        """The wrapped toy; the same one each time."""
         if not self._prepared:
             self._prepared.append(wrap(self.model, self.stimuli[:2], steps=self.steps))
         return self._prepared[0]

@@ -25,13 +25,13 @@ from artiphys.errors import CampaignError, InputError
 EVERY = coalitions(4)
 
 
-def rig(seed: int = 0) -> tuple[ap.Preparation, ap.Stimuli]:
+def setting(seed: int = 0) -> tuple[ap.Preparation, ap.Stimuli]:
     x = normal(12, 5)
     return ap.wrap(two_layers(5, 4, 3, seed=seed), x), ap.Stimuli(x, {"label": np.arange(12) % 3})
 
 
 def play(path: Any, seed: int = 0, **options: Any) -> ap.Game:
-    prep, stimuli = rig(seed)
+    prep, stimuli = setting(seed)
     players = options.pop("players", None) or prep.players("1")
     options = {"kind": "zero"} | options
     return ap.Game(prep, stimuli, options.pop("score", ap.scores.log_prob("label")), players, cache=path, **options)
@@ -43,9 +43,9 @@ def test_a_second_game_reuses_values_also_with_other_players(tmp_path: Path) -> 
     values = first(EVERY)
     again = play(path)
     assert np.array_equal(again(EVERY), values) and first.n_evaluations == 16 and again.n_evaluations == 0
-    pairs = play(path, players=rig()[0].players("1", group_by=[[0, 1], [2, 3]]))
+    pairs = play(path, players=setting()[0].players("1", group_by=[[0, 1], [2, 3]]))
     assert pairs([[False, True]])[0] == values[0b1100] and pairs.n_evaluations == 0
-    some = play(path, players=rig()[0].players("1", units=[2]))
+    some = play(path, players=setting()[0].players("1", units=[2]))
     assert some([[False]])[0] == values[0b1011] and some.n_evaluations == 0
     assert zarr.open_group(str(path), mode="r").attrs["artiphys_campaign"] == 1
 
@@ -56,7 +56,7 @@ def test_changed_models_scores_kinds_and_stimuli_share_nothing(tmp_path: Path) -
         game = play(tmp_path, **options)
         game(EVERY[:5])
         assert game.n_evaluations == 5, options
-    prep, stimuli = rig()
+    prep, stimuli = setting()
     other = ap.Stimuli(stimuli.inputs, {"label": np.arange(12)[::-1] % 3})  # the score reads a column
     relabelled = ap.Game(prep, other, ap.scores.log_prob("label"), prep.players("1"), kind="zero", cache=tmp_path)
     relabelled(EVERY[:5])
@@ -117,7 +117,7 @@ def test_a_read_only_directory_is_refused_and_left_as_it_is(tmp_path: Path, monk
 
 
 def test_screening_is_resumed_from_a_campaign(tmp_path: Path) -> None:
-    _, stimuli = rig()
+    _, stimuli = setting()
     wide = ap.wrap(nn.Sequential(nn.Linear(5, 40), nn.Tanh(), nn.Linear(40, 3)).eval(), stimuli.inputs)
 
     def screened() -> tuple[ap.Game, ap.Attribution]:

@@ -26,7 +26,7 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "index", "method", "budget", "options"), CASES)
 def test_intervals_cover_95_times_in_100(name: str, index: str, method: str, budget: int, options: Any) -> None:
-    """300 runs a case; tests/benchmarks/calibration.py has 2,000 of more cases, within 93 and 97."""
+    """300 runs per case; tests/benchmarks/calibration.py has 2,000 of more cases, within 93 and 97."""
     line = calibration().calibrated(getattr(calibration(), name)(), index, method, budget, 300, **options)
     assert 0.93 <= line.coverage.mean() <= 0.97, line
     assert line.coverage.min() >= 0.90 and line.width.max() <= 1.25 and line.width.mean() <= 1.15, line

@@ -32,7 +32,7 @@ def test_antithetic_weights_are_the_mean_marginal_contributions() -> None:
 def test_many_orders_of_many_players_are_not_adjusted(monkeypatch: pytest.MonkeyPatch) -> None:
     from artiphys.lesions.estimators import permutation_sampling as permutation
 
-    monkeypatch.setattr(permutation, "DENSE", 10)
+    monkeypatch.setattr(permutation, "MAX_DENSE_WEIGHTS", 10)
     line = calibration().calibrated(calibration().xor_redundant(), "shapley", "permutation", 1154, 60)
     assert 0.88 <= line.coverage.mean() <= 1
 

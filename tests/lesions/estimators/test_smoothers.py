@@ -30,7 +30,7 @@ def test_landmarks_bound_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many players and many pairs: the model keeps to a span, and intervals still hold."""
     from artiphys.lesions.estimators import smoothers as smoothing
 
-    monkeypatch.setattr(smoothing, "LANDMARKS", 60)
+    monkeypatch.setattr(smoothing, "N_LANDMARKS", 60)
     design = Pairs(14, "shapley", 0).design(200)
     x, functional = sign(design.intact), Functional.of("shapley", 14)
     features, values = _landmarks(x, functional, _Shrinkage(math.inf, 3.0, np.ones(14)))

@@ -1,4 +1,4 @@
-"""What a game stands on may not change under it, and networks that mix trials are played one coalition a pass."""
+"""What a game stands on may not change under it, and networks that mix trials are played one coalition per pass."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_network_that_mixes_trials_is_run_a_coalition_at_a_time(mixer: nn.Modu
     with pytest.warns(UserWarning, match="mixes the trials of a batch"):
         values = game(EVERY)
     assert values == pytest.approx(looped(game, EVERY), rel=1e-5, abs=1e-7)
-    assert "one coalition a forward pass" in game.plan(EVERY, measure=False).sharing
+    assert "one coalition per forward pass" in game.plan(EVERY, measure=False).sharing
     with ThreadPoolExecutor(1) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         there = play(net(mixer), batch_size=batch_size, executor=pool)

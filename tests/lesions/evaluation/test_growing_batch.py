@@ -1,4 +1,4 @@
-"""Prefix sharing: a batch that grows between stages gives what one forward a coalition gives."""
+"""Prefix sharing: a batch that grows between stages gives what one forward pass per coalition gives."""
 
 from __future__ import annotations
 
@@ -181,11 +181,11 @@ def test_running_out_of_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_batch_that_would_fill_the_memory_is_not_tried() -> None:
     """Ten times the memory left would be needed for four times the rows: the sweep goes no further up."""
-    pace = BatchSizes(ap.Stimuli(torch.zeros(10, 4)), None)
-    rows = pace.rows
+    sizes = BatchSizes(ap.Stimuli(torch.zeros(10, 4)), None)
+    rows = sizes.rows
     for _ in range(4):
-        pace.note(pace.rows, 1.0 * pace.rows, 1.0, (0, 10 * pace.rows), room=10 * rows)
-    assert pace.settled and pace.rows <= rows
+        sizes.note(sizes.rows, 1.0 * sizes.rows, 1.0, (0, 10 * sizes.rows), room=10 * rows)
+    assert sizes.settled and sizes.rows <= rows
     free = BatchSizes(ap.Stimuli(torch.zeros(10, 4)), None)
     for _ in range(12):
         free.note(free.rows, float(free.rows), 1.0, (0, 0), room=10 * rows)

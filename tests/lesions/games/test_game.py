@@ -144,10 +144,10 @@ def test_bad_players_and_scores() -> None:
         ([], score, "at least one player"),
         (["1"], score, "player came as"),
         (prep.players("1"), "accuracy", "score came as str"),
-        (prep.players("1"), lambda out, trials: out, "one value a trial"),
+        (prep.players("1"), lambda out, trials: out, "one value per trial"),
         (prep.players("1"), lambda out, trials: out[:, 0] * float("nan"), "NaN or infinite on 20 trials"),
         (prep.players("1"), ap.scores.log_prob("lable"), "no column 'lable'"),
-        (prep.players("1"), ap.scores.log_prob([0, 1]), "one label a trial"),
+        (prep.players("1"), ap.scores.log_prob([0, 1]), "one label per trial"),
         (prep.players("1"), ap.scores.log_prob([7] * 20), "for 3 outputs"),
     ]
     for players, s, message in cases:

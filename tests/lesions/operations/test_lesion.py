@@ -71,7 +71,7 @@ def test_noise_belongs_to_the_trial() -> None:
 
 
 def test_noise_is_the_same_step_by_step() -> None:
-    """The same numbers whether a site is written at once or once a step."""
+    """The same numbers whether a site is written at once or once per step."""
     torch.manual_seed(0)
     prep = ap.wrap(nn.Sequential(nn.GRU(2, 3, batch_first=True)), torch.zeros(2, 5, 2))
     x = torch.zeros(4, 5, 2)

@@ -129,7 +129,7 @@ def test_bad_input_says_what_to_do() -> None:
     nan = x.copy()
     nan[3, 2] = np.nan
     cases: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
-        ((x, y[:-1]), {}, "wanted one value a trial"),
+        ((x, y[:-1]), {}, "wanted one value per trial"),
         ((nan, y), {}, "NaN or infinite on 1 of 60"),
         ((x, np.zeros(60, dtype=int)), {}, "single class"),
         ((x, y), {"cv": 61}, "61 folds for 60 trials"),

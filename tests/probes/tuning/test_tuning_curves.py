@@ -110,7 +110,7 @@ def test_bad_input_says_what_to_do() -> None:
     x = np.random.default_rng(0).normal(size=(10, 2))
     cases: list[tuple[Any, dict[str, Any], str]] = [
         (np.zeros(10), {}, "single value"),
-        (np.arange(9), {}, "one value a trial"),
+        (np.arange(9), {}, "one value per trial"),
         ([*"abababab", "a", "b"], {"circular": True}, "numbers"),
         (np.arange(10) % 2, {"bins": 1}, "at least 2"),
         ([0.0, np.nan] + [1.0] * 8, {}, "missing on 1"),
@@ -200,7 +200,7 @@ def test_sparseness_and_its_bias_by_noise() -> None:
 
 
 def test_skaggs_information_and_its_bias() -> None:
-    """On one of four equally frequent stimuli only: 2 bits a spike. A flat Poisson unit: bias (B - 1) / (2 N ln 2)."""
+    """On one of four equally frequent stimuli only: 2 bits per spike. A flat Poisson unit: bias (B - 1) / (2 N ln 2)."""
     s = np.repeat(np.arange(4), 200)
     clean = ap.tuning_curves((8.0 * (s == 2))[:, None], s).information()
     assert float(clean.bits[0]) == pytest.approx(2) and float(clean.bias[0]) == 0
@@ -276,7 +276,7 @@ def test_a_recording_on_disk_is_read_once_and_gives_the_same(tmp_path: Any, monk
     options: dict[str, Any] = {"n_permutations": 30, "seed": 0, "progress": False}
     rec = ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"])
     ap.record(ap.wrap(toy), toy.stimuli[:200], ["hidden", "readout"], out=tmp_path / "a.zarr", progress=False)
-    monkeypatch.setattr("artiphys.probes.data.pooled_null.POOL_FROM", 2)
+    monkeypatch.setattr("artiphys.probes.data.pooled_null.MIN_POOLED_UNITS", 2)
     memory = ap.tuning_curves(rec, "label", **options)
     read: list[Any] = []
     whole = Units.trial_blocks
