@@ -7,8 +7,10 @@ import os
 
 import pytest
 import torch
+from fixtures import shape_checks
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+shape_checks.install()  # before any test imports artiphys: shapes are checked wherever they are annotated
 # One thread for each of several test processes: together they have the cores that one process has alone.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 

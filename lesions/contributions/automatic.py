@@ -10,7 +10,7 @@ from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.methods import exact, permutation, regression, shrunken_regression
-from artiphys.lesions.contributions.request import MIN_ORDERS, MIN_PAIRS, METHODS, Request, covered
+from artiphys.lesions.contributions.request import METHODS, MIN_ORDERS, MIN_PAIRS, Request, covered
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.screening import screening
 from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted

@@ -15,6 +15,7 @@ Satterthwaite 1946 (degrees of freedom of a weighted sum of squares).
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
 from artiphys.lesions.estimators.estimate import Estimate
@@ -27,21 +28,23 @@ MAX_TABLE_ENTRIES = 2_000_000  # most entries of a table of pairs by chosen pair
 MAX_SHARED_PAIRS = 1000  # most pairs whose shared influence is summed in full
 
 
-def odd_part(design: Design, values: Array) -> tuple[Array, Array]:
+def odd_part(
+    design: Design, values: Float[Array, "coalition ..."]
+) -> tuple[Float[Array, " outputs"], Float[Array, "pair outputs"]]:
     """u at all intact ``(output,)`` and at the drawn pairs ``(pair, output)``, from values of its coalitions."""
     table = values.reshape(len(values), -1)
     half = (len(table) - 2) // 2
     return (table[0] - table[1]) / 2, (table[2 : 2 + half] - table[2 + half :]) / 2
 
 
-def centred(design: Design, values: Array) -> Array:
+def centred(design: Design, values: Float[Array, "coalition ..."]) -> Float[Array, "pair outputs"]:
     """u at the drawn pairs less the share of u at all intact that Shapley values divide equally."""
     whole, u = odd_part(design, values)
     x = sign(design.intact)
     return np.asarray(u - Functional.of(design.index, design.n_players).offset(x)[:, None] * whole)
 
 
-def cross_fitted(design: Design, values: Array, *models: Smoother) -> Estimate:
+def cross_fitted(design: Design, values: Float[Array, "coalition ..."], *models: Smoother) -> Estimate:
     """Values and errors from models of the same pairs; ``values`` are those of ``design.coalitions``.
 
     Of several models, pair j is corrected by number ``j mod len(models)``: one whose shrinkage was chosen
@@ -64,17 +67,21 @@ def cross_fitted(design: Design, values: Array, *models: Smoother) -> Estimate:
     return Estimate(design.coalitions, _on_coalitions(functional, x, weights), stderr, df, float(len(x)))
 
 
-def _left(model: Smoother) -> Array:
+def _left(model: Smoother) -> Float[Array, " pair"]:
     return np.maximum(model.diagonal(), 1e-9)
 
 
-def _on_coalitions(functional: Functional, x: Array, weights: Array) -> Array:
+def _on_coalitions(
+    functional: Functional, x: Float[Array, "pair player"], weights: Float[Array, "player pair"]
+) -> Float[Array, "player coalition"]:
     """Weights on u as weights on the values of all intact, all lesioned, halves and complements."""
     whole = functional.base - weights @ functional.offset(x)
     return np.hstack([whole[:, None] / 2, -whole[:, None] / 2, weights / 2, -weights / 2])
 
 
-def _errors(design: Design, models: tuple[Smoother, ...], u: Array, unknown: Array) -> tuple[Array, Array]:
+def _errors(
+    design: Design, models: tuple[Smoother, ...], u: Float[Array, "pair output"], unknown: Float[Array, "player pair"]
+) -> tuple[Float[Array, "player output"], Float[Array, "player output"]]:
     """Standard errors and their degrees of freedom ``(player, output)``."""
     which = np.arange(len(u)) % len(models)
     left = np.stack([_left(m) for m in models])  # (model, pair)
@@ -95,7 +102,7 @@ def _errors(design: Design, models: tuple[Smoother, ...], u: Array, unknown: Arr
     return np.where(known, 0.0, stderr), np.where(known, np.inf, df)
 
 
-def _deviations(terms: Array, stratum: Array) -> Array:
+def _deviations(terms: Float[Array, "player pair"], stratum: Integer[Array, " pair"]) -> Float[Array, "player pair"]:
     """Terms ``(player, pair)`` about their stratum's mean, scaled so that their squares add up to a variance."""
     drawn = np.bincount(stratum)
     present = np.flatnonzero(drawn)
@@ -106,7 +113,12 @@ def _deviations(terms: Array, stratum: Array) -> Array:
     return np.asarray((terms - np.repeat(means, drawn[present], axis=1)) * scale[stratum])
 
 
-def _shared(models: tuple[Smoother, ...], residual: Array, left: Array, unknown: Array) -> Array:
+def _shared(
+    models: tuple[Smoother, ...],
+    residual: Float[Array, "model pair output"],
+    left: Float[Array, "model pair"],
+    unknown: Float[Array, "player pair"],
+) -> Float[Array, "player output"]:
     """Covariance between the terms of two pairs, each of which was in the other's model: ``(player, output)``.
 
     Were the model without pair j fixed, its terms would have mean 0; two terms are related only by what pair k
@@ -132,7 +144,12 @@ def _shared(models: tuple[Smoother, ...], residual: Array, left: Array, unknown:
     return np.asarray(total * (m / len(chosen)))
 
 
-def _mutual(blocks: list[Array], residual: Array, left: Array, chosen: Array) -> Array:
+def _mutual(
+    blocks: list[Array],
+    residual: Float[Array, "model pair"],
+    left: Float[Array, "model pair"],
+    chosen: Integer[Array, " chosen"],
+) -> Float[Array, "pair chosen"]:
     """What pairs owe to the chosen ones x what the chosen ones owe to them: ``(pair, chosen)``."""
     m, kinds = left.shape[1], len(blocks)
     ahead, back = np.empty((2, m, len(chosen)))

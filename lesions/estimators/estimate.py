@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from artiphys.array_types import Array
 
@@ -29,10 +30,10 @@ class Estimate:
         Independent samples behind the error (inf if exact).
     """
 
-    coalitions: Array
+    coalitions: Bool[Array, "coalition player"]
     weights: Any
-    stderr: Array | None = None
-    df: Array | None = None
+    stderr: Float[Array, "player output"] | None = None
+    df: Float[Array, "player output"] | None = None
     n_samples: float = math.inf
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Bool, Float, Integer
 
 from artiphys.array_types import Array
 from artiphys.lesions.estimators.kernel import Index, strata
@@ -38,35 +39,37 @@ class Functional:
         alpha = math.fsum(w * ((2 * s - n) ** 2 - n) for s, w in sizes) / (n * (n - 1))  # E[x_i x_j]
         return cls(index, n, 2 / (1 - alpha), 2 / n)
 
-    def weights(self, x: Array) -> Array:
+    def weights(self, x: Float[Array, "pair player"]) -> Float[Array, "player pair"]:
         """Weight of one pair standing for the whole kernel: ``(player, pair)``."""
         return np.asarray(self.scale * self.linear(x).T)
 
-    def linear(self, x: Array) -> Array:
+    def linear(self, x: Float[Array, "pair player"]) -> Float[Array, "pair player"]:
         """The linear features ``(pair, player)``, centred where the values must add up."""
         return x - x.mean(axis=1, keepdims=True) if self.index == "shapley" else x
 
-    def offset(self, x: Array) -> Array:
+    def offset(self, x: Float[Array, "pair player"]) -> Float[Array, " pair"]:
         """What is taken off u(S) in units of u(all): Shapley values share it equally. ``(pair,)``."""
         return np.asarray(x.mean(axis=1) if self.index == "shapley" else np.zeros(len(x)))
 
-    def finished(self, raw: Array, at_all: Array) -> Array:
+    def finished(
+        self, raw: Float[Array, "player feature"], at_all: Float[Array, " feature"]
+    ) -> Float[Array, "player feature"]:
         """Values ``(player, feature)`` of features whose uncentred values and values at "all intact" are given."""
         if self.index == "shapley":
             return np.asarray(raw - raw.mean(axis=0))
         return raw - self.base * at_all
 
-    def of_linear(self) -> Array:
+    def of_linear(self) -> Float[Array, "player player"]:
         """Values of the linear features: ``(player, player)``."""
         return self.finished(2 * np.eye(self.n), np.ones(self.n))
 
 
-def sign(intact: Array) -> Array:
+def sign(intact: Bool[Array, "pair player"]) -> Float[Array, "pair player"]:
     """Coalitions as -1 (lesioned) and +1 (intact)."""
     return np.where(intact, 1.0, -1.0)
 
 
-def sizes_of(design: Design, functional: Functional) -> tuple[Array, Array]:
+def sizes_of(design: Design, functional: Functional) -> tuple[Float[Array, "pair size"], Float[Array, "player size"]]:
     """One indicator a stratum with enough draws, and its values: what depends on size alone costs nothing."""
     parts, n = strata(design.n_players, design.index), design.n_players
     drawn = np.bincount(design.stratum, minlength=len(parts))
@@ -83,14 +86,16 @@ def sizes_of(design: Design, functional: Functional) -> tuple[Array, Array]:
 
 
 @lru_cache(maxsize=8)
-def triples(n: int) -> Array:
+def triples(n: int) -> Integer[Array, "triple 3"]:
     """All sets of three players ``(triple, 3)``."""
     i, j, k = np.meshgrid(np.arange(n), np.arange(n), np.arange(n), indexing="ij")
     keep = (i < j) & (j < k)
     return np.stack([i[keep], j[keep], k[keep]], axis=1)
 
 
-def cubic(x: Array, functional: Functional, relevance: Array) -> tuple[Array, Array]:
+def cubic(
+    x: Float[Array, "pair player"], functional: Functional, relevance: Float[Array, " player"]
+) -> tuple[Float[Array, "pair triple"], Float[Array, "player triple"]]:
     """Monomials of three players ``(pair, triple)`` and their values ``(player, triple)``.
 
     Each is scaled so that its variance in the model is the product of its players' relevance, in units of the
@@ -105,13 +110,15 @@ def cubic(x: Array, functional: Functional, relevance: Array) -> tuple[Array, Ar
     return monomials * scale, functional.finished(raw, np.ones(len(t))) * scale
 
 
-def cubic_total(relevance: Array) -> float:
+def cubic_total(relevance: Float[Array, " player"]) -> float:
     """Sum over triples of the product of their players' relevance (Newton's identity)."""
     one, two, three = (float((relevance**k).sum()) for k in (1, 2, 3))
     return (one**3 - 3 * one * two + 2 * three) / 6
 
 
-def cubic_kernel(x: Array, y: Array, relevance: Array) -> Array:
+def cubic_kernel(
+    x: Float[Array, "pair player"], y: Float[Array, "other player"], relevance: Float[Array, " player"]
+) -> Float[Array, "pair other"]:
     """Mean over triples of the product of their monomials, weighted by relevance, from inner products.
 
     ``(pair of x, pair of y)``; it equals the product of the features of `cubic` without listing triples.
@@ -121,7 +128,9 @@ def cubic_kernel(x: Array, y: Array, relevance: Array) -> Array:
     return np.asarray((t * (t * t - 3 * two) + 2 * three) / (6 * cubic_total(relevance)))
 
 
-def cubic_kernel_values(x: Array, functional: Functional, relevance: Array) -> Array:
+def cubic_kernel_values(
+    x: Float[Array, "pair player"], functional: Functional, relevance: Float[Array, " player"]
+) -> Float[Array, "player pair"]:
     """Values of the functions ``cubic_kernel(., x_j)``: ``(player, pair)``."""
     at_all = cubic_kernel(x, np.ones((1, functional.n)), relevance)[:, 0]
     if functional.index == "banzhaf":

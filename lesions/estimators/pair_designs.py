@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Bool, Float, Integer
 
 from artiphys.array_types import Array
 from artiphys.lesions.estimators.kernel import MAX_COUNTED_PAIRS, Index, Stratum, n_pairs, pairs_of_size, strata
@@ -30,10 +31,10 @@ class Design:
     """
 
     index: Index
-    intact: Array
-    stratum: Array
-    share: Array
-    fraction: Array
+    intact: Bool[Array, "pair player"]
+    stratum: Integer[Array, " pair"]
+    share: Float[Array, " pair"]
+    fraction: Float[Array, " pair"]
 
     @property
     def n_pairs(self) -> int:
@@ -46,7 +47,7 @@ class Design:
         return int(self.intact.shape[1])
 
     @property
-    def coalitions(self) -> Array:
+    def coalitions(self) -> Bool[Array, "coalition player"]:
         """All intact, all lesioned, the drawn halves, their complements: ``(2 + 2 pair, player)``."""
         n = self.n_players
         return np.concatenate([np.ones((1, n), bool), np.zeros((1, n), bool), self.intact, ~self.intact])
@@ -79,7 +80,7 @@ class Pairs:
             np.repeat(fraction, drawn),
         )
 
-    def _intact(self, drawn: Array) -> Array:
+    def _intact(self, drawn: Integer[Array, " stratum"]) -> Bool[Array, "pair player"]:
         """One half of each drawn pair; all that are drawn by number are decoded together."""
         starts = np.concatenate([[0], np.cumsum(drawn)])
         intact = np.empty((starts[-1], self.n), dtype=bool)
@@ -98,7 +99,7 @@ class Pairs:
             intact[np.concatenate(at)] = rows ^ np.concatenate(flips)[:, None]
         return intact
 
-    def _allotted(self, pairs: int) -> Array:
+    def _allotted(self, pairs: int) -> Integer[Array, " stratum"]:
         """Pairs a stratum: floor(rate x share + offset), which only grows with the rate."""
         shares = np.array([s.share for s in self.strata])
         counts = np.array([s.count for s in self.strata])
@@ -121,7 +122,7 @@ class _Endless:
         self._rng = np.random.default_rng(seed)
         self._drawn = np.empty((0, n), dtype=bool)
 
-    def first(self, k: int) -> Array:
+    def first(self, k: int) -> Bool[Array, "draw player"]:
         """The first ``k`` draws ``(k, player)``."""
         shares = np.array(self.stratum.shares)
         while len(self._drawn) < k:
@@ -143,7 +144,7 @@ class _Numbered:
         if stratum.count <= MAX_SHUFFLED_PAIRS:
             self._ranks = self._rng.permutation(int(stratum.count))
 
-    def first(self, k: int) -> tuple[Array, Array, Array]:
+    def first(self, k: int) -> tuple[Integer[Array, " draw"], Integer[Array, " draw"], Bool[Array, " draw"]]:
         """Size, colexicographic rank, and whether the complement is meant, of the first ``k`` draws."""
         while len(self._flips) < k:
             block = _block(len(self._flips))
@@ -173,7 +174,7 @@ def _block(drawn: int) -> int:
     return max(64, drawn)
 
 
-def combinations(n: int, sizes: Array, ranks: Array) -> Array:
+def combinations(n: int, sizes: Integer[Array, " rank"], ranks: Integer[Array, " rank"]) -> Bool[Array, "rank n"]:
     """The combinations of ``sizes`` of ``n`` with the given colexicographic ranks: bool ``(rank, n)``.
 
     >>> combinations(4, np.array([2, 2, 2]), np.array([0, 1, 5])).astype(int).tolist()

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Integer
 from scipy import sparse
 
 from artiphys.array_types import Array
@@ -22,7 +23,7 @@ class Orders:
         self._rng = np.random.default_rng(np.random.SeedSequence(seed))
         self._orders = np.empty((0, n), dtype=int)
 
-    def first(self, pairs: int) -> Array:
+    def first(self, pairs: int) -> Integer[Array, "pair position"]:
         """The first ``pairs`` orders ``(pair, position)``."""
         if len(self._orders) < pairs:
             new = self._rng.random((pairs - len(self._orders), self.n)).argsort(axis=1)
@@ -30,7 +31,7 @@ class Orders:
         return self._orders[:pairs]
 
 
-def paths(orders: Array) -> Array:
+def paths(orders: Integer[Array, "pair player"]) -> Bool[Array, "coalition player"]:
     """All intact, all lesioned, the first 1 to n - 1 players of each order intact, and their complements.
 
     The complements are the coalitions of the reversed order.
@@ -42,7 +43,7 @@ def paths(orders: Array) -> Array:
     return np.concatenate([ends, ahead, ~ahead])
 
 
-def antithetic(orders: Array, values: Array) -> Estimate:
+def antithetic(orders: Integer[Array, "pair player"], values: Float[Array, "coalition ..."]) -> Estimate:
     """Values and errors from the values of ``paths(orders)``, each pair of orders one independent sample.
 
     A player's marginal contribution depends on its position in the order. By how much contributions at its
@@ -71,12 +72,16 @@ def antithetic(orders: Array, values: Array) -> Estimate:
     return Estimate(paths(orders), weights, stderr, df, float(pairs))
 
 
-def _mirrored(table: Array) -> Array:
+def _mirrored(table: Float[Array, "*pair position output"]) -> Float[Array, "*pair position output"]:
     """Mean of each position and its mirror (in the reversed order), on axis 1."""
     return np.asarray((table + table[:, ::-1]) / 2)
 
 
-def _usual(orders: Array, steps: Array, by_player: Array) -> Array:
+def _usual(
+    orders: Integer[Array, "pair player"],
+    steps: Float[Array, "pair player output"],
+    by_player: Float[Array, "pair player output"],
+) -> Float[Array, "pair player output"]:
     """What a contribution at each position differs by from its player's mean, over the other pairs.
 
     ``(pair, position, output)``
@@ -89,7 +94,11 @@ def _usual(orders: Array, steps: Array, by_player: Array) -> Array:
     return np.asarray(_mirrored(steps.sum(axis=0) - steps - expected) / (pairs - 1))
 
 
-def _shared(orders: Array, steps: Array, by_player: Array) -> Array:
+def _shared(
+    orders: Integer[Array, "pair player"],
+    steps: Float[Array, "pair player output"],
+    by_player: Float[Array, "pair player output"],
+) -> Float[Array, "player output"]:
     """Covariance between pairs of orders that corrected each other: ``(player, output)``.
 
     Pair k changed what pair j is compared with by its deviation at j's position, and j likewise at k's.
@@ -109,7 +118,7 @@ def _shared(orders: Array, steps: Array, by_player: Array) -> Array:
     return np.asarray(result / (pairs * (pairs - 1)) ** 2)
 
 
-def _steps(values: Array, pairs: int, n: int) -> Array:
+def _steps(values: Float[Array, "coalition ..."], pairs: int, n: int) -> Float[Array, "pair position outputs"]:
     """Mean of the marginal contributions at each position of an order and at its mirror in the reverse."""
     table = values.reshape(len(values), -1)
     ahead, behind = table[2:].reshape(2, pairs, n - 1, -1)
@@ -120,7 +129,7 @@ def _steps(values: Array, pairs: int, n: int) -> Array:
     return np.asarray(np.diff(half, axis=1))
 
 
-def _adjusted_weights(orders: Array) -> Array:
+def _adjusted_weights(orders: Integer[Array, "pair player"]) -> Float[Array, "player coalition"]:
     """The weights of `antithetic`: plain means, less what `_usual` takes off, each linear in the steps."""
     pairs, n = orders.shape
     own = np.zeros((n, pairs, n))  # (player, pair, position)
@@ -138,7 +147,7 @@ def _adjusted_weights(orders: Array) -> Array:
     return np.hstack([ends, -ends, inner, -inner])
 
 
-def _plain_weights(orders: Array) -> Any:
+def _plain_weights(orders: Integer[Array, "pair player"]) -> Any:
     pairs, n = orders.shape
     player, position = orders.ravel(), np.tile(np.arange(n), pairs)
     pair = np.repeat(np.arange(pairs), n)

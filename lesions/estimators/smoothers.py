@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
 from artiphys.lesions.estimators.odd_polynomials import (
@@ -45,32 +46,32 @@ class Smoother:
         Whether the drawn design determines the values.
     """
 
-    factor: Array | None
-    residual: Array | None
-    value_weights: Array
+    factor: Float[Array, "pair rank"] | None
+    residual: Float[Array, "pair pair"] | None
+    value_weights: Float[Array, "player pair"]
     rank: float
     estimable: bool = True
 
-    def residuals(self, u: Array) -> Array:
+    def residuals(self, u: Float[Array, "pair output"]) -> Float[Array, "pair output"]:
         """``G @ u``."""
         if self.factor is None:
             return np.asarray(self.residual @ u)
         return np.asarray(u - self.factor @ (self.factor.T @ u))
 
-    def from_left(self, rows: Array) -> Array:
+    def from_left(self, rows: Float[Array, "row pair"]) -> Float[Array, "row pair"]:
         """``rows @ G``."""
         if self.factor is None:
             return np.asarray(rows @ self.residual)
         return np.asarray(rows - (rows @ self.factor) @ self.factor.T)
 
-    def diagonal(self) -> Array:
+    def diagonal(self) -> Float[Array, " pair"]:
         """Diagonal of G: how much of each observation is left to its residual."""
         if self.factor is None:
             assert self.residual is not None
             return np.diag(self.residual).copy()
         return np.asarray(1 - np.einsum("ij,ij->i", self.factor, self.factor))
 
-    def columns(self, chosen: Array) -> Array:
+    def columns(self, chosen: Integer[Array, " chosen"]) -> Float[Array, "pair chosen"]:
         """Columns of G off its diagonal; the diagonal is set to 0."""
         if self.factor is None:
             assert self.residual is not None
@@ -92,13 +93,17 @@ def least_squares(design: Design, order: int) -> Smoother:
     return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
 
 
-def _drift(design: Design, functional: Functional, x: Array) -> tuple[Array, Array]:
+def _drift(
+    design: Design, functional: Functional, x: Float[Array, "pair player"]
+) -> tuple[Float[Array, "pair feature"], Float[Array, "player feature"]]:
     """Players and sizes: what is fitted without shrinkage."""
     sizes, size_values = sizes_of(design, functional)
     return np.hstack([functional.linear(x), sizes]), np.hstack([functional.of_linear(), size_values])
 
 
-def _orthonormal(features: Array, values: Array) -> tuple[Array, Array, bool]:
+def _orthonormal(
+    features: Float[Array, "pair feature"], values: Float[Array, "value feature"]
+) -> tuple[Float[Array, "pair rank"], Float[Array, "value rank"], bool]:
     """An orthonormal basis of the features, the values of its columns, and whether it determines them."""
     scale, vectors = np.linalg.eigh(features.T @ features)
     keep = scale > 1e-9 * scale[-1]
@@ -109,7 +114,7 @@ def _orthonormal(features: Array, values: Array) -> tuple[Array, Array, bool]:
     return features @ (vectors / scale), rotated / scale, estimable
 
 
-def shrunken(design: Design, u: Array) -> tuple[tuple[Smoother, Smoother], float]:
+def shrunken(design: Design, u: Float[Array, "pair output"]) -> tuple[tuple[Smoother, Smoother], float]:
     """Third order shrunken towards first by leave-one-out error: two models, and the mean ratio of variances.
 
     Both are fitted to all pairs. The shrinkage of the first is chosen on the odd pairs, to correct the even
@@ -138,7 +143,14 @@ class _Shrinkage:
         return alike and (self.linear, self.cubic) == (other.linear, other.cubic)
 
 
-def _chosen(design: Design, functional: Functional, x: Array, u: Array, part: Array, free: bool) -> _Shrinkage:
+def _chosen(
+    design: Design,
+    functional: Functional,
+    x: Float[Array, "pair player"],
+    u: Float[Array, "pair output"],
+    part: Integer[Array, " part"],
+    free: bool,
+) -> _Shrinkage:
     """The shrinkage with the least leave-one-out error on a part of the pairs, thinned over all strata."""
     enough = max(N_SELECTION_PAIRS, 2 * (functional.n + len(set(design.stratum.tolist()))) if free else 0)
     part = part[np.unique(np.linspace(0, len(part) - 1, enough).astype(int))]
@@ -182,7 +194,7 @@ class _Spectrum:
     variances: Array
 
     @classmethod
-    def of(cls, drift: Array, kernel: Array) -> _Spectrum:
+    def of(cls, drift: Float[Array, "pair feature"], kernel: Float[Array, "pair pair"]) -> _Spectrum:
         """Of features ``(pair, feature)`` and a kernel ``(pair, pair)``."""
         basis, _, _ = _orthonormal(drift, drift[:1])
         across = kernel @ basis
@@ -190,14 +202,16 @@ class _Spectrum:
         variances, vectors = np.linalg.eigh(projected)
         return cls(basis, vectors, np.maximum(variances, 0))
 
-    def left(self, u: Array, ratio: float) -> tuple[Array, Array]:
+    def left(
+        self, u: Float[Array, "pair output"], ratio: float
+    ) -> tuple[Float[Array, "pair output"], Float[Array, " pair"]]:
         """Residuals of ``u``, and the diagonal of the matrix that gives them."""
         kept = 1 / (1 + ratio * self.variances)
         residuals = self.vectors @ (kept[:, None] * (self.vectors.T @ u)) - self.basis @ (self.basis.T @ u)
         return residuals, self.vectors**2 @ kept - (self.basis**2).sum(axis=1)
 
 
-def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrinkage) -> Smoother:
+def _fitted(design: Design, functional: Functional, x: Float[Array, "pair player"], shrinkage: _Shrinkage) -> Smoother:
     linear, ratio, relevance = shrinkage.linear, shrinkage.cubic, shrinkage.relevance
     drift, values = _drift(design, functional, x)
     free = math.isinf(linear)
@@ -223,7 +237,9 @@ def _fitted(design: Design, functional: Functional, x: Array, shrinkage: _Shrink
     return _feature_smoother(shrunk, (drift, values) if free else None)
 
 
-def _landmarks(x: Array, functional: Functional, shrinkage: _Shrinkage) -> tuple[Array, Array]:
+def _landmarks(
+    x: Float[Array, "pair player"], functional: Functional, shrinkage: _Shrinkage
+) -> tuple[Float[Array, "pair landmark"], Float[Array, "player landmark"]]:
     """The span of the kernel at some of the pairs: it bounds the work where there are more triples than that.
 
     What the kernel holds outside the span counts as noise (as in Snelson & Ghahramani 2006).
@@ -237,7 +253,9 @@ def _landmarks(x: Array, functional: Functional, shrinkage: _Shrinkage) -> tuple
     return features * scale, cubic_kernel_values(chosen, functional, relevance) @ inverse * scale
 
 
-def _kernel_smoother(kernel: Array, kernel_values: Array, drift: tuple[Array, Array] | None) -> Smoother:
+def _kernel_smoother(
+    kernel: Float[Array, "pair pair"], kernel_values: Float[Array, "player pair"], drift: tuple[Array, Array] | None
+) -> Smoother:
     """Kernel ridge regression with an unshrunken part (Wahba 1990, universal kriging)."""
     inverse = np.linalg.inv(kernel)
     inverse = (inverse + inverse.T) / 2

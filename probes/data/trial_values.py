@@ -46,8 +46,8 @@ def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
     columns = [n for n in GROUP_NAMES if n in data.coords and data.coords[n].dims == ("trial",)]
     if columns and len(np.unique(data.coords[columns[0]].to_numpy())) > 1:
         raise StatisticsError(
-            f"the conditions say that trials come in groups ({found[0]!r}); pass groups={found[0]!r}, or drop that "
-            f"coordinate if trials are independent (activity.drop_vars({found[0]!r}))"
+            f"the conditions say that trials come in groups ({columns[0]!r}); pass groups={columns[0]!r}, or drop that "
+            f"coordinate if trials are independent (activity.drop_vars({columns[0]!r}))"
         )
     return None
 

@@ -30,7 +30,7 @@ def assembled(
     """The labelled result of all sites."""
     n_permutations = test.n_permutations
     scores, give = _placed(parts, crossing)  # (*place axes, label set, fold)
-    observed = scores[..., 0, :].mean(axis=-1)
+    observed = np.asarray(scores[..., 0, :].mean(axis=-1))
     null = np.moveaxis(scores[..., 1 : 1 + n_permutations, :].mean(axis=-1), -1, 0)
     controls = np.moveaxis(scores[..., 1 + n_permutations :, :].mean(axis=-1), -1, 0)
     sizes = [float(np.mean([len(fold[part]) for fold in task.folds])) for part in (1, 0)]  # test, train

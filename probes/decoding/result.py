@@ -100,7 +100,7 @@ class Decoding(Tested):
     def information(self, method: str = "jackknife") -> Information:
         """Information that the decoded classes carry about the true ones [bits], a lower bound.
 
-        See `artiphys.probes.mutual_information.tables`.
+        See `artiphys.probes.information`.
         """
         if self.confusion is None:
             raise StatisticsError("information needs a confusion matrix: classes, and no across=")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -13,7 +14,9 @@ from artiphys.array_types import Array
 CHUNK_BYTES = 2**26
 
 
-def auc(flat: Array, labels: Array, strata: list[Array]) -> tuple[Array, Array]:
+def auc(
+    flat: Float[Array, "trial unit"], labels: Integer[Array, "labelling trial"], strata: list[Array]
+) -> tuple[Float[Array, "labelling unit"], Float[Array, "labelling unit"]]:
     """AUC and its variance ``(labelling, unit)``.
 
     Parameters
@@ -35,7 +38,9 @@ def auc(flat: Array, labels: Array, strata: list[Array]) -> tuple[Array, Array]:
     return area, var
 
 
-def auc_chunks(flat: Array, labels: Array, strata: list[Array]) -> Iterator[tuple[slice, Array, Array]]:
+def auc_chunks(
+    flat: Float[Array, "trial unit"], labels: Integer[Array, "labelling trial"], strata: list[Array]
+) -> Iterator[tuple[slice, Array, Array]]:
     """As `auc`, chunk by chunk of units."""
     step = max(1, CHUNK_BYTES // (8 * labels.size))
     given = torch.as_tensor(labels)
@@ -51,7 +56,9 @@ def auc_chunks(flat: Array, labels: Array, strata: list[Array]) -> Iterator[tupl
         yield slice(start, start + x.shape[1]), (area / total).numpy(), (var / total**2).numpy()
 
 
-def _within(x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _within(
+    x: Float[Tensor, "trial unit"], labels: Int[Tensor, "labelling trial"]
+) -> tuple[Float[Tensor, "labelling unit"], Float[Tensor, "labelling unit"], Float[Tensor, "labelling 1"]]:
     """AUC and variance ``(labelling, unit)``, and weight ``(labelling, 1)``."""
     ordered, order = x.sort(dim=0)
     n = len(x)

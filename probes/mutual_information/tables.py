@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float, Num
 from scipy.stats import random_table
 
 from artiphys.array_types import Array
@@ -115,7 +116,7 @@ def information(counts: Any, method: str = "jackknife", *, seed: int = 0) -> Inf
     return Information(give(plugin_bits(n) - bias), give(spread), give(bias), method, int(total.min()))
 
 
-def plugin_bits(n: Array) -> Array:
+def plugin_bits(n: Num[Array, "*table row column"]) -> Float[Array, "*table"]:
     """Information of the observed frequencies [bits], of tables ``(..., row, column)``."""
     p = n / n.sum(axis=(-2, -1), keepdims=True)
     alone = p.sum(axis=-1, keepdims=True) * p.sum(axis=-2, keepdims=True)
@@ -123,7 +124,7 @@ def plugin_bits(n: Array) -> Array:
         return np.asarray(np.where(p > 0, p * np.log2(p / alone), 0.0).sum(axis=(-2, -1)))
 
 
-def panzeri_treves_bias(n: Array) -> Array:
+def panzeri_treves_bias(n: Num[Array, "*table row column"]) -> Float[Array, "*table"]:
     """First-order bias [bits] of the plug-in information of tables ``(..., row, column)``.
 
     Counts cells that were occupied, and for each row how many columns it can be expected to reach at all.
@@ -163,7 +164,7 @@ def _bias(n: Array, method: str, rng: np.random.Generator) -> Array:
     return np.reshape(made, n.shape[:-2])
 
 
-def _jackknife_bias(n: Array) -> Array:
+def _jackknife_bias(n: Num[Array, "*table row column"]) -> Float[Array, "*table"]:
     """(N - 1) (mean of the plug-in information without one trial - that with all)."""
     total = n.sum(axis=(-2, -1))
     without = np.zeros(n.shape[:-2])

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Integer, Num
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
@@ -24,13 +25,15 @@ class UnitInformation:
     n_trials : int
     """
 
-    bits: Array
-    stderr: Array
-    bias: Array
+    bits: Float[Array, " unit"]
+    stderr: Float[Array, " unit"]
+    bias: Float[Array, " unit"]
     n_trials: int
 
 
-def skaggs_information(rates: Array, sem: Array, n: Array) -> UnitInformation:
+def skaggs_information(
+    rates: Float[Array, "unit level"], sem: Float[Array, "unit level"], n: Float[Array, " level"]
+) -> UnitInformation:
     """Bits per spike, less the bias of few spikes; see `Tuning.information`.
 
     The bias of a flat unit is (B - 1) / (2 N ln 2) for B values and N spikes of Poisson variability; with more or less
@@ -53,7 +56,7 @@ def skaggs_information(rates: Array, sem: Array, n: Array) -> UnitInformation:
     return UnitInformation(bits - bias, error, bias, int(n.sum()))
 
 
-def skaggs(rates: Array, occupancy: Array) -> Array:
+def skaggs(rates: Float[Array, "*unit level"], occupancy: Num[Array, " level"]) -> Float[Array, "*unit"]:
     """sum p (r/m) log2(r/m) with m the mean rate [bits per spike], over the last axis.
 
     Reference: Skaggs et al. 1993, An information-theoretic approach to deciphering the hippocampal code.
@@ -66,7 +69,9 @@ def skaggs(rates: Array, occupancy: Array) -> Array:
     return np.asarray(each.sum(axis=-1))
 
 
-def shannon_information(blocks: Iterable[Array], level: Array, n_levels: int, bins: int) -> UnitInformation:
+def shannon_information(
+    blocks: Iterable[Array], level: Integer[Array, " trial"], n_levels: int, bins: int
+) -> UnitInformation:
     """Bits between the stimulus and activity in equally filled classes; see `Tuning.information`.
 
     Parameters
@@ -92,7 +97,7 @@ def shannon_information(blocks: Iterable[Array], level: Array, n_levels: int, bi
     return UnitInformation(plugin_bits(every) - bias, _bits_error(every), bias, n_trials)
 
 
-def _bits_error(counts: Array) -> Array:
+def _bits_error(counts: Float[Array, "unit level bin"]) -> Float[Array, " unit"]:
     """Standard error of the plug-in information by the delta method ``(unit,)``."""
     p = counts / counts.sum(axis=(1, 2), keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -29,7 +30,13 @@ class Discriminant:
     name: str = "linear discriminant analysis"
     shares_work = False
 
-    def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Linear]:
+    def fits(
+        self,
+        x: Float[Tensor, "place trial feature"],
+        targets: Num[Array, "target trial"],
+        trains: Sequence[Array],
+        tests: Sequence[Array],
+    ) -> Iterator[Linear]:
         """One readout for each training part, as `Ridge.fits`."""
         for train in trains:
             fitted = [self._one(x[:, train], row[None, train]) for row in targets]
@@ -39,7 +46,7 @@ class Discriminant:
                 self.n_classes,
             )
 
-    def _one(self, x: Tensor, targets: Array) -> Linear:
+    def _one(self, x: Float[Tensor, "place trial feature"], targets: Num[Array, "1 trial"]) -> Linear:
         shift, scale = standard(x)
         z = (x - shift[:, None]) / scale[:, None]
         member = onehot(targets, self.n_classes)[0].to(x.device)  # (trial, class)

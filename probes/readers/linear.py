@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -24,16 +25,16 @@ class Linear:
         0 for numbers.
     """
 
-    weights: Tensor
-    intercept: Tensor
+    weights: Float[Tensor, "place feature target column"]
+    intercept: Float[Tensor, "place target column"]
     n_classes: int
 
-    def decide(self, x: Tensor) -> Tensor:
+    def decide(self, x: Float[Tensor, "any_place trial feature"]) -> Float[Tensor, "places trial target column"]:
         """Decision values ``(place, trial, target, column)`` of activity ``(place, trial, feature)``."""
         made: Tensor = torch.unflatten(x @ self.weights.flatten(2), 2, self.weights.shape[2:]) + self.intercept[:, None]
         return made
 
-    def predict(self, x: Tensor) -> Array:
+    def predict(self, x: Float[Tensor, "any_place trial feature"]) -> Num[Array, "places target trial"]:
         """Classes or numbers ``(place, target, trial)``."""
         values = self.decide(x)
         if self.n_classes == 0:
@@ -57,7 +58,7 @@ class Linear:
         """Of the first target alone."""
         return replace(self, weights=self.weights[:, :, :1], intercept=self.intercept[:, :1])
 
-    def midway(self, x: Tensor, y: Tensor) -> Linear:
+    def midway(self, x: Float[Tensor, "place trial feature"], y: Float[Tensor, "trial target"]) -> Linear:
         """The same with the threshold midway between the means of the two classes, coded +-1 in ``y``."""
         values = self.decide(x)[..., 0]  # (place, trial, target)
         high, low = (y > 0).to(x.dtype), (y < 0).to(x.dtype)
@@ -65,7 +66,9 @@ class Linear:
         return replace(self, intercept=self.intercept - middle[..., None])
 
 
-def standard(x: Tensor) -> tuple[Tensor, Tensor]:
+def standard(
+    x: Float[Tensor, "place trial feature"],
+) -> tuple[Float[Tensor, "place feature"], Float[Tensor, "place feature"]]:
     """Mean and standard deviation over trials of ``(place, trial, feature)``; infinite for constant features.
 
     Divided by it, what rounding leaves of a constant feature is 0, and so is its weight.
@@ -77,7 +80,7 @@ def standard(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.where((sd <= tiny) | (sd == 0), torch.inf, sd)
 
 
-def coded(targets: Array, n_classes: int) -> Tensor:
+def coded(targets: Num[Array, "target trial"], n_classes: int) -> Float[Tensor, "trial target column"]:
     """Numbers as they are, two classes as +-1, more as +-1 a class: ``(trial, target, column)``."""
     y = torch.as_tensor(np.ascontiguousarray(targets.T))
     if n_classes == 0:
@@ -87,6 +90,6 @@ def coded(targets: Array, n_classes: int) -> Tensor:
     return 2.0 * (y[..., None] == torch.arange(n_classes)).double() - 1.0
 
 
-def onehot(targets: Array, n_classes: int) -> Tensor:
+def onehot(targets: Num[Array, "target trial"], n_classes: int) -> Float[Tensor, "target trial class"]:
     """``(target, trial, class)``, 1 at each trial's class."""
     return (torch.as_tensor(targets)[..., None] == torch.arange(n_classes)).double()

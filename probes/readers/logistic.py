@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -41,12 +42,18 @@ class Logistic:
         """In words."""
         return f"logistic regression (C {self.strength:g})"
 
-    def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Linear]:
+    def fits(
+        self,
+        x: Float[Tensor, "place trial feature"],
+        targets: Num[Array, "target trial"],
+        trains: Sequence[Array],
+        tests: Sequence[Array],
+    ) -> Iterator[Linear]:
         """One readout for each training part, as `Ridge.fits`."""
         for train in trains:
             yield self._one(x[:, train], onehot(targets[:, train], self.n_classes).to(x.device))
 
-    def _one(self, x: Tensor, member: Tensor) -> Linear:
+    def _one(self, x: Float[Tensor, "place trial feature"], member: Float[Tensor, "target trial class"]) -> Linear:
         shift, scale = standard(x)
         z = (x - shift[:, None]) / scale[:, None]
         z = torch.cat([z, torch.ones_like(z[..., :1])], dim=2)  # the intercept
@@ -56,7 +63,9 @@ class Logistic:
         level, weights = weights[:, -1], weights[:, :-1] / scale[..., None, None]
         return Linear(weights, level - torch.einsum("pf,pftc->ptc", shift, weights), self.n_classes)
 
-    def _converged(self, z: Tensor, member: Tensor) -> Tensor:
+    def _converged(
+        self, z: Float[Tensor, "place trial column"], member: Float[Tensor, "trial target class"]
+    ) -> Float[Tensor, "place column target class"]:
         """Accelerated descent on a curvature that bounds the true one everywhere.
 
         The curvature z'z/2 + penalty needs one factorisation for all label sets and steps (Boehning 1992,

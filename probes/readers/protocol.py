@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.probes.readers.linear import Linear
 
 
+@runtime_checkable
 class Fitted(Protocol):
     """A reader fitted at every place, for every target."""
 
-    def predict(self, x: Tensor) -> Array:
+    def predict(self, x: Float[Tensor, "place trial feature"]) -> Num[Array, "place target trial"]:
         """Activity ``(place, trial, feature)`` -> guesses ``(place, target, trial)``."""
         ...
 
@@ -32,6 +34,7 @@ class Fitted(Protocol):
         ...
 
 
+@runtime_checkable
 class Reader(Protocol):
     """A way to read."""
 
@@ -45,6 +48,12 @@ class Reader(Protocol):
         """Whether the fits of one call share work, so that a fit of all trials is best asked for in the same call."""
         ...
 
-    def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Fitted]:
+    def fits(
+        self,
+        x: Float[Tensor, "place trial feature"],
+        targets: Num[Array, "target trial"],
+        trains: Sequence[Array],
+        tests: Sequence[Array],
+    ) -> Iterator[Fitted]:
         """One fit for each training part; see `Ridge.fits`."""
         ...

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Integer, Num
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -49,7 +50,13 @@ class Ridge:
         low, high = min(self.alphas), max(self.alphas)
         return f"{what} (alpha chosen within each fold among {len(self.alphas)} from {low:g} to {high:g})"
 
-    def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Linear]:
+    def fits(
+        self,
+        x: Float[Tensor, "place trial feature"],
+        targets: Num[Array, "target trial"],
+        trains: Sequence[Array],
+        tests: Sequence[Array],
+    ) -> Iterator[Linear]:
         """One readout for each training part, for all places and targets.
 
         Parameters
@@ -71,7 +78,13 @@ class Ridge:
                 chosen = self._chosen(shared, y, train, parts)
             yield self._readout(shared, y, train, chosen)
 
-    def _chosen(self, shared: Shared, y: Tensor, train: Array, parts: list[Array]) -> Tensor:
+    def _chosen(
+        self,
+        shared: Shared,
+        y: Float[Tensor, "trial target column"],
+        train: Integer[Array, " train"],
+        parts: list[Array],
+    ) -> Int[Tensor, "place target"]:
         """Index of the penalty of least squared error over inner folds ``(place, target)``."""
         errors = []
         for part in parts:
@@ -89,7 +102,13 @@ class Ridge:
             )
         return torch.stack(errors).mean(dim=0).argmin(dim=-1)
 
-    def _readout(self, shared: Shared, y: Tensor, train: Array, chosen: Tensor) -> Linear:
+    def _readout(
+        self,
+        shared: Shared,
+        y: Float[Tensor, "trial target column"],
+        train: Integer[Array, " train"],
+        chosen: Int[Tensor, "place target"],
+    ) -> Linear:
         weights, intercept = shared.weights(train, chosen.repeat_interleave(y.shape[2], dim=1))
         made = Linear(
             torch.unflatten(weights, 2, y.shape[1:]), torch.unflatten(intercept, 1, y.shape[1:]), self.n_classes

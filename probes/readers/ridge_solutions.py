@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -13,14 +14,17 @@ from artiphys.probes.readers.linear import standard
 from artiphys.probes.readers.shifted_systems import solve_shifted, suits
 
 
+@runtime_checkable
 class Solution(Protocol):
     """Ridge regressions of one training set, for every penalty."""
 
-    def predicted(self, z: Tensor) -> Tensor:
+    def predicted(self, z: Float[Tensor, "place test feature"]) -> Float[Tensor, "place test column alpha"]:
         """Predictions ``(place, test, column, alpha)`` of activity ``(place, test, feature)``."""
         ...
 
-    def weights(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def weights(
+        self, chosen: Int[Tensor, "place column"]
+    ) -> tuple[Float[Tensor, "place feature column"], Float[Tensor, "place column"]]:
         """Weights and intercepts at the penalty chosen for each ``(place, column)``."""
         ...
 
@@ -33,7 +37,13 @@ class Shared:
     serve k (k - 1) inner fits.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, grid: Tensor, parts: list[Array]) -> None:
+    def __init__(
+        self,
+        x: Float[Tensor, "place trial feature"],
+        y: Float[Tensor, "trial column"],
+        grid: Float[Tensor, " alpha"],
+        parts: list[Array],
+    ) -> None:
         self.x, self.y, self.grid = x, y, grid
         # Centred and scaled once by all trials, which changes no result and keeps sums of squares exact.
         self.shift, self.scale = standard(x)
@@ -43,7 +53,7 @@ class Shared:
         self._sums: dict[int, _Sums] = {}
         self._known: dict[bytes, Solution] = {}
 
-    def solution(self, train: Array) -> Solution:
+    def solution(self, train: Integer[Array, " train"]) -> Solution:
         """Of one training set; forgotten when it was asked for a second time."""
         key = np.sort(train).tobytes()
         found = self._known.pop(key, None)
@@ -51,7 +61,9 @@ class Shared:
             found = self._known[key] = self._made(train)
         return found
 
-    def weights(self, train: Array, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def weights(
+        self, train: Integer[Array, " train"], chosen: Int[Tensor, "place column"]
+    ) -> tuple[Float[Tensor, "place feature column"], Float[Tensor, "place column"]]:
         """Weights ``(place, feature, column)`` and intercepts ``(place, column)``, for activity as it came."""
         weights, intercept = self.solution(train).weights(chosen)
         weights = weights / self.scale[..., None]
@@ -93,11 +105,17 @@ class Shared:
 class _Sums:
     """Sums of one set of trials: of activity, its squares and products with targets, and of targets."""
 
-    def __init__(self, first: Tensor, second: Tensor, cross: Tensor, target: Tensor) -> None:
+    def __init__(
+        self,
+        first: Float[Tensor, "place feature"],
+        second: Float[Tensor, "place feature feature"],
+        cross: Float[Tensor, "place feature column"],
+        target: Float[Tensor, " column"],
+    ) -> None:
         self.first, self.second, self.cross, self.target = first, second, cross, target
 
     @classmethod
-    def of(cls, z: Tensor, y: Tensor) -> _Sums:
+    def of(cls, z: Float[Tensor, "place trial feature"], y: Float[Tensor, "trial column"]) -> _Sums:
         return cls(z.sum(dim=1), z.mT @ z, z.mT @ y, y.sum(dim=0))
 
     def __add__(self, other: _Sums) -> _Sums:
@@ -106,7 +124,9 @@ class _Sums:
         )
 
 
-def _dual(z: Tensor, y: Tensor, grid: Tensor) -> Solution:
+def _dual(
+    z: Float[Tensor, "place trial feature"], y: Float[Tensor, "trial column"], grid: Float[Tensor, " alpha"]
+) -> Solution:
     """With more features than trials, in the space of trials."""
     mean, sd = standard(z)
     x = (z - mean[:, None]) / sd[:, None]

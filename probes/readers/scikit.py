@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Num
 from sklearn.base import clone
 from torch import Tensor
 
@@ -21,7 +22,7 @@ class Estimators:
 
     fitted: list[list[Any]]
 
-    def predict(self, x: Tensor) -> Array:
+    def predict(self, x: Float[Tensor, "place trial feature"]) -> Num[Array, "place target trial"]:
         """Guesses ``(place, target, trial)``; one place's fits read all places, if only one was fitted."""
         places = self.fitted * len(x) if len(self.fitted) == 1 else self.fitted
         return np.stack([np.stack([e.predict(at) for e in row]) for row, at in zip(places, x.cpu().numpy())])
@@ -58,7 +59,13 @@ class AnyEstimator:
         """Its representation."""
         return " ".join(repr(self.estimator).split())
 
-    def fits(self, x: Tensor, targets: Array, trains: Sequence[Array], tests: Sequence[Array]) -> Iterator[Estimators]:
+    def fits(
+        self,
+        x: Float[Tensor, "place trial feature"],
+        targets: Num[Array, "target trial"],
+        trains: Sequence[Array],
+        tests: Sequence[Array],
+    ) -> Iterator[Estimators]:
         """One fit for each training part."""
         places = x.cpu().numpy()
         for train in trains:

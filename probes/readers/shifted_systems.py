@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
@@ -26,7 +27,11 @@ def suits(size: int, columns: int, device: torch.device) -> bool:
     return size >= MIN_SIZE and columns <= MAX_COLUMNS and device.type == "cpu"
 
 
-def solve_shifted(matrices: torch.Tensor, right: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+def solve_shifted(
+    matrices: Float[torch.Tensor, "matrix row row"],
+    right: Float[torch.Tensor, "matrix row column"],
+    shifts: Float[torch.Tensor, " shift"],
+) -> Float[torch.Tensor, "matrix shift row column"]:
     """Solutions ``(matrix, shift, row, column)`` for symmetric matrices and positive shifts.
 
     Parameters
@@ -46,7 +51,9 @@ def solve_shifted(matrices: torch.Tensor, right: torch.Tensor, shifts: torch.Ten
     return torch.from_numpy(made)
 
 
-def _solved(matrix: Array, right: Array, shifts: Array) -> Array:
+def _solved(
+    matrix: Float[Array, "row row"], right: Float[Array, "row column"], shifts: Float[Array, " shift"]
+) -> Float[Array, "shift row column"]:
     n, columns = right.shape
     a = matrix.copy()  # by rows or, as LAPACK reads it, by columns: a symmetric matrix is the same
     d, e, tau = np.empty(n), np.empty(n - 1), np.empty(n - 1)

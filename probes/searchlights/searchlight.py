@@ -54,7 +54,7 @@ def searchlight(
         The ridge readout takes penalty 1 unless ``alphas`` gives others to choose from. One relabelling serves
         all places.
     neighbourhoods : "window", "correlation", "random", mapping of name to indices, or list of indices
-        With ``size``, ``step``, ``axis`` and ``n_subsets``; see `artiphys.probes.searchlights.neighbourhoods`. Heads and
+        With ``size``, ``step``, ``axis`` and ``n_subsets``; see `artiphys.probes.neighbourhoods`. Heads and
         channels are windows of one entry along their axis, convolution maps ``axis=("height", "width"), size=3``.
 
     Raises

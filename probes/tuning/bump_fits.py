@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Float
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
@@ -13,7 +14,9 @@ N_UNITS_PER_FIT = 4096
 N_REFINEMENTS = 24  # of refinement; each halves the step
 
 
-def fit_bumps(curves: Array, x: Array, count: Array, period: float | None) -> dict[str, Array]:
+def fit_bumps(
+    curves: Float[Array, "unit level"], x: Float[Array, " level"], count: Float[Array, " level"], period: float | None
+) -> dict[str, Array]:
     """Least-squares fit of ``baseline + gain * bump(x)``, with gain above 0.
 
     For a given place and width of the bump, baseline and gain have a closed form, so only these two are searched:
@@ -43,7 +46,9 @@ def fit_bumps(curves: Array, x: Array, count: Array, period: float | None) -> di
     return {name: np.concatenate(parts) for name, parts in made.items()}
 
 
-def _fitted(y: Array, x: Array, weight: Array, period: float | None) -> dict[str, Array]:
+def _fitted(
+    y: Float[Array, "unit level"], x: Float[Array, " level"], weight: Float[Array, " level"], period: float | None
+) -> dict[str, Array]:
     level = y @ weight
     centred = y - level[:, None]
     power = (weight * centred**2).sum(axis=1)
@@ -86,7 +91,9 @@ def _fitted(y: Array, x: Array, weight: Array, period: float | None) -> dict[str
     return {name: np.where(flat, np.nan, values) for name, values in found.items()}
 
 
-def _bump(x: Array, mu: Array, width: Array, period: float | None) -> Array:
+def _bump(
+    x: Float[Array, " level"], mu: Float[Array, " bump"], width: Float[Array, " bump"], period: float | None
+) -> Float[Array, "bump level"]:
     """Height 1 at ``mu``, one half at ``width`` / 2 from it: ``(unit, level)``."""
     away = x - mu[:, None]
     if period is None:

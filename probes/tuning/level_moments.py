@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
 
 
-def moments(flat: Array, level: Array, n: int) -> tuple[Array, Array, Array]:
+def moments(
+    flat: Float[Array, "trial unit"], level: Integer[Array, " trial"], n: int
+) -> tuple[Float[Array, "level unit"], Float[Array, "level unit"], Float[Array, "level unit"]]:
     """Mean, variance and count ``(level, unit)``; padding (NaN) is left out."""
     member = np.zeros((n, len(level)))
     member[level, np.arange(len(level))] = 1
@@ -19,7 +22,9 @@ def moments(flat: Array, level: Array, n: int) -> tuple[Array, Array, Array]:
     return mean + centre, _still(mean, var, centre), count
 
 
-def _still(mean: Array, var: Array, centre: Array) -> Array:
+def _still(
+    mean: Float[Array, "level unit"], var: Float[Array, "level unit"], centre: Float[Array, " unit"]
+) -> Float[Array, "level unit"]:
     """Variances ``(level, unit)``, 0 where only rounding makes activity vary; means are from ``centre`` on."""
     size = centre**2 + np.nanmax(mean**2, axis=0, initial=0.0)
     return np.where(var < 1e-24 * size, 0.0, var)
@@ -32,7 +37,7 @@ class Moments:
         self.first, self.second, self.count = np.zeros((3, n_levels, n_units))
         self.centre = np.full(n_units, np.nan)
 
-    def add(self, flat: Array, level: Array, place: slice) -> None:
+    def add(self, flat: Float[Array, "trial unit"], level: Integer[Array, " trial"], place: slice) -> None:
         """A block ``(trial, unit)`` of the units at ``place``, padding being NaN."""
         known = ~np.isnan(flat)
         new = np.isnan(self.centre[place])
@@ -45,7 +50,7 @@ class Moments:
         self.second[:, place] += member @ moved**2
         self.count[:, place] += member @ known
 
-    def done(self) -> tuple[Array, Array, Array]:
+    def done(self) -> tuple[Float[Array, "level unit"], Float[Array, "level unit"], Float[Array, "level unit"]]:
         """As `moments`."""
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = self.first / self.count

@@ -101,7 +101,8 @@ class Tuning(Tested):
         share = (curves.var(stimulus) / between.where(between > 0)).fillna(0.0) * self.eta_squared
         return Tuning(
             curves, (self.sem**2).sum(other) ** 0.5 / int(self.n.sizes[other]), self.n.sum(other), None, share,
-            level.kind, level.period, PermutationTest(seed=self.seed), self.version, (level,), self.confounds, units=self.units,
+            level.kind, level.period, PermutationTest(seed=self.seed), self.version, (level,), self.confounds,
+            units=self.units,
         )  # fmt: skip
 
     def separability(self) -> xr.DataArray:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
 from artiphys.probes.tuning.level_moments import centred
@@ -13,7 +14,9 @@ from artiphys.probes.tuning.level_moments import centred
 CHUNK_BYTES = 2**24  # of sums held at once: small enough for a processor's cache to help
 
 
-def welch(mean: Array, var: Array, count: Array) -> Array:
+def welch(
+    mean: Float[Array, "level unit"], var: Float[Array, "level unit"], count: Float[Array, "level unit"]
+) -> Float[Array, " unit"]:
     """Welch's F ``(unit,)``: studentised, so that unequal n and variance do not make false positives.
 
     Variances are moderated by one trial's worth of their pool, so that a level without variance stays finite.
@@ -24,7 +27,9 @@ def welch(mean: Array, var: Array, count: Array) -> Array:
     return np.asarray(made[0].numpy())
 
 
-def permuted_welch(flat: Array, levels: Array, n: int) -> Iterator[tuple[slice, Array]]:
+def permuted_welch(
+    flat: Float[Array, "trial unit"], levels: Integer[Array, "labelling trial"], n: int
+) -> Iterator[tuple[slice, Array]]:
     """Welch's F for many labellings, chunk by chunk of units: ``(labelling, unit)``.
 
     Parameters
@@ -54,7 +59,11 @@ def permuted_welch(flat: Array, levels: Array, n: int) -> Iterator[tuple[slice, 
         yield place, _welch(mean, var, count).numpy()
 
 
-def _welch(mean: torch.Tensor, var: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
+def _welch(
+    mean: Float[torch.Tensor, "labelling level unit"],
+    var: Float[torch.Tensor, "labelling level unit"],
+    count: torch.Tensor,
+) -> Float[torch.Tensor, "labelling unit"]:
     """Of ``(labelling, level, unit)``."""
     k = mean.shape[1]
     within = ((count - 1) * var).sum(dim=1, keepdim=True)
@@ -76,7 +85,9 @@ def _welch(mean: torch.Tensor, var: torch.Tensor, count: torch.Tensor) -> torch.
     return torch.where(silent, torch.where(differs, torch.inf, 0.0), f)
 
 
-def eta_squared(mean: Array, var: Array, count: Array) -> Array:
+def eta_squared(
+    mean: Float[Array, "level unit"], var: Float[Array, "level unit"], count: Float[Array, "level unit"]
+) -> Float[Array, " unit"]:
     """Share of the variance over trials that lies between levels ``(unit,)``."""
     grand = np.nansum(count * mean, axis=0) / count.sum(axis=0)
     between = np.nansum(count * (mean - grand) ** 2, axis=0)

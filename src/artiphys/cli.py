@@ -93,4 +93,4 @@ def _table(examination: object) -> str:
             for r, (lo, hi) in zip((single, phi), ends)
         ]
         lines.append(f"  {short(player):>12}  {cells[0]:>28}  {cells[1]:>28}")
-    return "\n".join(lines) + f"\n  ({phi.score}, {found.subject.kind} lesions, {phi.n_trials} trials)\n"
+    return "\n".join(lines) + f"\n  ({phi.score}, {examination.subject.kind} lesions, {phi.n_trials} trials)\n"

@@ -32,7 +32,7 @@ def test_reading_plots_hold_their_numbers_and_name_their_axes() -> None:
     (image,) = labelled(plotting.plot_generalisation(cross)).get_images()
     np.testing.assert_allclose(image.get_array(), cross.score)
     one = ap.decode(x[:, 3], y, n_permutations=0)
-    (image,) = labelled(plotting.plot_confusion(one)).get_images()
+    (image,) = labelled(plotting.plot_confusion(one)).collections
     assert one.confusion is not None
     np.testing.assert_allclose(image.get_array(), one.confusion / 30)
     light = ap.searchlight(x, y, size=2, n_permutations=30)

@@ -48,5 +48,5 @@ def plot_searchlight(searchlight: Searchlight, site: str | None = None, *, ax: A
     label_ticks(ax, score["time"].to_numpy(), names)
     ax.set_xlabel("time [steps]")
     ax.set_ylabel("neighbourhood")
-    ax.figure.colorbar(image, ax=ax, label=f"{found.metric} (white: chance)")
+    ax.figure.colorbar(image, ax=ax, label=f"{searchlight.metric} (white: chance)")
     return ax

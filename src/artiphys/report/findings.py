@@ -28,8 +28,8 @@ def findings(examination: Examination) -> list[str]:
     wide = phi if examination.screening is None else examination.screening
     on = f" on {wide.n_trials} trials" if examination.screening is not None else ""
     said = [
-        f"The {phi.score} is {number(wide.intact)}{unit} intact and {number(found.all_lesioned)} with all "
-        f"{found.n_players} players lesioned ({found.subject.kind} lesions{on})."
+        f"The {phi.score} is {number(wide.intact)}{unit} intact and {number(examination.all_lesioned)} with all "
+        f"{examination.n_players} players lesioned ({examination.subject.kind} lesions{on})."
     ]
     if examination.screening is not None:
         said.append(_chosen(examination, names))
@@ -53,10 +53,10 @@ def _chosen(examination: Examination, names: list[str]) -> str:
     p = _p_two_sided(screening)
     n_sure = int((false_discovery(p) < ALPHA).sum())
     return (
-        f"All 2^{found.n_players} coalitions of {found.n_players} players cannot be run, so players were screened by "
-        f"single lesions on {screening.n_trials} trials ({n_sure} of {found.n_players} differ from 0 at a false "
+        f"All 2^{examination.n_players} coalitions of {examination.n_players} players cannot be run, so players were "
+        f"screened by single lesions on {screening.n_trials} trials ({n_sure} of {examination.n_players} differ from 0 at a false "
         f"discovery rate of {ALPHA:.0%}). The {len(names)} of largest effect ({', '.join(names)}) were then measured, "
-        f"singly and in all combinations, on {found.subject.held_out}."
+        f"singly and in all combinations, on {examination.subject.held_out}."
     )
 
 
@@ -140,8 +140,8 @@ def _reading(examination: Examination) -> list[str]:
     tied = sum(s > scores[best] - NEGLIGIBLE for s in scores)
     where = f"best at {sites[best]}" if tied == 1 else f"best at {tied} sites, the first of them {sites[best]}"
     said = [
-        f"The label '{found.subject.label}' can be decoded at {n_sure} of {len(sites)} recorded sites (false discovery "
-        f"rate {ALPHA:.0%} over sites), {where}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
+        f"The label '{examination.subject.label}' can be decoded at {n_sure} of {len(sites)} recorded sites (false "
+        f"discovery rate {ALPHA:.0%} over sites), {where}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
         f"(chance {d.chance:.2f})."
     ]
     tuned = [

@@ -99,7 +99,7 @@ def _section(examination: Examination, out: Path) -> dict[str, Any]:
         "insignificant": insignificant(examination),
         "caveats": caveats(examination),
         "methods": methods(examination),
-        "cost": f"{found.evaluations} coalitions evaluated; {cost}",
+        "cost": f"{examination.evaluations} coalitions evaluated; {cost}",
     }
 
 
@@ -127,9 +127,9 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
             (
                 "screening",
                 plotting.plot_head_map(examination.screening, mark=kept),
-                f"Screening: cost of each head's single {kind} lesion, n = {found.screening.n_trials} trials; no error "
-                "bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were measured "
-                f"further, on {found.subject.held_out}.",
+                f"Screening: cost of each head's single {kind} lesion, n = {examination.screening.n_trials} trials; no "
+                "error bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were measured "
+                f"further, on {examination.subject.held_out}.",
             )
         )
     if examination.decodings:
@@ -138,21 +138,21 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
             (
                 "decoding",
                 plotting.plot_decoding(examination.decodings, examination.read_sites),
-                f"Decoding '{found.subject.label}' by site. n = {d.n_trials} trials, {len(d.folds)} folds; bars: 95 % "
-                f"intervals (Nadeau-Bengio, cut at 0 and 1); null: mean of {d.n_permutations} label "
+                f"Decoding '{examination.subject.label}' by site. n = {d.n_trials} trials, {len(d.folds)} folds; bars: "
+                f"95 % intervals (Nadeau-Bengio, cut at 0 and 1); null: mean of {d.n_permutations} label "
                 "permutations; no lesion.",
             )
         )
         best = int(np.argmax([float(t.eta_squared.max()) for t in examination.tunings]))
         tuning = examination.tunings[best]
         ax = plotting.plot_tuning(tuning)
-        ax.set_xlabel(f"{found.subject.label}" + (" [degrees]" if examination.subject.circular else ""))
+        ax.set_xlabel(f"{examination.subject.label}" + (" [degrees]" if examination.subject.circular else ""))
         made.append(
             (
                 "tuning",
                 ax,
-                f"Tuning to '{found.subject.label}' of the most selective units at {found.read_sites[best]}. n = "
-                f"{span(tuning.n.min(), tuning.n.max())} trials per value; bars: standard error over trials; "
+                f"Tuning to '{examination.subject.label}' of the most selective units at {examination.read_sites[best]}. "
+                f"n = {span(tuning.n.min(), tuning.n.max())} trials per value; bars: standard error over trials; "
                 f"null: {N_PERMUTATIONS} permutations of the label (Welch's F), shares of tuned units are in the text; "
                 "no lesion.",
             )

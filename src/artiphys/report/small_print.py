@@ -8,7 +8,7 @@ import pandas as pd
 from artiphys.plotting import short
 from artiphys.report.examine import ALPHA, Examination
 from artiphys.report.findings import NEGLIGIBLE, number, sure
-from artiphys.report.subjects import NOISE_SD, N_REPEATS
+from artiphys.report.subjects import N_REPEATS, NOISE_SD
 from artiphys.stats.p_values import false_discovery
 
 
@@ -27,8 +27,10 @@ def insignificant(examination: Examination) -> pd.DataFrame:
     if len(examination.pairs):
         quiet = int(((examination.pairs["low"] <= NEGLIGIBLE) & (examination.pairs["high"] >= -NEGLIGIBLE)).sum())
         if quiet:
-            what = f"{quiet} of {len(found.pairs)} pairs, joint lesion beyond the sum"
-            rows.append(_row(what, f"at most {number(_largest_quiet(found))}", "include 0 (Bonferroni over pairs)"))
+            what = f"{quiet} of {len(examination.pairs)} pairs, joint lesion beyond the sum"
+            rows.append(
+                _row(what, f"at most {number(_largest_quiet(examination))}", "include 0 (Bonferroni over pairs)")
+            )
     return pd.DataFrame(rows, columns=["tested", "estimate", "95 % interval or p"])
 
 
@@ -38,11 +40,11 @@ def _undecoded(examination: Examination) -> list[dict[str, str]]:
     quiet = [int(i) for i in np.flatnonzero(p >= ALPHA)]
     scores = [float(examination.decodings[i].score) for i in quiet]
     if len(quiet) > 3:
-        where = f"{found.read_sites[quiet[0]]} to {found.read_sites[quiet[-1]]}"
+        where = f"{examination.read_sites[quiet[0]]} to {examination.read_sites[quiet[-1]]}"
         estimate, least = f"{min(scores):.2f} to {max(scores):.2f}", f"p >= {p[quiet].min():.2g} (adjusted)"
         return [_row(f"decoding at {len(quiet)} of {len(p)} sites, from {where}", estimate, least)]
     return [
-        _row(f"decoding at {found.read_sites[i]}", f"{s:.2f}", f"p = {p[i]:.2g} (adjusted)")
+        _row(f"decoding at {examination.read_sites[i]}", f"{s:.2f}", f"p = {p[i]:.2g} (adjusted)")
         for i, s in zip(quiet, scores)
     ]
 
@@ -66,16 +68,16 @@ def caveats(examination: Examination) -> str:
     ]
     if examination.screening is not None:
         said.append(
-            f"The {found.n_players - len(found.values().values)} players that were not kept stayed intact in all "
-            "combinations: backups among them, and players that matter only jointly, would be missed. Shapley values "
+            f"The {examination.n_players - len(examination.values().values)} players that were not kept stayed intact in "
+            "all combinations: backups among them, and players that matter only jointly, would be missed. Shapley values "
             "here share out what the kept players do, not the whole network."
         )
     if subject.exhaustive:
         said.append("The trials are all the inputs there are, so lesion effects have no sampling error.")
     else:
         said.append(
-            f"Results speak of trials like these ({found.values().n_trials} were used for the final lesions) and of "
-            "this one trained network; another training run, or other stimuli, may differ."
+            f"Results speak of trials like these ({examination.values().n_trials} were used for the final lesions) and "
+            "of this one trained network; another training run, or other stimuli, may differ."
         )
     if subject.noise:
         said.append(
@@ -90,12 +92,12 @@ def methods(examination: Examination) -> str:
     """A paragraph that can be copied into a paper."""
     single, phi, kind = examination.singles(), examination.values(), examination.subject.kind
     version = f" (artiphys {phi.version})"
-    parts = [f"{found.subject.name} was examined with artiphys {phi.version} (seed {found.seed})."]
+    parts = [f"{examination.subject.name} was examined with artiphys {phi.version} (seed {examination.seed})."]
     if examination.decodings:
         where = (
             "at the last valid position of each trial" if examination.subject.toy is None else "at the recorded sites"
         )
-        parts.append(f"Activity was read at {len(found.read_sites)} sites, {where}.")
+        parts.append(f"Activity was read at {len(examination.read_sites)} sites, {where}.")
         parts += [t.methods_text().replace(version, "") for t in (examination.tunings[0], examination.decodings[0])]
     what = {"mean": "to their mean over trials", "zero": "to zero", "resample": "to their activity on another trial"}
     unit = f" [{phi.unit}]" if phi.unit else ""
@@ -103,10 +105,11 @@ def methods(examination: Examination) -> str:
     if examination.screening is not None:
         wide = examination.screening
         parts.append(
-            f"All {found.n_players} players were screened by single lesions on {wide.n_trials} trials "
+            f"All {examination.n_players} players were screened by single lesions on {wide.n_trials} trials "
             f"({wide.n_evaluations} coalitions; score {number(wide.intact)} intact, {number(wide.lesioned)} with all "
             "lesioned); "
-            f"the {len(phi.values)} of largest absolute effect were kept and measured on {found.subject.held_out}."
+            f"the {len(phi.values)} of largest absolute effect were kept and measured on "
+            f"{examination.subject.held_out}."
         )
     parts.append(f"{len(phi.values)} players were lesioned singly ({single.n_evaluations} coalitions).")
     parts.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Float
 from scipy import stats as scipy_stats
 
 from artiphys.array_types import Array
@@ -15,7 +16,7 @@ def t_interval(mean: Array, stderr: Array, df: Array | float, confidence: float)
     """Two-sided interval from a mean, its standard error and the degrees of freedom (inf for normal)."""
     check_confidence(confidence)
     factor = scipy_stats.t.ppf(0.5 + confidence / 2, df)
-    return mean - factor * stderr, mean + factor * stderr
+    return np.asarray(mean - factor * stderr), np.asarray(mean + factor * stderr)
 
 
 def check_confidence(confidence: float) -> None:
@@ -32,7 +33,7 @@ def standard_error(values: Array, axis: int = -1) -> Array:
     return np.asarray(values.std(axis=axis, ddof=1) / math.sqrt(n))
 
 
-def nadeau_bengio(scores: Array, n_test: float, n_train: float) -> Array:
+def nadeau_bengio(scores: Float[Array, "*place fold"], n_test: float, n_train: float) -> Float[Array, "*place"]:
     """Corrected standard error of cross-validated scores ``(..., fold)``: folds share training trials.
 
     References
@@ -45,7 +46,9 @@ def nadeau_bengio(scores: Array, n_test: float, n_train: float) -> Array:
     return np.asarray(np.std(scores, axis=-1, ddof=1) * math.sqrt(1 / k + n_test / n_train))
 
 
-def t_interval_each(mean: Array, stderr: Array, df: Array, confidence: float) -> tuple[Array, Array]:
+def t_interval_each(
+    mean: Float[Array, "*value"], stderr: Float[Array, "*value"], df: Float[Array, "*value"], confidence: float
+) -> tuple[Float[Array, "*value"], Float[Array, "*value"]]:
     """`t_interval` with degrees of freedom of their own for each value."""
     low, high = np.empty_like(mean), np.empty_like(mean)
     for one in np.unique(df):

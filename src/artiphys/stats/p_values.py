@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float, Num
 from scipy import stats as scipy_stats
 
 from artiphys.array_types import Array
@@ -30,10 +31,12 @@ def p_value(observed: Array | float, null: Array) -> Array:
 def _slackened(observed: Array | float) -> Array:
     # Rounding must not make an equal value look smaller.
     value = np.asarray(observed, dtype=float)
-    return value - np.where(np.isfinite(value), 1e-12 * np.maximum(1.0, np.abs(value)), 0.0)
+    return np.asarray(value - np.where(np.isfinite(value), 1e-12 * np.maximum(1.0, np.abs(value)), 0.0))
 
 
-def pooled_p_value(observed: Array, null: Array) -> Array:
+def pooled_p_value(
+    observed: Float[Array, " unit"], null: Float[Array, "permutation null_unit"]
+) -> Float[Array, " unit"]:
     """Permutation p-value of many units against one null pooled over all of them.
 
     Only for studentised statistics, whose null is the same for all units. The smallest p rest on few values of the
@@ -50,7 +53,9 @@ def pooled_p_value(observed: Array, null: Array) -> Array:
     return np.asarray(np.minimum((above + np.sqrt(above) + 1) / (len(ordered) + 1), 1.0))
 
 
-def max_statistic_p_value(observed: Array, null: Array) -> Array:
+def max_statistic_p_value(
+    observed: Num[Array, "*place"], null: Num[Array, "permutation *place"]
+) -> Float[Array, "*place"]:
     """p-values of many places, corrected for their number (family-wise error, in the strong sense).
 
     Every place is standardised by its own permutations, the observed labelling among them so that all labellings
@@ -81,7 +86,7 @@ def max_statistic_p_value(observed: Array, null: Array) -> Array:
     return np.asarray(p)
 
 
-def false_discovery(p: Array) -> Array:
+def false_discovery(p: Float[Array, "*value"]) -> Float[Array, "*value"]:
     """Benjamini-Hochberg adjusted p-values, in the shape of ``p``."""
     flat = np.asarray(p, dtype=float).ravel()
     return np.asarray(scipy_stats.false_discovery_control(flat)).reshape(np.shape(p))

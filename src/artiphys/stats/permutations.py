@@ -154,8 +154,8 @@ class Permutations:
                 )
         if plan.n_distinct < 20:
             raise StatisticsError(
-                f"only {made.n_distinct:.0f} distinct relabellings exist ({made.scheme}), so no p-value below "
-                f"{1 / made.n_distinct:.2f} can be reached. Use more groups or trials, or n_permutations=0"
+                f"only {plan.n_distinct:.0f} distinct relabellings exist ({plan.scheme}), so no p-value below "
+                f"{1 / plan.n_distinct:.2f} can be reached. Use more groups or trials, or n_permutations=0"
             )
         return plan
 

@@ -200,7 +200,7 @@ def test_sparseness_and_its_bias_by_noise() -> None:
 
 
 def test_skaggs_information_and_its_bias() -> None:
-    """On one of four equally frequent stimuli only: 2 bits per spike. A flat Poisson unit: bias (B - 1) / (2 N ln 2)."""
+    """On one of four equally frequent stimuli: 2 bits per spike. A flat Poisson unit: bias (B - 1) / (2 N ln 2)."""
     s = np.repeat(np.arange(4), 200)
     clean = ap.tuning_curves((8.0 * (s == 2))[:, None], s).information()
     assert float(clean.bits[0]) == pytest.approx(2) and float(clean.bias[0]) == 0
