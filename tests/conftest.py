@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 
+import jaxtyping
 import pytest
 import torch
 from fixtures import shape_checks
@@ -24,3 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "specimens" in item.keywords:
                 item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def checked_shapes(request: pytest.FixtureRequest) -> None:
+    """Shapes are checked, but for tests that run the same code hundreds of times over."""
+    jaxtyping.config.update("jaxtyping_disable", "many_runs" in request.keywords)

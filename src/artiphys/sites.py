@@ -114,7 +114,7 @@ class Sites(Mapping[str, Site]):
             if not isinstance(pattern, str) or "*" not in pattern:
                 chosen.add(self.canonical(pattern))
                 continue
-            rule = re.compile(re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^.]*") + r"\Z")
+            rule = compiled_pattern(pattern)
             hits = {n for n in self._sites if rule.match(n)}
             hits |= {target for alias, target in self.aliases.items() if rule.match(alias)}
             if not hits:
@@ -137,3 +137,14 @@ def unit_axis(axes: Sequence[str]) -> str:
     ('head', 'channel', 'unit')
     """
     return next((a for a in ("head", "channel", "expert") if a in axes), axes[-1])
+
+
+def compiled_pattern(pattern: str) -> re.Pattern[str]:
+    """The rule of a pattern of dotted names, for its ``match``.
+
+    ``*`` stands for anything within one dotted part, ``**`` for anything at all.
+
+    >>> [bool(compiled_pattern("rnn.*").match(name)) for name in ("rnn.cell", "rnn.cell.gate", "rnn")]
+    [True, False, False]
+    """
+    return re.compile(re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^.]*") + r"\Z")

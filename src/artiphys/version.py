@@ -1,3 +1,3 @@
 """The version: a literal in a module of its own, so that building imports no torch."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

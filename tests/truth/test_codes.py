@@ -453,6 +453,7 @@ def drifting(seed: int) -> tuple[Array, Array]:
     return x, label
 
 
+@pytest.mark.many_runs
 def test_slow_drifts_need_shifts() -> None:
     shifted, permuted, tuned = [], [], []
     for seed in range(150):

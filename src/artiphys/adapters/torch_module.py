@@ -8,7 +8,6 @@ is an alias, and so is a module's input that some module put out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from torch import nn
@@ -27,7 +26,7 @@ from artiphys.adapters.recurrent import Unrolled, unroll
 from artiphys.adapters.stages import candidates
 from artiphys.errors import InputError, unknown
 from artiphys.hooks.taps import Tap, View
-from artiphys.sites import Site, unit_axis
+from artiphys.sites import Site, compiled_pattern, unit_axis
 from artiphys.stimuli import Inputs
 
 SPATIAL = {
@@ -55,8 +54,8 @@ class TorchAdapter:
     example : tensor or mapping, optional
         Inputs with trials on axis 0.
     steps : sequence of str
-        Patterns of modules that are called once a time step by a hand-written loop; ``nn.RNNCell``,
-        ``GRUCell`` and ``LSTMCell`` are such modules without being named.
+        Patterns of modules that a hand-written loop calls once per time step (``*`` within one dotted part, ``**`` for
+        anything); ``nn.RNNCell``, ``GRUCell`` and ``LSTMCell`` are such modules without being named.
     """
 
     version = "torch-1"
@@ -132,7 +131,7 @@ class TorchAdapter:
     def _check_steps(self) -> None:
         names = [n for n, _ in self.root.named_modules()]
         for pattern in self.steps:
-            if not any(fnmatchcase(n, pattern) for n in names):
+            if not any(compiled_pattern(pattern).match(n) for n in names):
                 raise InputError(f"steps={pattern!r}: " + unknown("module", pattern, [n for n in names if n]))
 
     def _check_batch_axis(self, e: Event, other: Event | None) -> None:
@@ -224,7 +223,7 @@ class TorchAdapter:
             path = ".".join(parts[:i])
             if path and isinstance(self.root.get_submodule(path), nn.RNNCellBase):
                 return True
-            if path and any(fnmatchcase(path, pattern) for pattern in self.steps):
+            if path and any(compiled_pattern(pattern).match(path) for pattern in self.steps):
                 return True
         return False
 

@@ -44,8 +44,8 @@ def wrap(
     tokenizer : optional
         Kept as ``prep.tokenizer``.
     steps : sequence of str
-        Patterns of modules that a hand-written loop calls once a time step (``nn.GRUCell`` and its
-        kin are recognised).
+        Patterns of modules that a hand-written loop calls once per time step (``nn.GRUCell`` and its
+        kin are recognised), as of sites: ``*`` stands for anything within one dotted part, ``**`` for anything.
     copy : bool
         Wrap a deep copy and leave the model alone.
     as_module : bool

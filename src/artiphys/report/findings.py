@@ -54,9 +54,9 @@ def _chosen(examination: Examination, names: list[str]) -> str:
     n_sure = int((false_discovery(p) < ALPHA).sum())
     return (
         f"All 2^{examination.n_players} coalitions of {examination.n_players} players cannot be run, so players were "
-        f"screened by single lesions on {screening.n_trials} trials ({n_sure} of {examination.n_players} differ from 0 at a false "
-        f"discovery rate of {ALPHA:.0%}). The {len(names)} of largest effect ({', '.join(names)}) were then measured, "
-        f"singly and in all combinations, on {examination.subject.held_out}."
+        f"screened by single lesions on {screening.n_trials} trials ({n_sure} of {examination.n_players} differ from 0 "
+        f"at a false discovery rate of {ALPHA:.0%}). The {len(names)} of largest effect ({', '.join(names)}) were then "
+        f"measured, singly and in all combinations, on {examination.subject.held_out}."
     )
 
 

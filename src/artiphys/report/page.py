@@ -128,8 +128,8 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
                 "screening",
                 plotting.plot_head_map(examination.screening, mark=kept),
                 f"Screening: cost of each head's single {kind} lesion, n = {examination.screening.n_trials} trials; no "
-                "error bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were measured "
-                f"further, on {examination.subject.held_out}.",
+                "error bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were "
+                f"measured further, on {examination.subject.held_out}.",
             )
         )
     if examination.decodings:
@@ -151,8 +151,9 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
             (
                 "tuning",
                 ax,
-                f"Tuning to '{examination.subject.label}' of the most selective units at {examination.read_sites[best]}. "
-                f"n = {span(tuning.n.min(), tuning.n.max())} trials per value; bars: standard error over trials; "
+                f"Tuning to '{examination.subject.label}' of the most selective units at "
+                f"{examination.read_sites[best]}. n = {span(tuning.n.min(), tuning.n.max())} trials per value; bars: "
+                "standard error over trials; "
                 f"null: {N_PERMUTATIONS} permutations of the label (Welch's F), shares of tuned units are in the text; "
                 "no lesion.",
             )

@@ -68,9 +68,9 @@ def caveats(examination: Examination) -> str:
     ]
     if examination.screening is not None:
         said.append(
-            f"The {examination.n_players - len(examination.values().values)} players that were not kept stayed intact in "
-            "all combinations: backups among them, and players that matter only jointly, would be missed. Shapley values "
-            "here share out what the kept players do, not the whole network."
+            f"The {examination.n_players - len(examination.values().values)} players that were not kept stayed intact "
+            "in all combinations: backups among them, and players that matter only jointly, would be missed. Shapley "
+            "values here share out what the kept players do, not the whole network."
         )
     if subject.exhaustive:
         said.append("The trials are all the inputs there are, so lesion effects have no sampling error.")

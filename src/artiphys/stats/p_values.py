@@ -54,7 +54,7 @@ def pooled_p_value(
 
 
 def max_statistic_p_value(
-    observed: Num[Array, "*place"], null: Num[Array, "permutation *place"]
+    observed: Num[Array, "*place"], null: Num[Array, " permutation *place"]
 ) -> Float[Array, "*place"]:
     """p-values of many places, corrected for their number (family-wise error, in the strong sense).
 

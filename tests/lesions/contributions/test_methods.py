@@ -98,6 +98,7 @@ def many_runs(game: str, which: int) -> tuple[Array, Array, Array, Array]:
     return values, low, high, by_definition(index, GAMES[game], N)
 
 
+@pytest.mark.many_runs
 @pytest.mark.slow
 @pytest.mark.parametrize("which", range(len(ESTIMATORS)), ids=NAMES)
 @pytest.mark.parametrize("game", GAMES)
@@ -116,6 +117,7 @@ def test_intervals_cover_and_are_no_wider_than_they_must_be(game: str, which: in
     assert width.max() <= 1.2, width
 
 
+@pytest.mark.many_runs
 @pytest.mark.slow
 @pytest.mark.parametrize("which", range(len(ESTIMATORS)), ids=NAMES)
 @pytest.mark.parametrize("game", GAMES)
@@ -128,6 +130,7 @@ def test_estimates_are_unbiased(game: str, which: int) -> None:
         assert values.sum(axis=1) == pytest.approx(np.full(RUNS, whole), abs=1e-9)
 
 
+@pytest.mark.many_runs
 def test_those_followed_are_unbiased() -> None:
     """Of equal players the luckiest are followed: fresh samples must not keep their luck."""
     on, followed = FunctionGame(GAMES["majority"], N), []

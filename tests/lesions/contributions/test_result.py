@@ -24,6 +24,7 @@ CASES = [
 ]
 
 
+@pytest.mark.many_runs
 @pytest.mark.parametrize(("name", "index", "method", "budget", "options"), CASES)
 def test_intervals_cover_95_times_in_100(name: str, index: str, method: str, budget: int, options: Any) -> None:
     """300 runs per case; tests/benchmarks/calibration.py has 2,000 of more cases, within 93 and 97."""

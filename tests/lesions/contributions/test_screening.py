@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import artiphys as ap
 from artiphys.array_types import Array
 
 
+@pytest.mark.many_runs
 def test_screening_follows_the_largest_with_fresh_samples() -> None:
     n, rng = 150, np.random.default_rng(0)
     weights = rng.normal(size=n) * 0.02

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 import artiphys as ap
 
 
+@pytest.mark.many_runs
 def test_intervals_over_stimuli_cover_the_value_on_fresh_trials() -> None:
     """Twelve trials, drawn anew 300 times: the value on all the trials there could be lies in 95 of 100 intervals.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from fixtures.benchmarks import calibration
 
 import artiphys as ap
 
 
+@pytest.mark.many_runs
 def test_intervals_hold_when_sampling_stops_by_them() -> None:
     table = calibration().majority()
     exact = ap.shapley(table, method="exact").values.to_numpy()

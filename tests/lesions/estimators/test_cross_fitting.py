@@ -29,6 +29,7 @@ def test_pairs_with_all_weights_are_the_exact_values(index: Any) -> None:
     assert found.stderr is None
 
 
+@pytest.mark.many_runs
 def test_two_models_correct_each_others_pairs() -> None:
     """An estimate is unbiased whatever is modelled: over many draws its mean is the exact value."""
     table = calibration().xor_redundant()

@@ -37,6 +37,7 @@ def test_many_orders_of_many_players_are_not_adjusted(monkeypatch: pytest.Monkey
     assert 0.88 <= line.coverage.mean() <= 1
 
 
+@pytest.mark.many_runs
 def test_adjusting_for_position_makes_skewed_games_easier() -> None:
     table = calibration().majority()
     orders = [Orders(11, s).first(64) for s in range(60)]

@@ -41,6 +41,7 @@ def test_any_estimator_and_splitter() -> None:
     assert ours.scheme == "within groups"
 
 
+@pytest.mark.many_runs
 def test_p_values_are_uniform_without_information() -> None:
     rng = np.random.default_rng(0)
     y = np.arange(40) % 2
@@ -165,6 +166,7 @@ def test_a_whole_recording_is_decoded_as_its_sites_are() -> None:
     assert repr(whole.at("hidden")).startswith("Decoding of 200 trials: accuracy") and whole.smallest_p == 1 / 31
 
 
+@pytest.mark.many_runs
 def test_correction_over_times_holds_and_finds() -> None:
     wrong, right = 0, 0
     for seed in range(60):
@@ -387,6 +389,7 @@ def test_shifts_need_two_folds_too() -> None:
         ap.decode(x, np.arange(60) // 10 % 2, cv=1, exchange="shift")
 
 
+@pytest.mark.many_runs
 def test_decoding_of_nothing_is_not_significant() -> None:
     """Folds stratified by the labels must not favour the true labels over permuted ones."""
     d = ap.decode(np.zeros((100, 3)), np.arange(100) % 2)

@@ -69,6 +69,7 @@ def np_units(n: int) -> xr.DataArray:
     return xr.DataArray(np.random.default_rng(0).normal(size=(10, n)), dims=("trial", "unit"))
 
 
+@pytest.mark.many_runs
 def test_the_halo_is_stated_and_only_there_is_anything_found() -> None:
     """Strong control: one informative unit, errors counted over places that do not hold it."""
     wrong, found = 0, 0

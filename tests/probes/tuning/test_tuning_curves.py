@@ -75,6 +75,7 @@ def test_times_heads_and_padding() -> None:
     np.testing.assert_allclose(t.curves.sel(stimulus="a")[0], x[[0, 2, 4], 0].mean(0))
 
 
+@pytest.mark.many_runs
 @pytest.mark.parametrize("units", [1, 40])
 def test_p_values_are_calibrated_also_with_unequal_n_and_variance(units: int) -> None:
     """Raw mean differences reject .24 here; Welch's F keeps its level."""
@@ -358,6 +359,7 @@ def test_sparse_units_neither_hide_nor_spoil_the_null_of_others() -> None:
     assert float((cells.p_fdr < 0.05).mean()) > 0.4
 
 
+@pytest.mark.many_runs
 @pytest.mark.parametrize("rate", [0.05, 0.5])
 def test_sparse_counts_hold_their_level(rate: float) -> None:
     rng = np.random.default_rng(0)
