@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array
 from artiphys.errors import InputError
 
 BLOCK_BYTES = 2**28  # of float64 activity held at once, so that a recording may be larger than memory
 MAX_ACTIVITY = 1e140  # beyond this, squares overflow; below its inverse they vanish
 
 
-def as_activity(activity: Any) -> xr.DataArray:
+def as_activity(activity: ActivityLike) -> xr.DataArray:
     """A DataArray with ``trial`` first; one that lies on disk stays there, see `loaded`.
 
     Raises
@@ -59,7 +59,7 @@ def _as_array(activity: Any) -> Array:
         raise InputError(f"activity is no array, its rows are of different lengths ({error})") from error
 
 
-def as_sites(activity: Any) -> dict[str | None, xr.DataArray]:
+def as_sites(activity: ActivityLike) -> dict[str | None, xr.DataArray]:
     """Activity by site: all sites of a Recording (or mapping), else the one array under None.
 
     Raises

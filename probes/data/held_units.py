@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array
 from artiphys.errors import InputError
 from artiphys.probes.data.units import Units
 from artiphys.third_party import is_in_memory
@@ -38,7 +38,7 @@ class HeldUnits:
                 self._weak[name] = weakref.ref(data.to_numpy()), data.coords.copy(deep=True)
             self._dims[name] = data.dims
 
-    def units(self, activity: Any = None) -> Units:
+    def units(self, activity: ActivityLike | None = None) -> Units:
         """The units; of ``activity`` where that is given again.
 
         Raises

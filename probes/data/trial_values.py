@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
-from artiphys.array_types import Array
+from artiphys.array_types import Array, TrialValues
 from artiphys.errors import InputError, StatisticsError, unknown
 
 
-def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:
+def per_trial(given: TrialValues, activity: xr.DataArray, what: str) -> Array:
     """One value per trial: an array, or the name of a condition that the recording carries.
 
     Raises
@@ -39,7 +37,7 @@ def per_trial(given: Any, activity: xr.DataArray, what: str) -> Array:
 GROUP_NAMES = ("group", "session", "run", "subject", "block")
 
 
-def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
+def groups_of(groups: TrialValues | None, data: xr.DataArray) -> Array | None:
     """The group of each trial; refuses trials that the conditions say are grouped."""
     if groups is not None:
         return per_trial(groups, data, "groups")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, loaded, unit_blocks
 from artiphys.third_party import is_in_memory
 
@@ -22,7 +22,7 @@ class Units:
     sites: Mapping[str | None, xr.DataArray]
 
     @classmethod
-    def of(cls, activity: Any) -> Units:
+    def of(cls, activity: ActivityLike) -> Units:
         """From a Recording, DataArray or array."""
         return cls(as_sites(activity))
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artiphys.array_types import Array
+from artiphys.array_types import Array, ProgressBar
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
@@ -61,7 +61,7 @@ class CrossValidation:
         inner = 16 * small * (small + n_features)  # decompositions that folds share
         return 8 * (4 * n_trials * n_features + inner + 7 * columns * (small + n_trials))
 
-    def scores(self, x: Tensor, bar: Any, *, keep: bool = False) -> Scores:
+    def scores(self, x: Tensor, bar: ProgressBar, *, keep: bool = False) -> Scores:
         """Read activity ``(place, trial, feature)``.
 
         Returns

@@ -11,13 +11,14 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.held_units import copied_labels
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.control_tasks import control_labels
 from artiphys.probes.decoding.cross_validation import CrossValidation
+from artiphys.probes.decoding.folds import Splitter
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.labelled_result import assembled
 from artiphys.probes.decoding.readout import Readout
@@ -29,19 +30,19 @@ from artiphys.stats.seeds import Seed, whole_seed
 
 
 def decode(
-    activity: Any,
-    labels: Any,
+    activity: ActivityLike,
+    labels: TrialValues,
     estimator: Any = None,
-    cv: Any = 5,
-    groups: Any = None,
+    cv: int | Splitter = 5,
+    groups: TrialValues | None = None,
     n_permutations: int = 200,
     seed: Seed = 0,
     *,
     alphas: Sequence[float] | None = None,
-    across: Any = None,
-    confounds: Any = None,
+    across: TrialValues | None = None,
+    confounds: TrialValues | None = None,
     exchange: str | None = None,
-    control: Any = None,
+    control: TrialValues | None = None,
     n_controls: int = 20,
     progress: bool = True,
 ) -> Decoding:
@@ -117,7 +118,7 @@ def decode(
     return assembled(task, parts, crossing, test, (reader.name, work.confounds.any))
 
 
-def _at_site(work: CrossValidation, data: xr.DataArray, bar: Any) -> Readout:
+def _at_site(work: CrossValidation, data: xr.DataArray, bar: tqdm[Any]) -> Readout:
     """Decode at every time of one site."""
     times = times_of(data)
     found, patterns = [], []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
@@ -12,6 +13,16 @@ from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 
 Folds = list[tuple[Array, Array]]
+
+
+class Splitter(Protocol):
+    """A scikit-learn splitter, or anything like one."""
+
+    def get_n_splits(self) -> int:
+        """Number of folds."""
+
+    def split(self, x: Array, y: Array, groups: Array | None) -> Iterator[tuple[Array, Array]]:
+        """Training and test trials of each fold."""
 
 
 def folds_of(y: Array, groups: Array | None, cv: Any, regress: bool, seed: int) -> Folds:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.transfer import Transfer, transferred
@@ -144,7 +143,13 @@ class Decoding(Tested):
         return replace(self, **chosen, readouts={None: self.readouts[site]})
 
     def transfer(
-        self, activity: Any, labels: Any, groups: Any = None, n_permutations: int = 200, *, seed: Seed = 0
+        self,
+        activity: ActivityLike,
+        labels: TrialValues,
+        groups: TrialValues | None = None,
+        n_permutations: int = 200,
+        *,
+        seed: Seed = 0,
     ) -> Transfer:
         """Read another recording with the reader fitted on this one (diagnostic readout); nothing is fitted anew.
 

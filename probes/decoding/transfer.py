@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.activity import as_sites, by_time
 from artiphys.probes.data.trial_values import per_trial
@@ -86,9 +85,9 @@ def transferred(
     readouts: Mapping[str | None, Readout],
     classes: Array | None,
     like: xr.DataArray,
-    activity: Any,
-    labels: Any,
-    groups: Any,
+    activity: ActivityLike,
+    labels: TrialValues,
+    groups: TrialValues | None,
     n_permutations: int,
     seed: int,
 ) -> Transfer:

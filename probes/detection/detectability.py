@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
@@ -24,12 +24,12 @@ from artiphys.version import __version__
 
 
 def detectability(
-    activity: Any,
-    labels: Any,
+    activity: ActivityLike,
+    labels: TrialValues,
     *,
     signal: Any = None,
-    within: Any = None,
-    groups: Any = None,
+    within: TrialValues | None = None,
+    groups: TrialValues | None = None,
     exchange: str | None = None,
     n_permutations: int = 200,
     seed: Seed = 0,

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.special import expit, logit
 from scipy.stats import norm, t
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.detection.population import Population, population
@@ -95,7 +95,7 @@ class Detection(Tested):
             raise StatisticsError("there are no p-values; call detectability with n_permutations=200 or more")
         return self.p_value.copy(data=false_discovery(self.p_value.to_numpy()))
 
-    def population(self, *, shuffled: bool = False, activity: Any = None) -> Population:
+    def population(self, *, shuffled: bool = False, activity: ActivityLike | None = None) -> Population:
         """Discriminability by all units together, bias-corrected; with ``shuffled`` as if their noise were independent.
 
         ``activity`` is the activity again, where it was large and is gone.
@@ -110,7 +110,7 @@ class Detection(Tested):
         blocks = np.concatenate([x for _, x in self.units.units(activity).blocks()], axis=1)
         return population(blocks, self.labels, shuffled=shuffled)
 
-    def at(self, threshold: Any, *, activity: Any = None) -> SignalDetection:
+    def at(self, threshold: Any, *, activity: ActivityLike | None = None) -> SignalDetection:
         """Hits and false alarms of an observer that reports a signal where activity is above ``threshold``.
 
         A number, or one for each unit; rates, d', criterion and likelihood ratio of each unit. ``activity`` is the

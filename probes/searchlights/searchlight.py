@@ -10,10 +10,11 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array, ProgressBar, TrialValues
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.cross_validation import CrossValidation
+from artiphys.probes.decoding.folds import Splitter
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.select import check_estimator, reader_of
@@ -27,12 +28,12 @@ from artiphys.version import __version__
 
 
 def searchlight(
-    activity: Any,
-    labels: Any,
+    activity: ActivityLike,
+    labels: TrialValues,
     neighbourhoods: Any = "window",
     estimator: Any = None,
-    cv: Any = 5,
-    groups: Any = None,
+    cv: int | Splitter = 5,
+    groups: TrialValues | None = None,
     n_permutations: int = 200,
     seed: Seed = 0,
     *,
@@ -41,7 +42,7 @@ def searchlight(
     axis: str | Sequence[str] | None = None,
     n_subsets: int = 50,
     alphas: Sequence[float] | None = None,
-    confounds: Any = None,
+    confounds: TrialValues | None = None,
     exchange: str | None = None,
     progress: bool = True,
 ) -> Searchlight:
@@ -116,7 +117,7 @@ def _coords(sites: Mapping[str | None, xr.DataArray], sets: Mapping[str | None, 
     return coords
 
 
-def _at_site(work: CrossValidation, data: xr.DataArray, sets: list[Array], bar: Any) -> Array:
+def _at_site(work: CrossValidation, data: xr.DataArray, sets: list[Array], bar: ProgressBar) -> Array:
     """Scores ``(time x neighbourhood, label set, fold)``; neighbourhoods of one size are read together."""
     n_times = 1 if times_of(data) is None else data.sizes["time"]
     made = np.empty((n_times, len(sets), len(work.targets), len(work.task.folds)))
@@ -149,5 +150,5 @@ def _times(data: xr.DataArray) -> Iterator[tuple[int, xr.DataArray]]:
 class _Silent:
     """A bar that counts places, not folds."""
 
-    def update(self) -> None:
+    def update(self, n: float | None = 1) -> None:
         """Nothing."""

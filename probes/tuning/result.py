@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.mutual_information.tables import Information
@@ -222,7 +222,7 @@ class Tuning(Tested):
         bins: int = 4,
         baseline: Any = None,
         rectify: bool = False,
-        activity: Any = None,
+        activity: ActivityLike | None = None,
     ) -> Information:
         """Information of each unit about the stimulus.
 

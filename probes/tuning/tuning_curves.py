@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from tqdm.auto import tqdm
 
-from artiphys.array_types import Array
+from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.held_units import HeldUnits
@@ -26,19 +26,21 @@ from artiphys.stats.permutations import Permutations, PermutationTest, whole_cou
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
 
+Cleaner = Callable[[Array], Array]  # takes confounds out of a block (trial, unit)
+
 
 def tuning_curves(
-    activity: Any,
-    stimulus: Any,
+    activity: ActivityLike,
+    stimulus: TrialValues | Mapping[str, TrialValues],
     *,
     circular: bool | Mapping[str, bool] = False,
     period: float | Mapping[str, float] = 2 * math.pi,
     bins: int | None = None,
-    groups: Any = None,
+    groups: TrialValues | None = None,
     n_permutations: int = 0,
     seed: Seed = 0,
     exchange: str | None = None,
-    confounds: Any = None,
+    confounds: TrialValues | None = None,
     reliability: float = 1.0,
     progress: bool = True,
 ) -> Tuning:
@@ -122,7 +124,13 @@ def _renamed(level: Levels) -> Levels:
     return Levels("stimulus", level.labels, level.of_trial, level.kind, level.period)
 
 
-def _levels(stimulus: Any, data: xr.DataArray, circular: Any, period: Any, bins: int | None) -> tuple[Levels, ...]:
+def _levels(
+    stimulus: Any,
+    data: xr.DataArray,
+    circular: bool | Mapping[str, bool],
+    period: float | Mapping[str, float],
+    bins: int | None,
+) -> tuple[Levels, ...]:
     named: dict[str, Any]
     if isinstance(stimulus, Mapping):
         named = {str(k): v for k, v in stimulus.items()}
@@ -156,7 +164,7 @@ def _levels(stimulus: Any, data: xr.DataArray, circular: Any, period: Any, bins:
     )
 
 
-def _cleaner(removed: Confounds) -> Any:
+def _cleaner(removed: Confounds) -> Cleaner:
     """A function that takes confounds out of a block ``(trial, unit)``."""
 
     def clean(block: Array) -> Array:
@@ -170,7 +178,7 @@ def _cleaner(removed: Confounds) -> Any:
 
 
 def _by_units(
-    units: Units, cell: Array, n_levels: int, clean: Any, chosen: Array, progress: bool
+    units: Units, cell: Array, n_levels: int, clean: Cleaner, chosen: Array, progress: bool
 ) -> tuple[Array, Array, Array, Iterator[Array]]:
     """Moments ``(level, unit)``, and the activity of the chosen units, block by block of units."""
     parts = []
@@ -184,7 +192,7 @@ def _by_units(
 
 
 def _by_trials(
-    units: Units, cell: Array, n_levels: int, clean: Any, chosen: Array, progress: bool
+    units: Units, cell: Array, n_levels: int, clean: Cleaner, chosen: Array, progress: bool
 ) -> tuple[Array, Array, Array, Iterator[Array]]:
     """The same in one reading of a recording on disk, block by block of trials."""
     gathered = Moments(n_levels, units.n_units)

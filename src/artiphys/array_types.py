@@ -1,9 +1,26 @@
-"""Types of arrays that many modules share."""
+"""Types of arrays that many modules share, and what users may give for them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Union
 
+import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
+from torch import Tensor
 
 Array = NDArray[Any]
+
+# A recording or another mapping of sites, or one array (trial, ..., unit) in any form.
+ActivityLike = Mapping[str, xr.DataArray] | xr.DataArray | pd.DataFrame | Array | Tensor | Sequence[Sequence[float]]
+
+# One value per trial, or the name of a condition that the activity carries.
+TrialValues = Union[str, Array, Tensor, xr.DataArray, "pd.Series[Any]", Sequence[Any]]
+
+
+class ProgressBar(Protocol):
+    """What is asked of a bar of tqdm."""
+
+    def update(self, n: float | None = 1) -> object:
+        """``n`` steps further."""

@@ -25,7 +25,7 @@ class Bar:
 
     n = 0
 
-    def update(self) -> None:
+    def update(self, n: float | None = 1) -> None:
         self.n += 1
 
 
