@@ -28,10 +28,8 @@ MAX_TABLE_ENTRIES = 2_000_000  # most entries of a table of pairs by chosen pair
 MAX_SHARED_PAIRS = 1000  # most pairs whose shared influence is summed in full
 
 
-def odd_part(
-    design: Design, values: Float[Array, "coalition ..."]
-) -> tuple[Float[Array, " outputs"], Float[Array, "pair outputs"]]:
-    """u at all intact ``(output,)`` and at the drawn pairs ``(pair, output)``, from values of its coalitions."""
+def _odd_part(values: Float[Array, "coalition ..."]) -> tuple[Float[Array, " outputs"], Float[Array, "pair outputs"]]:
+    """u at all intact ``(output,)`` and at the drawn pairs ``(pair, output)``, from values of a design's coalitions."""
     table = values.reshape(len(values), -1)
     half = (len(table) - 2) // 2
     return (table[0] - table[1]) / 2, (table[2 : 2 + half] - table[2 + half :]) / 2
@@ -39,7 +37,7 @@ def odd_part(
 
 def centred(design: Design, values: Float[Array, "coalition ..."]) -> Float[Array, "pair outputs"]:
     """u at the drawn pairs less the share of u at all intact that Shapley values divide equally."""
-    whole, u = odd_part(design, values)
+    whole, u = _odd_part(values)
     x = sign(design.intact)
     return np.asarray(u - Functional.of(design.index, design.n_players).offset(x)[:, None] * whole)
 

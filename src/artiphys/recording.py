@@ -155,7 +155,7 @@ def record(
     names = [s.name for s in chosen]
     attrs = _attributes(prep, stimuli, chosen)
     store: Store = (
-        MemoryStore(attrs, stimuli, batch_size)
+        MemoryStore(attrs, stimuli)
         if out is None
         else ZarrStore.start(Path(out), attrs, stimuli, batch_size, overwrite)
     )

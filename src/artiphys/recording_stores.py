@@ -54,7 +54,7 @@ class _Described:
 class MemoryStore(_Described):
     """Arrays in memory, filled batch by batch."""
 
-    def __init__(self, attrs: dict[str, Any], stimuli: Stimuli, batch_size: int) -> None:
+    def __init__(self, attrs: dict[str, Any], stimuli: Stimuli) -> None:
         self.attrs, self.n_done = attrs, 0
         self._stimuli = stimuli
         self._arrays: dict[str, Array] = {}
