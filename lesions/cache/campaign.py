@@ -77,8 +77,8 @@ class Campaign:
     @property
     def rows(self) -> int | None:
         """Rows per call that this campaign's batches were planned with."""
-        found = zarr.open_group(str(self.folder), mode="r").attrs.get("rows")
-        return None if found is None else int(found)
+        rows = zarr.open_group(str(self.folder), mode="r").attrs.get("rows")
+        return None if rows is None else int(rows)
 
     @rows.setter
     def rows(self, rows: int) -> None:
@@ -119,12 +119,12 @@ class Campaign:
         by_folder: dict[str, list[int]] = {}
         for i, key in enumerate(keys):
             by_folder.setdefault(self._places[key][0], []).append(i)
-        found: list[Any] = [None] * len(keys)
+        rows: list[Any] = [None] * len(keys)
         for name, members in by_folder.items():
             values = np.asarray(zarr.open_group(str(self.folder / name), mode="r")["values"][:])
             for i in members:
-                found[i] = values[self._places[keys[i]][1]]
-        return np.stack(found)
+                rows[i] = values[self._places[keys[i]][1]]
+        return np.stack(rows)
 
     def add(self, keys: Sequence[bytes], values: Array) -> None:
         """Put one batch on disk, whole or not at all."""

@@ -22,17 +22,17 @@ class Memo:
     def __contains__(self, key: bytes) -> bool:
         return key in self._place
 
-    def add(self, keys: Sequence[bytes], kept: Array) -> None:
+    def add(self, keys: Sequence[bytes], per_trial: Array) -> None:
         """Keep the values ``(n, trial[, number])`` of new keys."""
         start = len(self._place)
         needed = start + len(keys)
         if self._kept is None or needed > len(self._kept):
             size = max(needed, 2 * start, 64)
-            grown = np.empty((size, *kept.shape[1:]))
+            grown = np.empty((size, *per_trial.shape[1:]))
             if self._kept is not None:
                 grown[:start] = self._kept[:start]
             self._kept = grown
-        self._kept[start:needed] = kept
+        self._kept[start:needed] = per_trial
         self._place.update(zip(keys, range(start, needed)))
 
     def take(self, keys: Sequence[bytes]) -> Array:

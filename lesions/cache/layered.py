@@ -57,12 +57,12 @@ class LayeredCache:
         self._flushed = clock.perf_counter()
         return coalitions[left]
 
-    def put(self, coalitions: Array, kept: Array) -> None:
+    def put(self, coalitions: Array, per_trial: Array) -> None:
         """Keep a block; on disk at once unless blocks come faster than a disk is written."""
-        self.memo.add(keys_of(coalitions), kept)
+        self.memo.add(keys_of(coalitions), per_trial)
         if self.campaign is None:
             return
-        self._waiting.append((self._keys_on_disk(coalitions), np.asarray(kept, dtype=np.float64)))
+        self._waiting.append((self._keys_on_disk(coalitions), np.asarray(per_trial, dtype=np.float64)))
         if clock.perf_counter() - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
@@ -70,7 +70,7 @@ class LayeredCache:
         """Put what waits on disk; if that fails it waits on."""
         if self._waiting and self.campaign is not None:
             keys = [k for some, _ in self._waiting for k in some]
-            self.campaign.add(keys, np.concatenate([kept for _, kept in self._waiting]))
+            self.campaign.add(keys, np.concatenate([values for _, values in self._waiting]))
             self._waiting = []
         self._flushed = clock.perf_counter()
 

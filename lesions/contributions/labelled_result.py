@@ -17,25 +17,26 @@ from artiphys.lesions.games.protocol import GameLike, distinct
 from artiphys.version import __version__
 
 
-def attribution(game: GameLike, found: Estimate, **provenance: Any) -> Attribution:
+def attribution(game: GameLike, estimate: Estimate, **provenance: Any) -> Attribution:
     """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
-    values = game(found.coalitions)
+    of_coalitions = game(estimate.coalitions)
     with few_threads():
-        estimate = found.weights @ (values - values[1])  # weights add up to 0: a constant game is exactly 0
-        per_trial, stderr_stimuli = over_stimuli(game, found.coalitions, found.weights, estimate.shape)
-    make = labelled(game.player_names, _outputs(game, values))
-    n_evaluations = distinct(found.coalitions)
-    refused = refusal(found, estimate, n_evaluations)
-    intact, lesioned = values[:2]
+        # Weights add up to 0: a constant game is exactly 0.
+        values = estimate.weights @ (of_coalitions - of_coalitions[1])
+        per_trial, stderr_stimuli = over_stimuli(game, estimate.coalitions, estimate.weights, values.shape)
+    make = labelled(game.player_names, _outputs(game, of_coalitions))
+    n_evaluations = distinct(estimate.coalitions)
+    refused = refusal(estimate, values, n_evaluations)
+    intact, lesioned = of_coalitions[:2]
     return Attribution(
-        values=make(estimate),
-        stderr=make(np.zeros(estimate.shape) if found.stderr is None else found.stderr.reshape(estimate.shape)),
+        values=make(values),
+        stderr=make(np.zeros(values.shape) if estimate.stderr is None else estimate.stderr.reshape(values.shape)),
         stderr_stimuli=make(stderr_stimuli),
         per_trial=None if per_trial is None else make(per_trial, trials(game, per_trial.shape[1])),
-        intact=make(intact) if values.ndim > 1 else float(intact),
-        lesioned=make(lesioned) if values.ndim > 1 else float(lesioned),
-        df=None if found.df is None else make(found.df.reshape(estimate.shape)),
-        n_samples=found.n_samples, exact=found.stderr is None, kind=str(game.kind), score=game.score.name,
+        intact=make(intact) if of_coalitions.ndim > 1 else float(intact),
+        lesioned=make(lesioned) if of_coalitions.ndim > 1 else float(lesioned),
+        df=None if estimate.df is None else make(estimate.df.reshape(values.shape)),
+        n_samples=estimate.n_samples, exact=estimate.stderr is None, kind=str(game.kind), score=game.score.name,
         unit=game.score.unit, version=__version__,
         n_trials=len(game.stimuli) if per_trial is None else per_trial.shape[1],
         refused=refused, **({"n_evaluations": n_evaluations} | provenance),

@@ -36,8 +36,8 @@ from artiphys.lesions.games.protocol import GameLike, distinct
 def exact(game: GameLike, request: Request, why: str, method: str = "exact") -> Attribution:
     """From all coalitions."""
     started = clock.perf_counter()
-    found = enumerated(game.n_players, request.index)
-    return _result(game, request, found, method, why, started)
+    estimate = enumerated(game.n_players, request.index)
+    return _result(game, request, estimate, method, why, started)
 
 
 def regression(game: GameLike, request: Request, why: str) -> Attribution:
@@ -67,12 +67,12 @@ def regression(game: GameLike, request: Request, why: str) -> Attribution:
         with few_threads(size(design)):
             return _with_values(cross_fitted(design, values, model), values)
 
-    found, note = until(sample, least, most, *_how(request))
+    estimate, note = until(sample, least, most, *_how(request))
     text = (
         f"Least squares of order {order} on pairs of complementary coalitions, drawn without replacement by size, "
         "was corrected by cross-fitted residuals."
     )
-    return _result(game, replace(request, order=order), found, "regression", why + note, started, text)
+    return _result(game, replace(request, order=order), estimate, "regression", why + note, started, text)
 
 
 def shrunken_regression(game: GameLike, request: Request, why: str) -> Attribution:
@@ -94,13 +94,13 @@ def shrunken_regression(game: GameLike, request: Request, why: str) -> Attributi
             ratios.append(ratio)
             return _with_values(cross_fitted(design, values, *models), values)
 
-    found, note = until(sample, least, most, *_how(request))
+    estimate, note = until(sample, least, most, *_how(request))
     note += f"; interactions of third order {f'at variance ratio {ratios[-1]:g}' if ratios[-1] else 'did not help'}"
     text = (
         "A ridge regression of third order on pairs of complementary coalitions, drawn without replacement by size, "
         "was corrected by cross-fitted residuals, which keeps it free of bias."
     )
-    return _result(game, replace(request, order=3), found, "shrunken", why + note, started, text)
+    return _result(game, replace(request, order=3), estimate, "shrunken", why + note, started, text)
 
 
 def permutation(game: GameLike, request: Request, why: str) -> Attribution:
@@ -121,27 +121,27 @@ def permutation(game: GameLike, request: Request, why: str) -> Attribution:
         with few_threads():
             return _with_values(antithetic(drawn, values), values)
 
-    found, note = until(sample, MIN_ORDERS, most, *_how(request))
+    estimate, note = until(sample, MIN_ORDERS, most, *_how(request))
     text = "Each permutation was used with its reverse, and marginal contributions were adjusted for position."
-    return _result(game, request, found, "permutation", why + note, started, text)
+    return _result(game, request, estimate, "permutation", why + note, started, text)
 
 
 def _how(request: Request) -> tuple[float | None, float, int | None, bool]:
     return request.tolerance, request.confidence, request.top_k, request.progress
 
 
-def _with_values(found: Estimate, values: Array) -> tuple[Estimate, Array]:
-    return found, np.asarray(found.weights @ values.reshape(len(values), -1))
+def _with_values(estimate: Estimate, values: Array) -> tuple[Estimate, Array]:
+    return estimate, np.asarray(estimate.weights @ values.reshape(len(values), -1))
 
 
 def _result(
-    game: GameLike, request: Request, found: Estimate, method: str, why: str, started: float, text: str = ""
+    game: GameLike, request: Request, estimate: Estimate, method: str, why: str, started: float, text: str = ""
 ) -> Attribution:
-    sampled = found.stderr is not None
-    evaluated = [found.coalitions] if request.pilot is None else [found.coalitions, request.pilot]
-    made = attribution(
+    sampled = estimate.stderr is not None
+    evaluated = [estimate.coalitions] if request.pilot is None else [estimate.coalitions, request.pilot]
+    result = attribution(
         game,
-        found,
+        estimate,
         method=method,
         why=why,
         method_text=text if sampled else "",
@@ -150,4 +150,4 @@ def _result(
         confidence=request.confidence,
         n_evaluations=distinct(np.concatenate(evaluated)),
     )
-    return replace(made, seconds=clock.perf_counter() - started)
+    return replace(result, seconds=clock.perf_counter() - started)

@@ -59,18 +59,18 @@ def screening(game: GameLike, request: Request, why: str) -> Attribution:
     screened = np.abs(first.weights @ values.reshape(len(values), -1)).max(axis=1)
     chosen = np.sort(np.argsort(-screened, kind="stable")[:k])
     samples = (budget - len(design.coalitions)) // (4 * k)
-    found = _followed(game, request, first, chosen, samples)
-    note = _verdict(game, found, chosen, request.confidence)
+    estimate = _followed(game, request, first, chosen, samples)
+    note = _verdict(game, estimate, chosen, request.confidence)
     text = (
         f"A ridge regression of third order on {design.n_pairs} pairs of complementary coalitions screened all "
         f"players; the {k} largest were then estimated from {samples} fresh antithetic pairs of permutations each, "
         "so that their selection does not bias them. " + note
     )
-    made = attribution(
-        game, found, method="screening", why=f"{why}; {note}", method_text=text, seed=request.seed, order=3,
+    result = attribution(
+        game, estimate, method="screening", why=f"{why}; {note}", method_text=text, seed=request.seed, order=3,
         confidence=request.confidence,
     )  # fmt: skip
-    return replace(made, seconds=clock.perf_counter() - started)
+    return replace(result, seconds=clock.perf_counter() - started)
 
 
 def _followed(game: GameLike, request: Request, first: Estimate, chosen: Array, samples: int) -> Estimate:
@@ -104,13 +104,13 @@ def _followed(game: GameLike, request: Request, first: Estimate, chosen: Array, 
     )  # fmt: skip
 
 
-def _verdict(game: GameLike, found: Estimate, chosen: Array, confidence: float) -> str:
+def _verdict(game: GameLike, estimate: Estimate, chosen: Array, confidence: float) -> str:
     """How many of the followed players differ from 0, with Holm's control of any false claim among them."""
-    assert found.stderr is not None and found.df is not None
-    values = found.weights @ game(found.coalitions).reshape(len(found.coalitions), -1)
-    estimate, stderr, df = (a[chosen].ravel() for a in (values, found.stderr, found.df))
+    assert estimate.stderr is not None and estimate.df is not None
+    values = estimate.weights @ game(estimate.coalitions).reshape(len(estimate.coalitions), -1)
+    chosen_values, stderr, df = (a[chosen].ravel() for a in (values, estimate.stderr, estimate.df))
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(stderr > 0, np.abs(estimate) / stderr, np.where(estimate == 0, 0.0, np.inf))
+        t = np.where(stderr > 0, np.abs(chosen_values) / stderr, np.where(chosen_values == 0, 0.0, np.inf))
     p = np.sort(2 * scipy_stats.t.sf(t, df))
     passed = p <= (1 - confidence) / (len(p) - np.arange(len(p)))
     number = int(np.argmin(passed)) if not passed.all() else len(p)

@@ -27,11 +27,11 @@ def schedule(least: int, most: int) -> Iterator[int]:
     yield most
 
 
-def half_widths(found: Estimate, confidence: float) -> Array:
+def half_widths(estimate: Estimate, confidence: float) -> Array:
     """Half of each interval over coalitions ``(player, output)``."""
-    if found.stderr is None or found.df is None:
+    if estimate.stderr is None or estimate.df is None:
         return np.zeros((1, 1))
-    low, high = t_interval_each(np.zeros_like(found.stderr), found.stderr, found.df, confidence)
+    low, high = t_interval_each(np.zeros_like(estimate.stderr), estimate.stderr, estimate.df, confidence)
     return np.asarray(high - low) / 2
 
 
@@ -53,12 +53,12 @@ def until(
     whose = "every half-width" if top_k is None else f"the half-widths of the {top_k} largest"
     with tqdm(total=most, desc="samples", delay=2, disable=not progress, leave=False) as bar:
         for samples in schedule(least, most):
-            found, values = sample(samples)
+            estimate, values = sample(samples)
             bar.update(samples - bar.n)
-            widths = half_widths(found, confidence).max(axis=1)
+            widths = half_widths(estimate, confidence).max(axis=1)
             if top_k is not None and len(widths) > top_k:
                 widths = widths[np.argsort(-np.abs(values).max(axis=1), kind="stable")[:top_k]]
             widest = float(widths.max())
-            if widest <= tolerance and least_df(found, values) >= MIN_DF:
-                return found, f"; stopped at {samples} pairs, {whose} at most {tolerance:g}"
-    return found, f"; the tolerance {tolerance:g} was not reached within the budget: {whose} at most {widest:.3g}"
+            if widest <= tolerance and least_df(estimate, values) >= MIN_DF:
+                return estimate, f"; stopped at {samples} pairs, {whose} at most {tolerance:g}"
+    return estimate, f"; the tolerance {tolerance:g} was not reached within the budget: {whose} at most {widest:.3g}"

@@ -37,21 +37,21 @@ class Estimate:
     n_samples: float = math.inf
 
 
-def least_df(found: Estimate, estimate: Array) -> float:
+def least_df(estimate: Estimate, values: Array) -> float:
     """Fewest degrees of freedom of an error that matters."""
-    if found.stderr is None or found.df is None:
+    if estimate.stderr is None or estimate.df is None:
         return math.inf
-    values = np.abs(estimate.reshape(found.stderr.shape))
-    matters = found.stderr > NEGLIGIBLE_SHARE * values.max(axis=0, initial=0)
-    return float(found.df[matters].min(initial=math.inf))
+    size = np.abs(values.reshape(estimate.stderr.shape))
+    matters = estimate.stderr > NEGLIGIBLE_SHARE * size.max(axis=0, initial=0)
+    return float(estimate.df[matters].min(initial=math.inf))
 
 
-def refusal(found: Estimate, estimate: Array, n_evaluations: int) -> str:
+def refusal(estimate: Estimate, values: Array, n_evaluations: int) -> str:
     """Why intervals are refused, with a budget that should do; empty where they hold."""
-    df = least_df(found, estimate)
+    df = least_df(estimate, values)
     if df >= MIN_DF:
         return ""
-    enough = min(n_evaluations * max(2.0, 2 * MIN_DF / max(df, 1.0)), 2.0 ** len(estimate))
+    enough = min(n_evaluations * max(2.0, 2 * MIN_DF / max(df, 1.0)), 2.0 ** len(values))
     return (
         f"hardly any of the {n_evaluations} coalitions made a difference to some player, so that no interval over "
         f"coalitions would hold; a budget of {math.ceil(enough)} should do"

@@ -38,7 +38,7 @@ def run_blocks(evaluator: Evaluator, coalitions: Array, sizes: BatchSizes, keep:
             values = _measured(evaluator, chunk, sizes)
             good = [i for i in range(len(chunk)) if i not in values.failed]
             if good:
-                keep(chunk[good], values.kept[good])
+                keep(chunk[good], values.per_trial[good])
             if values.failed:
                 first = min(values.failed)
                 error = values.failed[first]
@@ -113,16 +113,20 @@ def _block_values(evaluator: Evaluator, chunk: Array, sizes: BatchSizes) -> Valu
     if len(parts) == 1:
         return parts[0]
     failed = {i: e for part in parts for i, e in part.failed.items()}
-    return Values(np.concatenate([p.kept for p in parts], axis=1), failed)
+    return Values(np.concatenate([p.per_trial for p in parts], axis=1), failed)
 
 
 def _joined(parts: list[Values]) -> Values:
     """Blocks one after another; what failed as a whole takes the shape of the others."""
-    shape = next((p.kept.shape[1:] for p in parts if len(p.failed) < len(p.kept)), parts[0].kept.shape[1:])
-    kept = [p.kept if p.kept.shape[1:] == shape else np.full((len(p.kept), *shape), np.nan) for p in parts]
-    starts = np.cumsum([0, *(len(p.kept) for p in parts)])
+    shape = next(
+        (p.per_trial.shape[1:] for p in parts if len(p.failed) < len(p.per_trial)), parts[0].per_trial.shape[1:]
+    )
+    per_trial = [
+        p.per_trial if p.per_trial.shape[1:] == shape else np.full((len(p.per_trial), *shape), np.nan) for p in parts
+    ]
+    starts = np.cumsum([0, *(len(p.per_trial) for p in parts)])
     failed = {int(start) + i: e for start, p in zip(starts, parts) for i, e in p.failed.items()}
-    return Values(np.concatenate(kept), failed)
+    return Values(np.concatenate(per_trial), failed)
 
 
 def _part(stimuli: Stimuli, start: int, size: int) -> Stimuli:

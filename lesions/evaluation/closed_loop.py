@@ -31,14 +31,14 @@ def run_closed_loop(setup: Setup, coalitions: Array, keep: Callable[[Array, Arra
             tapping.write(prep.tap(site), write)
         try:
             with torch.no_grad(), tapping:
-                given = score.fn(prep)
-            values = np.atleast_1d(np.asarray(torch.as_tensor(given).detach().cpu(), dtype=float))
+                scored = score.fn(prep)
+            values = np.atleast_1d(np.asarray(torch.as_tensor(scored).detach().cpu(), dtype=float))
         except Exception as error:
             where = setup.described(coalition)
             raise InputError(f"coalition {where}: {type(error).__name__}: {error}") from error
         if values.ndim != 1 or not np.isfinite(values).all():
             raise InputError(
-                f"coalition {setup.described(coalition)}: {score.name!r} gave {given!r}; wanted a finite number, or "
+                f"coalition {setup.described(coalition)}: {score.name!r} gave {scored!r}; wanted a finite number, or "
                 "one per episode"
             )
         if n_episodes not in (None, len(values)):

@@ -31,9 +31,9 @@ from artiphys.stimuli import Stimuli
 
 @dataclass
 class Values:
-    """What one block gave: kept values ``(coalition, trial[, number])`` and what went wrong, by coalition."""
+    """What one block gave: values ``(coalition, trial[, number])`` and what went wrong, by coalition."""
 
-    kept: Array
+    per_trial: Array
     failed: dict[int, Exception] = field(default_factory=dict)
 
 
@@ -100,21 +100,21 @@ class Evaluator:
             if n == 1 or out_of_memory(error):
                 raise
             return self._one_by_one(outputs, n, trials)  # to tell which coalition it is
-        kept = raw.detach().to("cpu", dtype=torch.float64).numpy()
-        kept = kept.reshape(n, len(trials), *kept.shape[1:])
-        finite = np.isfinite(kept).all()
-        return Values(kept) if finite else self._one_by_one(outputs, n, trials)
+        per_trial = raw.detach().to("cpu", dtype=torch.float64).numpy()
+        per_trial = per_trial.reshape(n, len(trials), *per_trial.shape[1:])
+        finite = np.isfinite(per_trial).all()
+        return Values(per_trial) if finite else self._one_by_one(outputs, n, trials)
 
     def _one_by_one(self, outputs: Any, n: int, trials: Stimuli) -> Values:
         failed: dict[int, Exception] = {}
-        kept: list[Array | None] = []
+        per_trial: list[Array | None] = []
         for i in range(n):
             try:
-                kept.append(self.setup.score(rows_of_coalition(outputs, i, n, len(trials)), trials).numpy())
+                per_trial.append(self.setup.score(rows_of_coalition(outputs, i, n, len(trials)), trials).numpy())
             except Exception as error:
                 if out_of_memory(error):
                     raise
                 failed[i] = error
-                kept.append(None)
-        shape = next((k.shape for k in kept if k is not None), (len(trials),))
-        return Values(np.stack([np.full(shape, np.nan) if k is None else k for k in kept]), failed)
+                per_trial.append(None)
+        shape = next((k.shape for k in per_trial if k is not None), (len(trials),))
+        return Values(np.stack([np.full(shape, np.nan) if k is None else k for k in per_trial]), failed)

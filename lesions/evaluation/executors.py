@@ -74,10 +74,10 @@ def run_elsewhere(
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 chunk = pending.pop(future)
-                kept, failed = future.result()
+                per_trial, failed = future.result()
                 good = [i for i in range(len(chunk)) if i not in failed]
                 if good:
-                    keep(chunk[good], kept[good])
+                    keep(chunk[good], per_trial[good])
                 if failed and failure is None:
                     first = min(failed)
                     failure = failed[first], chunk[first]
@@ -100,7 +100,7 @@ def evaluate_block(
     sizes = evaluator.batch_sizes(fixed, rows)
     with evaluator.running():
         values = fitting_values(evaluator, chunk, sizes)
-    return values.kept, {i: f"{type(e).__name__}: {e}" for i, e in values.failed.items()}
+    return values.per_trial, {i: f"{type(e).__name__}: {e}" for i, e in values.failed.items()}
 
 
 def packed(setup: Setup) -> bytes:

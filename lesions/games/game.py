@@ -260,10 +260,10 @@ class Game:
         coalitions = self._cache.fetch(coalitions)
         bar = tqdm(total=len(coalitions), desc="coalitions", delay=2, disable=not self.progress, leave=False)
 
-        def keep(some: Array, kept: Array) -> None:
+        def keep(some: Array, per_trial: Array) -> None:
             self.n_evaluations += len(some)
             bar.update(len(some))
-            self._cache.put(some, kept)
+            self._cache.put(some, per_trial)
 
         try:
             with bar:

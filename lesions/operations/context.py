@@ -58,7 +58,7 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
 def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:
     """Write functions of lesions, their sites checked to be wired and their references recorded."""
     recorded: dict[str, Recording] = {}
-    made = []
+    write_functions = []
     origin = _Origin(prep)
     for lesion in lesions:
         site = prep.require_wired(lesion.site)
@@ -70,8 +70,8 @@ def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:
             checked_units(site, writer.unit_axis, lesion.units)
         elif lesion.axis is not None:
             site.axis(lesion.axis)
-        made.append(writer)
-    return made
+        write_functions.append(writer)
+    return write_functions
 
 
 def _recorded(prep: Preparation, stimuli: Stimuli, site: str, known: dict[str, Recording]) -> Recording:

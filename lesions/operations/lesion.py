@@ -128,13 +128,13 @@ class Lesion:
         self._take(reference)
 
     def _check_parameters(self, reference: object) -> None:
-        given = {"reference": reference, "sd": self.sd, "gain": self.gain, "value": self.value}
+        parameters = {"reference": reference, "sd": self.sd, "gain": self.gain, "value": self.value}
         needed = NEEDS.get(self.kind)
-        if needed and given[needed] is None:
+        if needed and parameters[needed] is None:
             hint = "reference=recording or stimuli" if needed == "reference" else f"{needed}=number"
             raise LesionError(f"a {self.kind!r} lesion needs {hint}")
         for name in ("sd", "gain", "value"):
-            if given[name] is not None and needed != name:
+            if parameters[name] is not None and needed != name:
                 raise LesionError(f"{name}= means nothing to a {self.kind!r} lesion")
         if (self.kind == "project") != (self.direction is not None):
             raise LesionError("direction= belongs to a 'project' lesion, and a 'project' lesion needs one")

@@ -55,8 +55,8 @@ class MeanTable:
             count = count + np.sum(~np.isnan(part), axis=axis)
         with np.errstate(invalid="ignore"):
             mean = (total / count).astype(np.float32)
-        kept = tuple(a for a in axes if not (pooled and a == "time"))
-        return cls(mean, kept, "trial,time" if pooled else "trial", recording.attrs["model"])
+        axes_left = tuple(a for a in axes if not (pooled and a == "time"))
+        return cls(mean, axes_left, "trial,time" if pooled else "trial", recording.attrs["model"])
 
     def digest(self) -> str:
         """Digest of the values."""

@@ -54,8 +54,8 @@ class Writer:
         les = self.lesion
         if les.kind == "project":
             return ("project", *self.frame)
-        kept = (id(les.mean), id(les.pool), les.donors, les.n_donors, les.seed, les.sd, les.gain, les.value)
-        return (les.kind, self.unit_axis, les.time, *kept)
+        parameters = (id(les.mean), id(les.pool), les.donors, les.n_donors, les.seed, les.sd, les.gain, les.value)
+        return (les.kind, self.unit_axis, les.time, *parameters)
 
     def units(self) -> tuple[int, ...]:
         """Units as indices along `unit_axis`, counted from 0."""

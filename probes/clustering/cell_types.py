@@ -83,10 +83,10 @@ def cell_types(
     caution = _piled(table)
     rng = np.random.default_rng(seed)
     ks = range(2, max_types + 1)
-    found = tightness(x, ks, rng)
+    observed = tightness(x, ks, rng)
     draws = tqdm(range(n_null), desc="continua", delay=2, disable=not progress, leave=False)
     null = np.stack([tightness(gaussian_like(x, rng), ks, rng) for _ in draws])  # (draw, measure, k)
-    every = np.concatenate([found[None, 0], null[:, 0]])
+    every = np.concatenate([observed[None, 0], null[:, 0]])
     z = (every.mean(axis=0) - every) / every.std(axis=0)  # tight is large
     p_value = float((np.sum(z[1:].max(axis=1) >= z[0].max() - 1e-12) + 1) / (n_null + 1))
     valley = valley_p_value(between_two(x, rng), n_null, rng)
@@ -97,7 +97,7 @@ def cell_types(
         if labels.max() == 0:  # more than two that no cut in two brings out
             labels = clusters(x, int(ks[int(z[0].argmax())]), rng)[0]
     k = int(labels.max()) + 1
-    criteria = criteria_of(x, ks, found, null, rng)
+    criteria = criteria_of(x, ks, observed, null, rng)
     if caution:
         verdict = f"no verdict: {caution}"
         warn(caution)

@@ -18,8 +18,8 @@ def gaussian_like(x: Array, rng: np.random.Generator) -> Array:
     """One Gaussian of the same covariance."""
     p = x.shape[1]
     root = np.linalg.cholesky(np.cov(x.T).reshape(p, p) + 1e-10 * np.eye(p))
-    made: Array = rng.normal(size=x.shape) @ root.T
-    return made
+    draw: Array = rng.normal(size=x.shape) @ root.T
+    return draw
 
 
 def split_in_two(x: Array, n_all: int, alpha: float, n_null: int, rng: np.random.Generator) -> Array:
@@ -49,8 +49,8 @@ def split_in_two(x: Array, n_all: int, alpha: float, n_null: int, rng: np.random
 
 def clusters(x: Array, k: int, rng: np.random.Generator) -> tuple[Array, float]:
     """Labels of k-means clusters ``(unit,)``, and their within-cluster sum of squares."""
-    made = KMeans(k, n_init=N_STARTS, random_state=int(rng.integers(2**31))).fit(x)
-    return made.labels_, float(made.inertia_)
+    fitted = KMeans(k, n_init=N_STARTS, random_state=int(rng.integers(2**31))).fit(x)
+    return fitted.labels_, float(fitted.inertia_)
 
 
 def tightness(x: Array, ks: range, rng: np.random.Generator) -> Array:
@@ -74,11 +74,11 @@ def _stability(x: Array, k: int, rng: np.random.Generator, n: int = 2) -> float:
     return float(np.mean(agreed))
 
 
-def criteria_of(x: Array, ks: range, found: Array, null: Array, rng: np.random.Generator) -> pd.DataFrame:
+def criteria_of(x: Array, ks: range, observed: Array, null: Array, rng: np.random.Generator) -> pd.DataFrame:
     """One row for each number of clusters: every criterion, its mean under the null and its p."""
     table = pd.DataFrame(index=pd.Index(list(ks), name="k"))
     for m, (name, small_is_tight) in enumerate((("cluster_index", True), ("silhouette", False), ("stability", False))):
-        values, drawn = found[m], null[:, m]
+        values, drawn = observed[m], null[:, m]
         tighter = drawn <= values if small_is_tight else drawn >= values
         table[name], table[f"{name}_null"] = values, drawn.mean(axis=0)
         table[f"{name}_p"] = (tighter.sum(axis=0) + 1) / (len(null) + 1)

@@ -39,9 +39,9 @@ def control_labels(types: Array, task: Task, n: int, seed: int) -> list[Array]:
     rng = np.random.default_rng([seed, 1])
     first = np.array([task.y[index == i][0] for i in range(len(names))])
     constant = bool((task.y == first[index]).all())
-    made: list[Array] = []
-    while len(made) < n:
+    label_sets: list[Array] = []
+    while len(label_sets) < n:
         of_type = rng.permutation(first) if constant else rng.choice(task.y, size=len(names))
         if task.classes is None or len(np.unique(of_type)) == task.n_classes:
-            made.append(of_type[index])
-    return made
+            label_sets.append(of_type[index])
+    return label_sets

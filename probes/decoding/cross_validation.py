@@ -126,5 +126,5 @@ def haufe(x: Tensor, fitted: Linear) -> Tensor:
     weights = fitted.weights[:, :, 0]
     centred = x - x.mean(dim=1, keepdim=True)
     read = centred @ weights
-    made: Tensor = centred.mT @ read @ torch.linalg.pinv(read.mT @ read, rtol=1e-10, hermitian=True)
-    return made
+    patterns: Tensor = centred.mT @ read @ torch.linalg.pinv(read.mT @ read, rtol=1e-10, hermitian=True)
+    return patterns

@@ -50,8 +50,8 @@ class Crossing:
             if "time" not in data.dims:
                 raise InputError(f"across='time' needs activity with a time axis; it has {data.dims}")
             return cls(over_time=True)
-        given = per_trial(across, data, "across")
-        values, level = coded(given)
+        conditions = per_trial(across, data, "across")
+        values, level = coded(conditions)
         if not 2 <= len(values) <= MAX_VALUES:
             raise InputError(f"across has {len(values)} values; wanted 2 to {MAX_VALUES}")
         for v, value in enumerate(values.tolist()):

@@ -40,8 +40,8 @@ class Readout:
 
     def linear(self, n_classes: int) -> list[Linear]:
         """The fitted readers' weights; empty if they have none."""
-        made = [f.linear(n_classes) for f in self.fitted]
-        return [m for m in made if m is not None]
+        readers = [f.linear(n_classes) for f in self.fitted]
+        return [m for m in readers if m is not None]
 
     def labelled(self, values: Array, classes: Array | None) -> xr.DataArray:
         """``(place, feature, column)`` as ``([time,] *site axes[, class])``."""

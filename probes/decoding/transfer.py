@@ -159,11 +159,11 @@ def _guesses(readout: Readout, data: xr.DataArray) -> Array:
         if not np.array_equal(data[axis].to_numpy(), readout.trial[axis].to_numpy()):
             raise InputError(f"the new activity has other labels along {axis!r}; put it in the reader's order first")
     x = by_time(data)
-    start, made = 0, []
+    start, predictions = 0, []
     for fitted in readout.fitted:
-        made.append(fitted.predict(torch.from_numpy(x[start : start + fitted.n_places]))[:, 0])
+        predictions.append(fitted.predict(torch.from_numpy(x[start : start + fitted.n_places]))[:, 0])
         start += fitted.n_places
-    return np.concatenate(made)
+    return np.concatenate(predictions)
 
 
 def _blocks(n: int, groups: Array | None, seed: int) -> Array:

@@ -85,8 +85,8 @@ def detectability(
         stratum = np.zeros(len(y), dtype=int)
         for i, s in enumerate(strata):
             stratum[s] = i
-        kept = stratum[used] if len(strata) > 1 else None if member is None else member[used]
-        plan = Permutations.of(y[used], kept, exchange=exchange)
+        exchanged = stratum[used] if len(strata) > 1 else None if member is None else member[used]
+        plan = Permutations.of(y[used], exchanged, exchange=exchange)
         chosen = pool_of(units, n_permutations)
         blocks = (x[:, chosen[place]] for place, x in units.blocks() if chosen[place].any())
         statistic = _auc_null(used, strata, units.n_trials)
@@ -139,14 +139,14 @@ def _strata(y: Array, within: Array | None) -> list[Array]:
 def _d_prime(x: Array, y: Array, strata: list[Array]) -> tuple[Array, Array, Array, Array]:
     """d', its standard error, d_a and its standard error, averaged over strata as AUC is."""
     total = 0.0
-    made = np.zeros((3, x.shape[1]))  # difference, and the variances of signal and noise
+    sums = np.zeros((3, x.shape[1]))  # difference, and the variances of signal and noise
     for rows in strata:
         one, none = x[rows][y[rows] == 1], x[rows][y[rows] == 0]
         weight = len(one) * len(none) / len(rows)
         apart = one.mean(axis=0) - none.mean(axis=0)
-        made += weight * np.stack([apart, one.var(axis=0, ddof=1), none.var(axis=0, ddof=1)])
+        sums += weight * np.stack([apart, one.var(axis=0, ddof=1), none.var(axis=0, ddof=1)])
         total += weight
-    difference, var1, var0 = made / total
+    difference, var1, var0 = sums / total
     used = np.concatenate(strata)
     n1, n0, k = int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata)
     df1, df0 = n1 - k, n0 - k

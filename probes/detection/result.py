@@ -116,12 +116,12 @@ class Detection(Tested):
         A number, or one for each unit; rates, d', criterion and likelihood ratio of each unit. ``activity`` is the
         activity again, where it was large and is gone.
         """
-        given = np.asarray(threshold)
-        if given.dtype.kind not in "biuf" or np.isnan(given).any():
+        thresholds = np.asarray(threshold)
+        if thresholds.dtype.kind not in "biuf" or np.isnan(thresholds).any():
             raise InputError(f"threshold came as {threshold!r}; wanted a number, or one per unit")
-        if given.ndim and given.shape != self.auc.shape:
-            raise InputError(f"threshold came with shape {given.shape}; wanted a number, or {self.auc.shape}")
-        level = np.broadcast_to(given, self.auc.shape).ravel()
+        if thresholds.ndim and thresholds.shape != self.auc.shape:
+            raise InputError(f"threshold came with shape {thresholds.shape}; wanted a number, or {self.auc.shape}")
+        level = np.broadcast_to(thresholds, self.auc.shape).ravel()
         blocks = self.units.units(activity).blocks()
         counts = np.concatenate(
             [[(x[self.labels == k] > level[where]).sum(axis=0) for k in (1, 0)] for where, x in blocks], axis=1

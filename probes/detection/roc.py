@@ -43,13 +43,13 @@ def auc_chunks(
 ) -> Iterator[tuple[slice, Array, Array]]:
     """As `auc`, chunk by chunk of units."""
     step = max(1, CHUNK_BYTES // (8 * labels.size))
-    given = torch.as_tensor(labels)
+    labellings = torch.as_tensor(labels)
     for start in range(0, flat.shape[1], step):
         x = torch.from_numpy(np.ascontiguousarray(flat[:, start : start + step]))
         total = torch.zeros(len(labels), 1, dtype=torch.float64)
         area, var = torch.zeros(2, len(labels), x.shape[1], dtype=torch.float64)
         for rows in strata:
-            a, v, weight = _within(x[rows], given[:, rows])
+            a, v, weight = _within(x[rows], labellings[:, rows])
             area += weight * a
             var += weight**2 * v
             total += weight

@@ -160,8 +160,8 @@ def _bias(n: Array, method: str, rng: np.random.Generator) -> Array:
         return _jackknife_bias(n)
     flat = n.reshape(-1, *n.shape[-2:]).astype(int)
     shuffled = [random_table(t.sum(axis=1), t.sum(axis=0)).rvs(N_DRAWS, random_state=rng) for t in flat]
-    made = [np.mean(plugin_bits(tables)) for tables in shuffled]
-    return np.reshape(made, n.shape[:-2])
+    biases = [np.mean(plugin_bits(tables)) for tables in shuffled]
+    return np.reshape(biases, n.shape[:-2])
 
 
 def _jackknife_bias(n: Num[Array, "*table row column"]) -> Float[Array, "*table"]:

@@ -31,8 +31,10 @@ class Linear:
 
     def decide(self, x: Float[Tensor, "any_place trial feature"]) -> Float[Tensor, "places trial target column"]:
         """Decision values ``(place, trial, target, column)`` of activity ``(place, trial, feature)``."""
-        made: Tensor = torch.unflatten(x @ self.weights.flatten(2), 2, self.weights.shape[2:]) + self.intercept[:, None]
-        return made
+        decisions: Tensor = (
+            torch.unflatten(x @ self.weights.flatten(2), 2, self.weights.shape[2:]) + self.intercept[:, None]
+        )
+        return decisions
 
     def predict(self, x: Float[Tensor, "any_place trial feature"]) -> Num[Array, "places target trial"]:
         """Classes or numbers ``(place, target, trial)``."""

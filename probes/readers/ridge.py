@@ -89,10 +89,10 @@ class Ridge:
         errors = []
         for part in parts:
             held = np.intersect1d(train, part)
-            kept = np.setdiff1d(train, part)
-            if not len(held) or len(kept) < 2:
+            rest = np.setdiff1d(train, part)
+            if not len(held) or len(rest) < 2:
                 continue
-            guess = shared.solution(kept).predicted(shared.z[:, held])  # (place, held, column, alpha)
+            guess = shared.solution(rest).predicted(shared.z[:, held])  # (place, held, column, alpha)
             left = (y[held].flatten(1)[None, :, :, None] - guess) ** 2
             errors.append(torch.unflatten(left.mean(dim=1), 1, y.shape[1:]).mean(dim=2))  # (place, target, alpha)
         if not errors:
@@ -110,10 +110,10 @@ class Ridge:
         chosen: Int[Tensor, "place target"],
     ) -> Linear:
         weights, intercept = shared.weights(train, chosen.repeat_interleave(y.shape[2], dim=1))
-        made = Linear(
+        readout = Linear(
             torch.unflatten(weights, 2, y.shape[1:]), torch.unflatten(intercept, 1, y.shape[1:]), self.n_classes
         )
-        return made.midway(shared.x[:, train], y[train, :, 0]) if self.n_classes == 2 else made
+        return readout.midway(shared.x[:, train], y[train, :, 0]) if self.n_classes == 2 else readout
 
 
 def _parts(tests: Sequence[Array]) -> list[Array]:

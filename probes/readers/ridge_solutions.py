@@ -56,10 +56,10 @@ class Shared:
     def solution(self, train: Integer[Array, " train"]) -> Solution:
         """Of one training set; forgotten when it was asked for a second time."""
         key = np.sort(train).tobytes()
-        found = self._known.pop(key, None)
-        if found is None:
-            found = self._known[key] = self._made(train)
-        return found
+        solution = self._known.pop(key, None)
+        if solution is None:
+            solution = self._known[key] = self._made(train)
+        return solution
 
     def weights(
         self, train: Integer[Array, " train"], chosen: Int[Tensor, "place column"]
@@ -148,10 +148,10 @@ class _Solved:
     def __init__(
         self, gram: Tensor, right: Tensor, mean: Tensor, sd: Tensor, level: Tensor, grid: Tensor, x: Tensor | None
     ) -> None:
-        made = solve_shifted(gram, right, grid).permute(0, 2, 3, 1)  # (place, row, column, alpha)
+        solutions = solve_shifted(gram, right, grid).permute(0, 2, 3, 1)  # (place, row, column, alpha)
         if x is not None:
-            made = torch.unflatten(x.mT @ made.flatten(2), 2, made.shape[2:])
-        self._weights = made / sd[..., None, None]
+            solutions = torch.unflatten(x.mT @ solutions.flatten(2), 2, solutions.shape[2:])
+        self._weights = solutions / sd[..., None, None]
         self._level = level[:, None] - torch.einsum("pf,pfca->pca", mean, self._weights)
 
     def predicted(self, z: Tensor) -> Tensor:
@@ -184,6 +184,6 @@ class _Decomposed:
 
     def weights(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         alpha = self.grid[chosen]
-        made = self.basis @ (self.turned / (self.values[..., None] + alpha[:, None]))
-        made = made / self.sd[..., None]
-        return made, self.level - (self.mean[:, None] @ made)[:, 0]
+        weights = self.basis @ (self.turned / (self.values[..., None] + alpha[:, None]))
+        weights = weights / self.sd[..., None]
+        return weights, self.level - (self.mean[:, None] @ weights)[:, 0]

@@ -41,14 +41,14 @@ def solve_shifted(
     shifts : ``(shift,)``
     """
     a, b = matrices.numpy(), right.numpy()
-    made = np.empty((len(a), len(shifts), *b.shape[1:]))
+    solutions = np.empty((len(a), len(shifts), *b.shape[1:]))
 
     def one(i: int) -> None:
-        made[i] = _solved(a[i], b[i], shifts.numpy())
+        solutions[i] = _solved(a[i], b[i], shifts.numpy())
 
     with few_threads(), ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
         list(pool.map(one, range(len(a))))
-    return torch.from_numpy(made)
+    return torch.from_numpy(solutions)
 
 
 def _solved(
@@ -73,8 +73,8 @@ def _solved(
 def _call(name: str, *arguments: Any) -> None:
     """Call a LAPACK routine by pointers; the status comes last."""
     info = ctypes.c_int(0)
-    kept: list[Any] = [_pointed(a) for a in arguments]
-    lapack_routine(name, len(arguments) + 1)(*(p for p, _ in kept), ctypes.addressof(info))
+    pointers: list[Any] = [_pointed(a) for a in arguments]
+    lapack_routine(name, len(arguments) + 1)(*(p for p, _ in pointers), ctypes.addressof(info))
     if info.value:
         raise np.linalg.LinAlgError(f"{name} failed ({info.value}): a matrix of the readout is not positive")
 

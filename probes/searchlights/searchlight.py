@@ -120,7 +120,7 @@ def _coords(sites: Mapping[str | None, xr.DataArray], sets: Mapping[str | None, 
 def _at_site(work: CrossValidation, data: xr.DataArray, sets: list[Array], bar: ProgressBar) -> Array:
     """Scores ``(time x neighbourhood, label set, fold)``; neighbourhoods of one size are read together."""
     n_times = 1 if times_of(data) is None else data.sizes["time"]
-    made = np.empty((n_times, len(sets), len(work.targets), len(work.task.folds)))
+    out = np.empty((n_times, len(sets), len(work.targets), len(work.task.folds)))
     for start, block in _times(data):
         x = by_time(block)  # (time, trial, unit)
         for size in sorted({len(units) for units in sets}):
@@ -131,9 +131,9 @@ def _at_site(work: CrossValidation, data: xr.DataArray, sets: list[Array], bar: 
                 gathered = x[:, :, np.stack([sets[i] for i in some])]  # (time, trial, neighbourhood, unit)
                 places = torch.from_numpy(gathered.transpose(0, 2, 1, 3).reshape(-1, x.shape[1], size))
                 scores = work.scores(places, _Silent()).values
-                made[start : start + len(x), some] = scores[:, 0].reshape(len(x), len(some), *scores.shape[2:])
+                out[start : start + len(x), some] = scores[:, 0].reshape(len(x), len(some), *scores.shape[2:])
                 bar.update(len(x) * len(some))
-    return made.reshape(-1, *made.shape[2:])
+    return out.reshape(-1, *out.shape[2:])
 
 
 def _times(data: xr.DataArray) -> Iterator[tuple[int, xr.DataArray]]:

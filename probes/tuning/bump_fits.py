@@ -39,11 +39,11 @@ def fit_bumps(
     if len(x) < 4:
         raise InputError(f"a bump has four parameters and the curve {len(x)} points; use method='peak'")
     weight = count / count.sum()
-    made: dict[str, list[Array]] = {}
+    parts_of: dict[str, list[Array]] = {}
     for start in range(0, len(curves), N_UNITS_PER_FIT):
         for name, values in _fitted(curves[start : start + N_UNITS_PER_FIT], x, weight, period).items():
-            made.setdefault(name, []).append(values)
-    return {name: np.concatenate(parts) for name, parts in made.items()}
+            parts_of.setdefault(name, []).append(values)
+    return {name: np.concatenate(parts) for name, parts in parts_of.items()}
 
 
 def _fitted(
@@ -81,14 +81,14 @@ def _fitted(
     with np.errstate(invalid="ignore", divide="ignore"):
         explained = np.where(power > 0, (gain * size) ** 2 / power, np.nan)
     flat = ~(power > 1e-24 * (y**2).max(axis=1)) | (gain <= 0)
-    found = {
+    fitted = {
         "preferred": mu if period is None else mu % period,
         "width": width,
         "gain": gain,
         "baseline": level - gain * (raw @ weight),
         "r_squared": explained,
     }
-    return {name: np.where(flat, np.nan, values) for name, values in found.items()}
+    return {name: np.where(flat, np.nan, values) for name, values in fitted.items()}
 
 
 def _bump(

@@ -163,8 +163,8 @@ class Tuning(Tested):
         curves = self.curves.to_numpy()
         period = single.period if single.kind == "circular" else None
         flat = curves.reshape(-1, curves.shape[-1])
-        found = fit_bumps(flat, single.labels.astype(float), self.n.to_numpy().astype(float), period)
-        return xr.Dataset({name: self.of_unit(v.reshape(curves.shape[:-1])) for name, v in found.items()})
+        fitted = fit_bumps(flat, single.labels.astype(float), self.n.to_numpy().astype(float), period)
+        return xr.Dataset({name: self.of_unit(v.reshape(curves.shape[:-1])) for name, v in fitted.items()})
 
     def width(self) -> xr.DataArray:
         """Full width at half height of the fitted bump [stimulus units]."""
@@ -251,10 +251,12 @@ class Tuning(Tested):
         sem = self.sem.to_numpy().reshape(-1, self.n.size)
         return self._information(skaggs_information(flat, sem, self.n.to_numpy().astype(float).ravel()), "skaggs")
 
-    def _information(self, found: UnitInformation, method: str) -> Information:
+    def _information(self, information: UnitInformation, method: str) -> Information:
         shape = self.eta_squared.shape
-        value, stderr, bias = (self.of_unit(a.reshape(shape)) for a in (found.bits, found.stderr, found.bias))
-        return Information(value, stderr, bias, method, found.n_trials)
+        value, stderr, bias = (
+            self.of_unit(a.reshape(shape)) for a in (information.bits, information.stderr, information.bias)
+        )
+        return Information(value, stderr, bias, method, information.n_trials)
 
     def _single(self, what: str) -> Levels:
         if len(self.levels) != 1:

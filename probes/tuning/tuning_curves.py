@@ -197,15 +197,15 @@ def _by_trials(
     """The same in one reading of a recording on disk, block by block of trials."""
     gathered = Moments(n_levels, units.n_units)
     place = np.cumsum(chosen) - 1
-    kept = np.empty((units.n_trials, int(chosen.sum())))
+    activity = np.empty((units.n_trials, int(chosen.sum())))
     total = units.n_trials * len(units.sites)
     with tqdm(total=total, desc="tuning", unit="trial", delay=2, disable=not progress, leave=False) as bar:
         for rows, where, block in units.trial_blocks():
             gathered.add(block, cell[rows], where)
             here = chosen[where]
-            kept[rows, place[where][here]] = block[:, here]
+            activity[rows, place[where][here]] = block[:, here]
             bar.update(len(block))
-    return *gathered.done(), iter([kept] if kept.size else [])
+    return *gathered.done(), iter([activity] if activity.size else [])
 
 
 def _welch_null(n_levels: int) -> Statistic:

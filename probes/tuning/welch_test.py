@@ -23,8 +23,8 @@ def welch(
 
     Reference: Welch 1951, On the comparison of several mean values.
     """
-    made = _welch(*(torch.from_numpy(np.ascontiguousarray(a))[None] for a in (mean, var, count)))
-    return np.asarray(made[0].numpy())
+    f = _welch(*(torch.from_numpy(np.ascontiguousarray(a))[None] for a in (mean, var, count)))
+    return np.asarray(f[0].numpy())
 
 
 def permuted_welch(

@@ -66,9 +66,9 @@ def examine(
             examined.append(examination)
             typer.echo(_table(examination))
             typer.echo("".join(f"  - {s}\n" for s in findings(examination)))
-        given = [f"--sites {s}" for s in sites or []] + [f"--players {p}" for p in players or []]
-        given += [] if kind is None else [f"--kind {kind.value}"]
-        command = " ".join(["artiphys examine", *chosen, *given, f"--budget {budget}", f"--seed {seed}"])
+        options = [f"--sites {s}" for s in sites or []] + [f"--players {p}" for p in players or []]
+        options += [] if kind is None else [f"--kind {kind.value}"]
+        command = " ".join(["artiphys examine", *chosen, *options, f"--budget {budget}", f"--seed {seed}"])
         path = write_report(examined, out, command, time.perf_counter() - started)
     except ArtiphysError as error:
         typer.echo(f"artiphys: {error}", err=True)

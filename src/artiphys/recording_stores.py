@@ -47,8 +47,8 @@ class _Described:
 
     @property
     def sites(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = self.attrs["sites"]
-        return found
+        sites: dict[str, dict[str, Any]] = self.attrs["sites"]
+        return sites
 
 
 class MemoryStore(_Described):

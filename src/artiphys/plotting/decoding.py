@@ -54,9 +54,9 @@ def plot_time_course(decoding: Decoding, *, ax: Axes | None = None, confidence: 
 
 def _site_labels(names: Sequence[str | None]) -> tuple[list[str], str | None]:
     """Labels of sites: the layers alone where they are otherwise alike."""
-    found = [re.fullmatch(r"(.*?)(\d+)(.*)", name or "") for name in names]
-    if len(names) > 1 and all(found) and len({(m[1], m[3]) for m in found if m}) == 1:
-        return [m[2] for m in found if m], "layer"
+    matches = [re.fullmatch(r"(.*?)(\d+)(.*)", name or "") for name in names]
+    if len(names) > 1 and all(matches) and len({(m[1], m[3]) for m in matches if m}) == 1:
+        return [m[2] for m in matches if m], "layer"
     return [name or "decoding" for name in names], None
 
 

@@ -159,14 +159,14 @@ class Preparation:
             wanted.append(stop)
         if not wanted and not write:
             return Run(self._forward(stimuli, last_only), {})
-        kept: dict[str, list[Tensor]] = {name: [] for name in wanted}
+        parts_of: dict[str, list[Tensor]] = {name: [] for name in wanted}
         tapping = self.tapping()
         for name, fn in (write or {}).items():
             if not callable(fn):
                 raise InputError(f"write at {name!r} came as {type(fn).__name__}; wanted a function fn(x, at)")
             tapping.write(self.tap(name), fn)
         for name in wanted:
-            tapping.read(self.tap(name), self._keeper(name, kept, name == stop), before=when == "before")
+            tapping.read(self.tap(name), self._keeper(name, parts_of, name == stop), before=when == "before")
         outputs: Any = None
         with tapping:
             try:
@@ -174,21 +174,21 @@ class Preparation:
             except StopForwardError:
                 outputs = None
         activity = {}
-        for name, parts in kept.items():
+        for name, parts in parts_of.items():
             if not parts and stop is None:
                 raise SiteError(f"site {name!r} did not fire on these inputs")
             if parts:
                 activity[name] = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return Run(outputs, activity)
 
-    def _keeper(self, name: str, kept: dict[str, list[Tensor]], stop: bool) -> Callable[[Tensor, At], None]:
+    def _keeper(self, name: str, parts_of: dict[str, list[Tensor]], stop: bool) -> Callable[[Tensor, At], None]:
         def keep(x: Tensor, at: At) -> None:
-            if at.time is not None and at.site.stepped and kept[name] and name.endswith("_reverse"):
-                kept[name].insert(0, x)  # the backward direction comes last step first
+            if at.time is not None and at.site.stepped and parts_of[name] and name.endswith("_reverse"):
+                parts_of[name].insert(0, x)  # the backward direction comes last step first
             else:
-                kept[name].append(x)
+                parts_of[name].append(x)
             self.frame.activity[name] = x
-            last = not at.site.stepped or (at.n_time is not None and len(kept[name]) == at.n_time)
+            last = not at.site.stepped or (at.n_time is not None and len(parts_of[name]) == at.n_time)
             if stop and last:
                 raise StopForwardError
 

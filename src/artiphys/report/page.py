@@ -104,7 +104,7 @@ def _section(examination: Examination, out: Path) -> dict[str, Any]:
 
 
 def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
-    made: list[tuple[str, Axes, str]] = []
+    figures: list[tuple[str, Axes, str]] = []
     single, phi, kind = examination.singles(), examination.values(), examination.subject.kind
     bars = (
         "exact over all coalitions and all inputs, so the error is 0"
@@ -113,7 +113,7 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
         if phi.exact
         else f"95 % intervals over {phi.n_trials} trials and over sampled coalitions"
     )
-    made.append(
+    figures.append(
         (
             "contributions",
             plotting.plot_contributions(single, phi, over=examination.over),
@@ -122,11 +122,11 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
         )
     )
     if examination.screening is not None and _are_heads(examination):
-        kept = [str(p) for p in phi.values["player"].values]
-        made.append(
+        measured = [str(p) for p in phi.values["player"].values]
+        figures.append(
             (
                 "screening",
-                plotting.plot_head_map(examination.screening, mark=kept),
+                plotting.plot_head_map(examination.screening, mark=measured),
                 f"Screening: cost of each head's single {kind} lesion, n = {examination.screening.n_trials} trials; no "
                 "error bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were "
                 f"measured further, on {examination.subject.held_out}.",
@@ -134,7 +134,7 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
         )
     if examination.decodings:
         d = examination.decodings[0]
-        made.append(
+        figures.append(
             (
                 "decoding",
                 plotting.plot_decoding(examination.decodings, examination.read_sites),
@@ -147,7 +147,7 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
         tuning = examination.tunings[best]
         ax = plotting.plot_tuning(tuning)
         ax.set_xlabel(f"{examination.subject.label}" + (" [degrees]" if examination.subject.circular else ""))
-        made.append(
+        figures.append(
             (
                 "tuning",
                 ax,
@@ -158,7 +158,7 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
                 "no lesion.",
             )
         )
-    return made
+    return figures
 
 
 def _are_heads(examination: Examination) -> bool:

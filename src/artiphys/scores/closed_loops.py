@@ -23,9 +23,9 @@ class ClosedLoop:
     outputs: tuple[str, ...] = ()
     reduce: None = None
 
-    def summary(self, kept: Array, trials: Any) -> Array:
+    def summary(self, per_trial: Array, trials: Any) -> Array:
         """Mean over episodes ``(n, episode) -> (n,)``."""
-        return np.asarray(kept.mean(axis=1))
+        return np.asarray(per_trial.mean(axis=1))
 
 
 def closed_loop(fn: Callable[[Any], Any], *, name: str = "", unit: str = "", key: str | None = None) -> ClosedLoop:

@@ -21,38 +21,38 @@ PerTrial = Sequence[float] | np.ndarray[Any, Any] | Tensor | str
 def plain_outputs(outputs: Any) -> Tensor:
     """The tensor that a score reads among the outputs: itself, the logits, or the first of several."""
     if isinstance(outputs, Tensor):
-        found = outputs
+        tensor = outputs
     elif isinstance(outputs, Mapping) and isinstance(outputs.get("logits"), Tensor):
-        found = outputs["logits"]
+        tensor = outputs["logits"]
     else:
         tensors = [t for _, t in leaves(outputs)]
         if not tensors or (isinstance(outputs, Mapping) and len(tensors) > 1):
             came = f"the entries {list(outputs)}" if isinstance(outputs, Mapping) else type(outputs).__name__
             raise InputError(f"the network's output is {came}; give a function (outputs, trials) -> values as score")
-        found = tensors[0]
-    if found.ndim > 2:
+        tensor = tensors[0]
+    if tensor.ndim > 2:
         raise InputError(
-            f"the network's output has shape {tuple(found.shape)}; this score takes (trial, class). Give a function "
+            f"the network's output has shape {tuple(tensor.shape)}; this score takes (trial, class). Give a function "
             "(outputs, trials) -> values that chooses the position"
         )
-    return found
+    return tensor
 
 
-def classes_by_row(given: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
+def classes_by_row(labels: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
     """Classes ``(row,)`` of rows that hold all trials once or several times over."""
-    if isinstance(given, str):
-        values = _classes(_column(given, trials))
+    if isinstance(labels, str):
+        values = _classes(_column(labels, trials))
     else:
-        whole = _classes(given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given))
+        whole = _classes(labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels))
         values = whole[_places(whole, trials)]
     return values if n_rows == len(values) else values.repeat(n_rows // len(values))
 
 
-def numbers_by_trial(given: PerTrial, trials: Stimuli) -> Array:
+def numbers_by_trial(numbers: PerTrial, trials: Stimuli) -> Array:
     """Numbers ``(trial,)`` of the given trials, from an array by trial id or a column."""
-    if isinstance(given, str):
-        return _column(given, trials).astype(float)
-    whole = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given, dtype=float)
+    if isinstance(numbers, str):
+        return _column(numbers, trials).astype(float)
+    whole = np.asarray(numbers.detach().cpu() if isinstance(numbers, Tensor) else numbers, dtype=float)
     return np.asarray(whole[_places(whole, trials)])
 
 
@@ -71,10 +71,12 @@ def _places(values: Any, trials: Stimuli) -> Any:
     return trials.ids
 
 
-def _classes(given: Any) -> Tensor:
-    if given.dtype.kind not in "biuf" or (given.dtype.kind == "f" and not (given == np.round(given)).all()):
-        raise InputError(f"labels came as {given.dtype} such as {given.ravel()[:1]}; wanted class indices or token ids")
-    return torch.as_tensor(given.astype(np.int64))
+def _classes(labels: Any) -> Tensor:
+    if labels.dtype.kind not in "biuf" or (labels.dtype.kind == "f" and not (labels == np.round(labels)).all()):
+        raise InputError(
+            f"labels came as {labels.dtype} such as {labels.ravel()[:1]}; wanted class indices or token ids"
+        )
+    return torch.as_tensor(labels.astype(np.int64))
 
 
 def check_classes(y: Tensor, classes: Tensor) -> None:

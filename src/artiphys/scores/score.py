@@ -58,12 +58,12 @@ class Score:
 
     def raw(self, outputs: Any, trials: Stimuli, n_rows: int) -> Tensor:
         """The values as the function gives them, gradients included, checked for type and shape."""
-        given = self.fn(outputs, trials)
+        scored = self.fn(outputs, trials)
         try:
-            values = torch.as_tensor(given)
+            values = torch.as_tensor(scored)
         except (TypeError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"score {self.name!r} gave a {type(given).__name__}; wanted one number per trial"
+                f"score {self.name!r} gave a {type(scored).__name__}; wanted one number per trial"
             ) from error
         if values.is_complex():
             raise InputError(f"score {self.name!r} gave complex numbers; wanted one real number per trial")
@@ -75,9 +75,9 @@ class Score:
             )
         return values
 
-    def summary(self, kept: Array, trials: Stimuli) -> Array:
+    def summary(self, per_trial: Array, trials: Stimuli) -> Array:
         """Values of coalitions ``(n,)`` or ``(n, output)`` from what was kept ``(n, trial[, number])``."""
-        return np.asarray(kept.mean(axis=1) if self.reduce is None else self.reduce(kept, trials))
+        return np.asarray(per_trial.mean(axis=1) if self.reduce is None else self.reduce(per_trial, trials))
 
     @classmethod
     def of(cls, score: Score | Callable[[Any, Stimuli], Any]) -> Score:

@@ -33,13 +33,13 @@ def auc(labels: PerTrial, index: int = -1) -> Score:
             return y[:, 0]
         return y[:, index] - (y.sum(1) - y[:, index]) / (y.shape[1] - 1)
 
-    def reduce(kept: Array, trials: Stimuli) -> Array:
+    def reduce(per_trial: Array, trials: Stimuli) -> Array:
         truth = classes_by_row(labels, trials, len(trials)).numpy()
         positive = truth == 1
         n1, n0 = int(positive.sum()), int((truth == 0).sum())
         if n1 + n0 != len(truth) or not n1 or not n0:
             raise InputError(f"auc needs labels 0 and 1, both present; there are {np.unique(truth)[:5].tolist()}")
-        ranks = stats.rankdata(kept, axis=1)
+        ranks = stats.rankdata(per_trial, axis=1)
         return np.asarray((ranks[:, positive].sum(axis=1) - n1 * (n1 + 1) / 2) / (n1 * n0))
 
     return Score(collect, "AUC", "proportion", "last", score_key("auc", labels, index), reduce=reduce, rowwise=True)
@@ -52,13 +52,13 @@ def correlation(targets: PerTrial, index: int = 0) -> Score:
         y = plain_outputs(outputs)
         return y.reshape(len(y), -1).double()[:, index]
 
-    def reduce(kept: Array, trials: Stimuli) -> Array:
+    def reduce(per_trial: Array, trials: Stimuli) -> Array:
         target = numbers_by_trial(targets, trials)
-        a = kept - kept.mean(axis=1, keepdims=True)
+        a = per_trial - per_trial.mean(axis=1, keepdims=True)
         b = target - target.mean()
         norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum())
         # Rounding of a constant must not look like a signal.
-        flat = norm <= 1e-9 * np.abs(kept).max(axis=1) * math.sqrt(len(target)) * np.sqrt((b**2).sum())
+        flat = norm <= 1e-9 * np.abs(per_trial).max(axis=1) * math.sqrt(len(target)) * np.sqrt((b**2).sum())
         return np.where(flat, 0.0, (a * b).sum(axis=1) / np.where(flat, 1.0, norm))
 
     key = score_key("correlation", targets, index)

@@ -72,11 +72,11 @@ class Tested:
         return self.test.smallest_p
 
 
-def whole_count(name: str, given: object) -> int:
+def whole_count(name: str, count: object) -> int:
     """A number of permutations or the like, or `InputError`."""
-    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or given < 0:
-        raise InputError(f"{name} came as {given!r}; wanted a whole number, 0 or more")
-    return int(given)
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
+        raise InputError(f"{name} came as {count!r}; wanted a whole number, 0 or more")
+    return int(count)
 
 
 @dataclass(frozen=True)
