@@ -43,7 +43,7 @@ class LayeredCache:
         """Values in memory; inside `lesioned` the same coalition is another network."""
         return self._memos.setdefault(self._prep.in_force, Memo())
 
-    def fetch(self, coalitions: Array) -> Array:
+    def load_known(self, coalitions: Array) -> Array:
         """Put what the campaign knows of new coalitions into memory; the coalitions that are left."""
         if self.campaign is None:
             return coalitions

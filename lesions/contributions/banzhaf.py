@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from artiphys.array_types import Array
-from artiphys.lesions.contributions.automatic import answer
+from artiphys.lesions.contributions.choice_of_method import answer
 from artiphys.lesions.contributions.request import Method, Request
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.games.function_game import as_game

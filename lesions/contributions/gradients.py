@@ -13,8 +13,8 @@ from torch import Tensor
 from artiphys.array_types import Array
 from artiphys.errors import InputError, LesionError
 from artiphys.hooks.taps import At, Write
-from artiphys.lesions.contributions.labelled_result import labelled
 from artiphys.lesions.contributions.result import Attribution
+from artiphys.lesions.contributions.result_from_estimate import labelled
 from artiphys.lesions.games.game import Game
 from artiphys.lesions.operations.broadcast import along
 from artiphys.lesions.operations.combined import Part, writes_of

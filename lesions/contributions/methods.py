@@ -11,7 +11,6 @@ import numpy as np
 from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
-from artiphys.lesions.contributions.labelled_result import attribution
 from artiphys.lesions.contributions.request import (
     MIN_BANZHAF_PAIRS,
     MIN_ORDERS,
@@ -23,13 +22,14 @@ from artiphys.lesions.contributions.request import (
     pairs_allowed,
 )
 from artiphys.lesions.contributions.result import Attribution
+from artiphys.lesions.contributions.result_from_estimate import result_from_estimate
 from artiphys.lesions.contributions.stopping import until
-from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
+from artiphys.lesions.estimators.cross_fitting import cross_fitted, shrunken_estimate
 from artiphys.lesions.estimators.enumeration import enumerated
 from artiphys.lesions.estimators.estimate import Estimate
 from artiphys.lesions.estimators.pair_designs import Design, Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
-from artiphys.lesions.estimators.smoothers import least_squares, shrunken
+from artiphys.lesions.estimators.smoothers import least_squares
 from artiphys.lesions.games.protocol import GameLike, distinct
 
 
@@ -90,9 +90,9 @@ def shrunken_regression(game: GameLike, request: Request, why: str) -> Attributi
         design = pairs.design(m)
         values = game(design.coalitions)
         with few_threads(design.n_pairs):
-            models, ratio = shrunken(design, centred(design, values))
+            estimate, ratio = shrunken_estimate(design, values)
             ratios.append(ratio)
-            return _with_values(cross_fitted(design, values, *models), values)
+            return _with_values(estimate, values)
 
     estimate, note = until(sample, least, most, *_how(request))
     note += f"; interactions of third order {f'at variance ratio {ratios[-1]:g}' if ratios[-1] else 'did not help'}"
@@ -139,9 +139,11 @@ def _result(
 ) -> Attribution:
     sampled = estimate.stderr is not None
     evaluated = [estimate.coalitions] if request.pilot is None else [estimate.coalitions, request.pilot]
-    result = attribution(
+    values = game(estimate.coalitions)
+    result = result_from_estimate(
         game,
         estimate,
+        values,
         method=method,
         why=why,
         method_text=text if sampled else "",

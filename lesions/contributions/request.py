@@ -44,7 +44,7 @@ MAX_GROWTH = 64  # with a tolerance and no budget, at most so many times the lea
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, besides the game and the method."""
+    """Index, budget, tolerance, seed and order of the Shapley or Banzhaf values asked for."""
 
     index: Index
     budget: int | None

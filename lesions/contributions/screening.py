@@ -12,16 +12,15 @@ from scipy import stats as scipy_stats
 from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
-from artiphys.lesions.contributions.labelled_result import attribution
 from artiphys.lesions.contributions.methods import exact
 from artiphys.lesions.contributions.request import MIN_ORDERS, MIN_PAIRS, Request, covered
 from artiphys.lesions.contributions.result import Attribution
-from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
+from artiphys.lesions.contributions.result_from_estimate import result_from_estimate
+from artiphys.lesions.estimators.cross_fitting import shrunken_estimate
 from artiphys.lesions.estimators.enumeration import MAX_EXACT
 from artiphys.lesions.estimators.estimate import Estimate
 from artiphys.lesions.estimators.kernel import n_pairs
 from artiphys.lesions.estimators.pair_designs import Pairs
-from artiphys.lesions.estimators.smoothers import shrunken
 from artiphys.lesions.games.protocol import GameLike
 
 DEFAULT_TOP_K = 10
@@ -54,21 +53,21 @@ def screening(game: GameLike, request: Request, why: str) -> Attribution:
     design = Pairs(n, "shapley", request.seed).design(first_pairs)
     values = game(design.coalitions)
     with few_threads(design.n_pairs):
-        models, _ = shrunken(design, centred(design, values))
-        first = cross_fitted(design, values, *models)
+        first, _ = shrunken_estimate(design, values)
     screened = np.abs(first.weights @ values.reshape(len(values), -1)).max(axis=1)
     chosen = np.sort(np.argsort(-screened, kind="stable")[:k])
     samples = (budget - len(design.coalitions)) // (4 * k)
     estimate = _followed(game, request, first, chosen, samples)
-    note = _verdict(game, estimate, chosen, request.confidence)
+    of_coalitions = game(estimate.coalitions)
+    note = _verdict(estimate, of_coalitions, chosen, request.confidence)
     text = (
         f"A ridge regression of third order on {design.n_pairs} pairs of complementary coalitions screened all "
         f"players; the {k} largest were then estimated from {samples} fresh antithetic pairs of permutations each, "
         "so that their selection does not bias them. " + note
     )
-    result = attribution(
-        game, estimate, method="screening", why=f"{why}; {note}", method_text=text, seed=request.seed, order=3,
-        confidence=request.confidence,
+    result = result_from_estimate(
+        game, estimate, of_coalitions, method="screening", why=f"{why}; {note}", method_text=text,
+        seed=request.seed, order=3, confidence=request.confidence,
     )  # fmt: skip
     return replace(result, seconds=clock.perf_counter() - started)
 
@@ -104,10 +103,10 @@ def _followed(game: GameLike, request: Request, first: Estimate, chosen: Array, 
     )  # fmt: skip
 
 
-def _verdict(game: GameLike, estimate: Estimate, chosen: Array, confidence: float) -> str:
+def _verdict(estimate: Estimate, of_coalitions: Array, chosen: Array, confidence: float) -> str:
     """How many of the followed players differ from 0, with Holm's control of any false claim among them."""
     assert estimate.stderr is not None and estimate.df is not None
-    values = estimate.weights @ game(estimate.coalitions).reshape(len(estimate.coalitions), -1)
+    values = estimate.weights @ of_coalitions.reshape(len(of_coalitions), -1)
     chosen_values, stderr, df = (a[chosen].ravel() for a in (values, estimate.stderr, estimate.df))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(stderr > 0, np.abs(chosen_values) / stderr, np.where(chosen_values == 0, 0.0, np.inf))

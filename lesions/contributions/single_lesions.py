@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time as clock
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from artiphys.lesions.contributions.labelled_result import attribution
 from artiphys.lesions.contributions.result import Attribution
+from artiphys.lesions.contributions.result_from_estimate import result_from_estimate
 from artiphys.lesions.estimators.estimate import Estimate
 from artiphys.lesions.games.function_game import as_game
 
@@ -35,9 +37,10 @@ def single_lesions(game: Any, *, n_players: int | None = None) -> Attribution:
     [0.0, 0.0, 0.25]
     """
     on = as_game(game, n_players)
-    n, before = on.n_players, on.seconds
+    n, started = on.n_players, clock.perf_counter()
     coalitions = np.vstack([np.ones((1, n), bool), np.zeros((1, n), bool), ~np.eye(n, dtype=bool)])
     weights = np.hstack([np.ones((n, 1)), np.zeros((n, 1)), -np.eye(n)])
-    return attribution(
-        on, Estimate(coalitions, weights), method="single lesions", n_evaluations=n + 1, seconds=on.seconds - before
-    )
+    values = on(coalitions)
+    estimate = Estimate(coalitions, weights)
+    result = result_from_estimate(on, estimate, values, method="single lesions", n_evaluations=n + 1)
+    return replace(result, seconds=clock.perf_counter() - started)

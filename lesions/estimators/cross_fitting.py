@@ -21,25 +21,17 @@ from artiphys.array_types import Array
 from artiphys.lesions.estimators.estimate import Estimate
 from artiphys.lesions.estimators.odd_polynomials import Functional, sign
 from artiphys.lesions.estimators.pair_designs import Design
-from artiphys.lesions.estimators.smoothers import Smoother
+from artiphys.lesions.estimators.smoothers import Smoother, shrunken
 
 MIN_PAIRS_PER_LIGHT_PARAMETER = 10  # pairs per parameter from which one pair more or less hardly changes the others
 MAX_TABLE_ENTRIES = 2_000_000  # most entries of a table of pairs by chosen pairs
 MAX_SHARED_PAIRS = 1000  # most pairs whose shared influence is summed in full
 
 
-def _odd_part(values: Float[Array, "coalition ..."]) -> tuple[Float[Array, " outputs"], Float[Array, "pair outputs"]]:
-    """u at all intact ``(output,)`` and at the drawn pairs ``(pair, output)``, from values of a design's coalitions."""
-    table = values.reshape(len(values), -1)
-    half = (len(table) - 2) // 2
-    return (table[0] - table[1]) / 2, (table[2 : 2 + half] - table[2 + half :]) / 2
-
-
-def centred(design: Design, values: Float[Array, "coalition ..."]) -> Float[Array, "pair outputs"]:
-    """u at the drawn pairs less the share of u at all intact that Shapley values divide equally."""
-    whole, u = _odd_part(values)
-    x = sign(design.intact)
-    return np.asarray(u - Functional.of(design.index, design.n_players).offset(x)[:, None] * whole)
+def shrunken_estimate(design: Design, values: Float[Array, "coalition ..."]) -> tuple[Estimate, float]:
+    """Values and errors from third order shrunken towards first, and the variance ratio it was shrunken at."""
+    models, ratio = shrunken(design, centred(design, values))
+    return cross_fitted(design, values, *models), ratio
 
 
 def cross_fitted(design: Design, values: Float[Array, "coalition ..."], *models: Smoother) -> Estimate:
@@ -63,6 +55,20 @@ def cross_fitted(design: Design, values: Float[Array, "coalition ..."], *models:
         weights += predicted * own.mean() + model.from_left(correction / _left(model))
     stderr, df = _errors(design, models, u, unknown)
     return Estimate(design.coalitions, _on_coalitions(functional, x, weights), stderr, df, float(len(x)))
+
+
+def centred(design: Design, values: Float[Array, "coalition ..."]) -> Float[Array, "pair outputs"]:
+    """u at the drawn pairs less the share of u at all intact that Shapley values divide equally."""
+    whole, u = _odd_part(values)
+    x = sign(design.intact)
+    return np.asarray(u - Functional.of(design.index, design.n_players).offset(x)[:, None] * whole)
+
+
+def _odd_part(values: Float[Array, "coalition ..."]) -> tuple[Float[Array, " outputs"], Float[Array, "pair outputs"]]:
+    """u at all intact ``(output,)`` and at the drawn pairs ``(pair, output)``, from values of a design's coalitions."""
+    table = values.reshape(len(values), -1)
+    half = (len(table) - 2) // 2
+    return (table[0] - table[1]) / 2, (table[2 : 2 + half] - table[2 + half :]) / 2
 
 
 def _left(model: Smoother) -> Float[Array, " pair"]:

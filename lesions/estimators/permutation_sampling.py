@@ -72,6 +72,17 @@ def antithetic(orders: Integer[Array, "pair player"], values: Float[Array, "coal
     return Estimate(paths(orders), weights, stderr, df, float(pairs))
 
 
+def _steps(values: Float[Array, "coalition ..."], pairs: int, n: int) -> Float[Array, "pair position outputs"]:
+    """Mean of the marginal contributions at each position of an order and at its mirror in the reverse."""
+    table = values.reshape(len(values), -1)
+    ahead, behind = table[2:].reshape(2, pairs, n - 1, -1)
+    half = np.empty((pairs, n + 1, table.shape[1]))
+    half[:, 1:n] = (ahead - behind) / 2
+    half[:, n] = (table[0] - table[1]) / 2
+    half[:, 0] = -half[:, n]
+    return np.asarray(np.diff(half, axis=1))
+
+
 def _mirrored(table: Float[Array, "*pair position output"]) -> Float[Array, "*pair position output"]:
     """Mean of each position and its mirror (in the reversed order), on axis 1."""
     return np.asarray((table + table[:, ::-1]) / 2)
@@ -116,17 +127,6 @@ def _shared(
         own = np.take_along_axis(deviation[:, :, o], rank, axis=1)
         result[:, o] = np.einsum("ipq,iqp->i", summed, summed) - (own**2).sum(axis=0)
     return np.asarray(result / (pairs * (pairs - 1)) ** 2)
-
-
-def _steps(values: Float[Array, "coalition ..."], pairs: int, n: int) -> Float[Array, "pair position outputs"]:
-    """Mean of the marginal contributions at each position of an order and at its mirror in the reverse."""
-    table = values.reshape(len(values), -1)
-    ahead, behind = table[2:].reshape(2, pairs, n - 1, -1)
-    half = np.empty((pairs, n + 1, table.shape[1]))
-    half[:, 1:n] = (ahead - behind) / 2
-    half[:, n] = (table[0] - table[1]) / 2
-    half[:, 0] = -half[:, n]
-    return np.asarray(np.diff(half, axis=1))
 
 
 def _adjusted_weights(orders: Integer[Array, "pair player"]) -> Float[Array, "player coalition"]:

@@ -93,27 +93,6 @@ def least_squares(design: Design, order: int) -> Smoother:
     return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
 
 
-def _drift(
-    design: Design, functional: Functional, x: Float[Array, "pair player"]
-) -> tuple[Float[Array, "pair feature"], Float[Array, "player feature"]]:
-    """Players and sizes: what is fitted without shrinkage."""
-    sizes, size_values = sizes_of(design, functional)
-    return np.hstack([functional.linear(x), sizes]), np.hstack([functional.of_linear(), size_values])
-
-
-def _orthonormal(
-    features: Float[Array, "pair feature"], values: Float[Array, "value feature"]
-) -> tuple[Float[Array, "pair rank"], Float[Array, "value rank"], bool]:
-    """An orthonormal basis of the features, the values of its columns, and whether it determines them."""
-    scale, vectors = np.linalg.eigh(features.T @ features)
-    keep = scale > 1e-9 * scale[-1]
-    vectors, scale = vectors[:, keep], np.sqrt(scale[keep])
-    rotated = values @ vectors
-    lost = values - rotated @ vectors.T
-    estimable = bool(np.abs(lost).max(initial=0) < 1e-6 * np.abs(values).max(initial=1e-300))
-    return features @ (vectors / scale), rotated / scale, estimable
-
-
 def shrunken(design: Design, u: Float[Array, "pair output"]) -> tuple[tuple[Smoother, Smoother], float]:
     """Third order shrunken towards first by leave-one-out error: two models, and the mean ratio of variances.
 
@@ -282,3 +261,24 @@ def _feature_smoother(shrunk: list[tuple[Array, Array]], drift: tuple[Array, Arr
     inverse = np.linalg.inv(root).T
     factor = features @ inverse
     return Smoother(factor, None, (values @ inverse) @ factor.T, float((factor**2).sum()))
+
+
+def _drift(
+    design: Design, functional: Functional, x: Float[Array, "pair player"]
+) -> tuple[Float[Array, "pair feature"], Float[Array, "player feature"]]:
+    """Players and sizes: what is fitted without shrinkage."""
+    sizes, size_values = sizes_of(design, functional)
+    return np.hstack([functional.linear(x), sizes]), np.hstack([functional.of_linear(), size_values])
+
+
+def _orthonormal(
+    features: Float[Array, "pair feature"], values: Float[Array, "value feature"]
+) -> tuple[Float[Array, "pair rank"], Float[Array, "value rank"], bool]:
+    """An orthonormal basis of the features, the values of its columns, and whether it determines them."""
+    scale, vectors = np.linalg.eigh(features.T @ features)
+    keep = scale > 1e-9 * scale[-1]
+    vectors, scale = vectors[:, keep], np.sqrt(scale[keep])
+    rotated = values @ vectors
+    lost = values - rotated @ vectors.T
+    estimable = bool(np.abs(lost).max(initial=0) < 1e-6 * np.abs(values).max(initial=1e-300))
+    return features @ (vectors / scale), rotated / scale, estimable

@@ -18,14 +18,14 @@ import torch
 from artiphys.array_types import Array
 from artiphys.lesions.evaluation.batch_checks import mixing
 from artiphys.lesions.evaluation.batch_size import BatchSizes
+from artiphys.lesions.evaluation.coalition_rows import rows_of_coalition
 from artiphys.lesions.evaluation.layout import Layout
+from artiphys.lesions.evaluation.layout_search import find_layout
 from artiphys.lesions.evaluation.memory import out_of_memory
-from artiphys.lesions.evaluation.per_preparation import checks_of
 from artiphys.lesions.evaluation.prefix_tree import in_order
+from artiphys.lesions.evaluation.remembered_checks import checks_of
 from artiphys.lesions.evaluation.runner import Runner
 from artiphys.lesions.evaluation.setup import Setup
-from artiphys.lesions.evaluation.staging import find_layout
-from artiphys.lesions.operations.combined import rows_of_coalition
 from artiphys.stimuli import Stimuli
 
 
@@ -51,6 +51,10 @@ class Evaluator:
         self.runner = Runner(setup)
         self.n_units = 0.0
 
+    def prepare(self) -> None:
+        """Run the network a few times to find how coalitions can share a batch; again at no cost."""
+        _ = self.layout
+
     @property
     def mixes(self) -> str:
         """Why coalitions may not share a batch: a trial's output depends on the others in it. Empty if it does not."""
@@ -68,10 +72,10 @@ class Evaluator:
             return Layout(plain.growth, plain.first_stage, f"one coalition per forward pass: {self.mixes}")
         return find_layout(self.runner)
 
-    def batch_sizes(self, rows: int | None, known: int | None) -> BatchSizes:
+    def batch_sizes(self, fixed_rows: int | None, known_rows: int | None) -> BatchSizes:
         """Sizes of blocks; one coalition on all trials where the network mixes the trials of a batch."""
         if not self.mixes:
-            return BatchSizes(self.stimuli, rows, known)
+            return BatchSizes(self.stimuli, fixed_rows, known_rows)
         return BatchSizes(self.stimuli, len(self.stimuli), whole=True)
 
     def sort(self, coalitions: Array) -> Array:

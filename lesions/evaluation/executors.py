@@ -16,8 +16,9 @@ from typing import Any
 from artiphys.array_types import Array
 from artiphys.errors import InputError, MissingExtraError
 from artiphys.lesions.evaluation.batch_size import BatchSizes
-from artiphys.lesions.evaluation.blocks import Keep, fitting_values
+from artiphys.lesions.evaluation.blocks import Keep
 from artiphys.lesions.evaluation.evaluator import Evaluator
+from artiphys.lesions.evaluation.fitting_in_memory import fitting_values
 from artiphys.lesions.evaluation.setup import Setup
 from artiphys.lesions.operations.context import writers
 from artiphys.preparation.wrap import wrap
@@ -28,13 +29,13 @@ _here = threading.local()  # each thread of a worker has a network of its own: l
 
 
 def run_elsewhere(
-    executor: Any, evaluator: Evaluator, coalitions: Array, sizes: BatchSizes, rows: int | None, keep: Keep
+    executor: Any, evaluator: Evaluator, coalitions: Array, sizes: BatchSizes, fixed_rows: int | None, keep: Keep
 ) -> None:
     """Evaluate different coalitions on an executor, keeping each block as it comes back.
 
     Parameters
     ----------
-    rows : int, optional
+    fixed_rows : int, optional
         Fixed rows per forward pass, as the user asked for.
 
     Raises
@@ -65,7 +66,7 @@ def run_elsewhere(
                 if chunk is None:
                     break
                 try:
-                    future = submit(evaluate_block, sent, digest, chunk, sizes.rows, rows)
+                    future = submit(evaluate_block, sent, digest, chunk, sizes.rows, fixed_rows)
                 except RuntimeError as error:
                     raise InputError(f"the executor takes no work ({error}); pass one that is running") from error
                 pending[future] = chunk
@@ -89,7 +90,7 @@ def run_elsewhere(
 
 
 def evaluate_block(
-    payload: Any, digest: str, chunk: Array, rows: int, fixed: int | None
+    payload: Any, digest: str, chunk: Array, known_rows: int, fixed_rows: int | None
 ) -> tuple[Array, dict[int, str]]:
     """On a worker: the values of one block, and what failed by coalition."""
     evaluators: dict[str, Evaluator] = _here.__dict__.setdefault("evaluators", {})
@@ -97,7 +98,7 @@ def evaluate_block(
         evaluators.clear()  # one network for each worker is enough
         evaluators[digest] = unpacked(payload)
     evaluator = evaluators[digest]
-    sizes = evaluator.batch_sizes(fixed, rows)
+    sizes = evaluator.batch_sizes(fixed_rows, known_rows)
     with evaluator.running():
         values = fitting_values(evaluator, chunk, sizes)
     return values.per_trial, {i: f"{type(e).__name__}: {e}" for i, e in values.failed.items()}

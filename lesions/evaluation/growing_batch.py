@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.adapters.recurrent import Unrolled
-from artiphys.adapters.stages import OUT, Forward, Place, Stages, rerouted
+from artiphys.adapters.stages import OUT, Place, Stages
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.nested import Key, leaves, mapped
+from artiphys.hooks.rerouting import Forward, rerouted
 from artiphys.hooks.taps import Frame
 from artiphys.lesions.evaluation.prefix_tree import Tree
 from artiphys.stimuli import Stimuli

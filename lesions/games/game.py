@@ -19,7 +19,7 @@ from artiphys.lesions.evaluation.closed_loop import run_closed_loop
 from artiphys.lesions.evaluation.cost import Plan, planned, units_of
 from artiphys.lesions.evaluation.evaluator import Evaluator
 from artiphys.lesions.evaluation.executors import run_elsewhere
-from artiphys.lesions.evaluation.per_preparation import fastest_rows_of
+from artiphys.lesions.evaluation.remembered_checks import fastest_rows_of
 from artiphys.lesions.evaluation.setup import Setup, score_of
 from artiphys.lesions.games.overlap import check_overlap
 from artiphys.lesions.games.player_lesions import GameKind, PlayerLike, player_lesions
@@ -44,7 +44,7 @@ class Game:
     ----------
     prep : Preparation
     stimuli : Stimuli, tensor or mapping of tensors, or None
-        None where the score runs the network itself (`artiphys.scores.per_trial.closed_loop`).
+        None where the score runs the network itself (`artiphys.scores.closed_loop`).
     score : Score or function (outputs, trials) -> one value per trial
         Without stimuli a function ``fn(prep)`` -> a number, or one per episode.
     players : Players, or a list whose entries are players, lesions or lists of lesions
@@ -170,6 +170,50 @@ class Game:
             self._cache.flush()  # what could not be written before
         return memo.take(keys) if keys else np.empty((0, len(self.stimuli)))
 
+    def _evaluate(self, coalitions: Array) -> None:
+        """Evaluate coalitions that are not in memory, each kept as soon as it is there."""
+        began = clock.perf_counter()
+        coalitions = self._cache.load_known(coalitions)
+        bar = tqdm(total=len(coalitions), desc="coalitions", delay=2, disable=not self.progress, leave=False)
+
+        def keep(some: Array, per_trial: Array) -> None:
+            self.n_evaluations += len(some)
+            bar.update(len(some))
+            self._cache.put(some, per_trial)
+
+        try:
+            with bar:
+                if len(coalitions):
+                    self._run(coalitions, keep)
+        finally:
+            self._cache.flush()
+            self.seconds += clock.perf_counter() - began
+
+    def _run(self, coalitions: Array, keep: Callable[[Array, Array], None]) -> None:
+        evaluator, campaign = self._evaluator, self._cache.campaign
+        if evaluator is None:
+            run_closed_loop(self.setup, coalitions, keep)
+            return
+        evaluator.prepare()
+        sizes = self._batch_sizes(evaluator)
+        if campaign is not None and not sizes.fixed:  # so that a resumed run makes the same blocks
+            known = campaign.rows
+            if known is None:
+                settle(evaluator, coalitions, sizes)
+                known = campaign.rows = sizes.rows
+            sizes.rows, sizes.settled = known, True
+        if self.executor is not None:
+            run_elsewhere(self.executor, evaluator, coalitions, sizes, self.batch_size, keep)
+            return
+        run_blocks(evaluator, coalitions, sizes, keep)
+        if sizes.settled and not sizes.fixed:
+            trials = self.setup.trials
+            fastest_rows_of(self.prep)[trials.form(), len(trials)] = sizes.rows
+
+    def _batch_sizes(self, evaluator: Evaluator) -> BatchSizes:
+        trials = self.setup.trials
+        return evaluator.batch_sizes(self.batch_size, fastest_rows_of(self.prep).get((trials.form(), len(trials))))
+
     @property
     def intact(self) -> Any:
         """Value with all players intact."""
@@ -212,7 +256,7 @@ class Game:
     def _measure(self, todo: Array) -> int:
         """Find seconds per layer-unit, from what was evaluated so far or now; how many of ``todo`` that took."""
         if self._evaluator is not None:
-            _ = self._evaluator.layout  # found before the clock of the first evaluation runs
+            self._evaluator.prepare()  # before the clock of the first evaluation runs
         if self.n_evaluations:
             self._seconds_per_unit = self.seconds / self._spent
             return 0
@@ -231,8 +275,7 @@ class Game:
     @property
     def _spent(self) -> float:
         """Layer-units computed so far (runs, where the score runs the network itself)."""
-        units = 0.0 if self._evaluator is None else self._evaluator.n_units
-        return units or float(self.n_evaluations)
+        return (0.0 if self._evaluator is None else self._evaluator.n_units) or float(self.n_evaluations)
 
     @property
     def context(self) -> dict[str, str]:
@@ -249,49 +292,6 @@ class Game:
     def key(self) -> str:
         """Name of this game on disk: the same for the same model, stimuli, score, players and lesions."""
         return self.setup.key
-
-    def _batch_sizes(self, evaluator: Evaluator) -> BatchSizes:
-        trials = self.setup.trials
-        return evaluator.batch_sizes(self.batch_size, fastest_rows_of(self.prep).get((trials.form(), len(trials))))
-
-    def _evaluate(self, coalitions: Array) -> None:
-        """Evaluate coalitions that are not in memory, each kept as soon as it is there."""
-        began = clock.perf_counter()
-        coalitions = self._cache.fetch(coalitions)
-        bar = tqdm(total=len(coalitions), desc="coalitions", delay=2, disable=not self.progress, leave=False)
-
-        def keep(some: Array, per_trial: Array) -> None:
-            self.n_evaluations += len(some)
-            bar.update(len(some))
-            self._cache.put(some, per_trial)
-
-        try:
-            with bar:
-                if len(coalitions):
-                    self._run(coalitions, keep)
-        finally:
-            self._cache.flush()
-            self.seconds += clock.perf_counter() - began
-
-    def _run(self, coalitions: Array, keep: Callable[[Array, Array], None]) -> None:
-        evaluator, campaign = self._evaluator, self._cache.campaign
-        if evaluator is None:
-            run_closed_loop(self.setup, coalitions, keep)
-            return
-        sizes = self._batch_sizes(evaluator)
-        if campaign is not None and not sizes.fixed:  # so that a resumed run makes the same blocks
-            known = campaign.rows
-            if known is None:
-                settle(evaluator, coalitions, sizes)
-                known = campaign.rows = sizes.rows
-            sizes.rows, sizes.settled = known, True
-        if self.executor is not None:
-            run_elsewhere(self.executor, evaluator, coalitions, sizes, self.batch_size, keep)
-            return
-        run_blocks(evaluator, coalitions, sizes, keep)
-        if sizes.settled and not sizes.fixed:
-            trials = self.setup.trials
-            fastest_rows_of(self.prep)[trials.form(), len(trials)] = sizes.rows
 
     def __repr__(self) -> str:
         return (

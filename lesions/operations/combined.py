@@ -1,16 +1,13 @@
-"""Combined write: several players' lesions at one site, whose order cannot matter; and the rows of one coalition."""
+"""Combined write: several players' lesions at one site, whose order cannot matter."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from artiphys.errors import InputError
 from artiphys.hooks.taps import At
 from artiphys.lesions.operations.broadcast import along, selected
 from artiphys.lesions.operations.writer import Writer, projected
@@ -117,28 +114,3 @@ def _patterns(cut: Tensor, parts: Sequence[Part]) -> Iterator[tuple[Tensor, list
 
 def _column(chosen: Tensor, x: Tensor) -> Tensor:
     return chosen.to(x.device).reshape([-1] + [1] * (x.ndim - 1))
-
-
-def rows_of_coalition(outputs: Any, i: int, n: int, n_trials: int) -> Any:
-    """The rows of coalition ``i`` of ``n``, in the same structure the outputs come in."""
-    if n == 1:
-        return outputs
-    if isinstance(outputs, Tensor):
-        if outputs.ndim == 0 or len(outputs) != n * n_trials:
-            raise InputError(
-                f"the network's output has shape {tuple(outputs.shape)} for {n * n_trials} trials; its first axis must "
-                "be the trial"
-            )
-        return outputs[i * n_trials : (i + 1) * n_trials]
-    if isinstance(outputs, Mapping):
-        new: Any = copy.copy(outputs)
-        for key, value in outputs.items():
-            new[key] = rows_of_coalition(value, i, n, n_trials)
-        return new
-    if isinstance(outputs, (tuple, list)):
-        parts = [rows_of_coalition(v, i, n, n_trials) for v in outputs]
-        return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
-    if dataclasses.is_dataclass(outputs) and not isinstance(outputs, type):
-        fields = {f.name: getattr(outputs, f.name) for f in dataclasses.fields(outputs)}
-        return dataclasses.replace(outputs, **{k: rows_of_coalition(v, i, n, n_trials) for k, v in fields.items()})
-    return outputs

@@ -9,7 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.clustering.continuum import clusters, criteria_of, gaussian_like, split_in_two, tightness
+from artiphys.probes.clustering.cluster_tests import clusters, criteria_of, gaussian_like, split_in_two, tightness
 from artiphys.probes.clustering.result import CellTypes
 from artiphys.probes.clustering.valley import between_two, valley_p_value
 from artiphys.probes.tuning.result import Tuning

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from artiphys.array_types import Array
-from artiphys.probes.clustering.continuum import clusters
+from artiphys.probes.clustering.cluster_tests import clusters
 
 
 def between_two(x: Array, rng: np.random.Generator) -> Array:

@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array
@@ -72,9 +71,3 @@ def _form(units: Units) -> dict[str | None, tuple[int, ...]]:
 
 def _gone() -> Array | None:
     return None
-
-
-def copied_labels(trial: xr.DataArray) -> xr.DataArray:
-    """Axes, labels and attributes of one trial's activity, whose values are not kept (all 0)."""
-    coords = {name: c.copy(deep=True) for name, c in trial.coords.items() if name in trial.dims}
-    return xr.DataArray(np.broadcast_to(0.0, trial.shape), dims=trial.dims, coords=coords)

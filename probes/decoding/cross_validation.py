@@ -20,7 +20,7 @@ from artiphys.probes.readers.protocol import Fitted, Reader
 
 @dataclass(frozen=True)
 class Scores:
-    """What was read at some places.
+    """Scores, predictions and fitted readers at a block of places.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """All that is the same at every place.
+    """The task, reader, folds and confounds, which are the same at every place.
 
     Attributes
     ----------

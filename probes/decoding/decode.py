@@ -14,17 +14,16 @@ from tqdm.auto import tqdm
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
-from artiphys.probes.data.held_units import copied_labels
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.control_tasks import control_labels
 from artiphys.probes.decoding.cross_validation import CrossValidation
 from artiphys.probes.decoding.folds import Splitter
 from artiphys.probes.decoding.generalisation import Crossing
-from artiphys.probes.decoding.labelled_result import assembled
-from artiphys.probes.decoding.readout import Readout
+from artiphys.probes.decoding.readout import Readout, copied_labels
 from artiphys.probes.decoding.result import Decoding
+from artiphys.probes.decoding.result_from_scores import assembled
 from artiphys.probes.decoding.task import Task
-from artiphys.probes.readers.select import check_estimator, reader_of
+from artiphys.probes.readers.by_name import check_estimator, reader_of
 from artiphys.stats.permutations import whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 

@@ -1,4 +1,4 @@
-"""Generalisation of readers over times, or over the values of a condition."""
+"""Training and testing: on the same times and values of a condition, or generalised over them (`across`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_VALUES = 12
 
 @dataclass(frozen=True)
 class Crossing:
-    """What is trained on and what is tested.
+    """Which trials or times a reader is trained on, and which it is tested on.
 
     Attributes
     ----------

@@ -1,10 +1,11 @@
-"""Readout: what was read at one site, and the readers that were fitted there."""
+"""Readout: scores and predictions at one site, and the readers that were fitted there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from artiphys.probes.readers.protocol import Fitted
 
 @dataclass(frozen=True)
 class Readout:
-    """What was found at one site, places being its times.
+    """Scores, predictions and fitted readers at one site, places being its times.
 
     Attributes
     ----------
@@ -57,3 +58,9 @@ class Readout:
         if values.shape[-1] == 1:
             return xr.DataArray(values[..., 0], dims=dims[:-1], coords=coords)
         return xr.DataArray(values, dims=dims, coords={**coords, "class": classes})
+
+
+def copied_labels(trial: xr.DataArray) -> xr.DataArray:
+    """Axes, labels and attributes of one trial's activity, whose values are not kept (all 0)."""
+    coords = {name: c.copy(deep=True) for name, c in trial.coords.items() if name in trial.dims}
+    return xr.DataArray(np.broadcast_to(0.0, trial.shape), dims=trial.dims, coords=coords)

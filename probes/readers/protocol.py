@@ -36,7 +36,7 @@ class Fitted(Protocol):
 
 @runtime_checkable
 class Reader(Protocol):
-    """A way to read."""
+    """An estimator that predicts labels from activity, fitted at many places for many label sets."""
 
     @property
     def name(self) -> str:

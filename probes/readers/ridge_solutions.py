@@ -30,7 +30,7 @@ class Solution(Protocol):
 
 
 class Shared:
-    """What training sets share.
+    """Standardised activity, targets and sums of products that the training sets share.
 
     Sums over what each fold tests add up to those of any training set that is made of such parts. And two folds of k
     leave out the same trials when the one is the outer and the other the inner fold, so that k (k - 1) / 2 solutions

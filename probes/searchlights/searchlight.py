@@ -17,7 +17,7 @@ from artiphys.probes.decoding.cross_validation import CrossValidation
 from artiphys.probes.decoding.folds import Splitter
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
-from artiphys.probes.readers.select import check_estimator, reader_of
+from artiphys.probes.readers.by_name import check_estimator, reader_of
 from artiphys.probes.searchlights.neighbourhoods import neighbourhoods as made_neighbourhoods
 from artiphys.probes.searchlights.result import Searchlight
 from artiphys.stats.intervals import nadeau_bengio

@@ -1,4 +1,4 @@
-"""Selectivity of rates: vector strength for orientation and direction, and sparseness."""
+"""Selectivity: variance explained by the stimulus, vector strength for orientation and direction, sparseness."""
 
 from __future__ import annotations
 
@@ -6,10 +6,24 @@ import math
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.probes.tuning.levels import Levels
+
+
+def eta_squared(
+    mean: Float[Array, "level unit"], var: Float[Array, "level unit"], count: Float[Array, "level unit"]
+) -> Float[Array, " unit"]:
+    """Share of the variance over trials that lies between levels ``(unit,)``."""
+    grand = np.nansum(count * mean, axis=0) / count.sum(axis=0)
+    between = np.nansum(count * (mean - grand) ** 2, axis=0)
+    within = np.nansum(np.where(count > 1, var * (count - 1), 0.0), axis=0)
+    total = between + within
+    with np.errstate(invalid="ignore", divide="ignore"):
+        size = count.sum(axis=0) * np.nanmax(mean**2, axis=0, initial=0.0)
+        return np.where(total > 1e-24 * size, between / total, 0.0)  # not where only rounding makes it vary
 
 
 def vector_strength(rates: Array, angle: Array) -> Array:

@@ -21,7 +21,8 @@ from artiphys.probes.data.units import Units
 from artiphys.probes.tuning.level_moments import Moments, moments
 from artiphys.probes.tuning.levels import Levels
 from artiphys.probes.tuning.result import Tuning
-from artiphys.probes.tuning.welch_test import eta_squared, permuted_welch, welch
+from artiphys.probes.tuning.selectivity import eta_squared
+from artiphys.probes.tuning.welch_test import permuted_welch, welch
 from artiphys.stats.permutations import Permutations, PermutationTest, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__

@@ -83,16 +83,3 @@ def _welch(
         return f
     differs = mean.amax(dim=1) - mean.amin(dim=1) > 1e-12 * mean.abs().amax(dim=1)
     return torch.where(silent, torch.where(differs, torch.inf, 0.0), f)
-
-
-def eta_squared(
-    mean: Float[Array, "level unit"], var: Float[Array, "level unit"], count: Float[Array, "level unit"]
-) -> Float[Array, " unit"]:
-    """Share of the variance over trials that lies between levels ``(unit,)``."""
-    grand = np.nansum(count * mean, axis=0) / count.sum(axis=0)
-    between = np.nansum(count * (mean - grand) ** 2, axis=0)
-    within = np.nansum(np.where(count > 1, var * (count - 1), 0.0), axis=0)
-    total = between + within
-    with np.errstate(invalid="ignore", divide="ignore"):
-        size = count.sum(axis=0) * np.nanmax(mean**2, axis=0, initial=0.0)
-        return np.where(total > 1e-24 * size, between / total, 0.0)  # not where only rounding makes it vary

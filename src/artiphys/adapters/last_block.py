@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from artiphys.adapters.stages import Forward, NotStagedError, Stages, Trace, rerouted
+from artiphys.adapters.stages import NotStagedError, Stages, Trace
 from artiphys.hooks.nested import Key, mapped
+from artiphys.hooks.rerouting import Forward, rerouted
 from artiphys.hooks.taps import Tap
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]

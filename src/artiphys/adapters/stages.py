@@ -15,11 +15,11 @@ from typing import Any
 from torch import nn
 
 from artiphys.hooks.nested import Key, leaves
+from artiphys.hooks.rerouting import Forward, rerouted
 from artiphys.hooks.taps import Tap
 
 Place = tuple[int, tuple[Key, ...]]  # stage, path of a tensor in its arguments (in its outputs: after OUT)
 OUT = "->"
-Forward = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Stages:
     costs : list of float
         What each stage computes as a part of a whole one.
     last : LastBlock, optional
-        How the last module runs in two stages (`artiphys.preparation.wrap.last_block`).
+        How the last module runs in two stages (`artiphys.adapters.last_block`).
     """
 
     stages: list[Stage] = field(default_factory=list)
@@ -65,22 +65,6 @@ class Stages:
 
 class NotStagedError(Exception):
     """These modules are no stages of this model; never leaves `find_stages`' callers."""
-
-
-@contextlib.contextmanager
-def rerouted(modules: Sequence[nn.Module], make: Callable[[nn.Module, Forward], Forward]) -> Iterator[None]:
-    """While entered, each module's forward is ``make(module, forward)``; hooks stay as they are."""
-    had = [(m, m.__dict__.get("forward")) for m in modules]
-    try:
-        for m in modules:
-            m.__dict__["forward"] = make(m, m.forward)
-        yield
-    finally:
-        for m, forward in had:
-            if forward is None:
-                m.__dict__.pop("forward", None)
-            else:
-                m.__dict__["forward"] = forward
 
 
 def find_stages(modules: Sequence[tuple[str, nn.Module]], taps: Sequence[Tap], run: Callable[[int], Any]) -> Stages:
@@ -121,7 +105,7 @@ def find_stages(modules: Sequence[tuple[str, nn.Module]], taps: Sequence[Tap], r
 
 
 class Trace:
-    """What happens in one forward pass."""
+    """The order of stages, the shapes between them and where taps fire, noted in one forward pass."""
 
     def __init__(self, names: Mapping[int, str]) -> None:
         self.names = names

@@ -1,7 +1,7 @@
 """Tapping: hooks that read or write sites for a while, and are always taken off again.
 
-Everything that touches a model's hooks is here. A `Tapping` puts hooks on and takes exactly those off
-again, also after an error or an interrupt.
+All reads and writes of sites go through here. A `Tapping` puts hooks on and takes exactly those off again, also
+after an error or an interrupt.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from artiphys.errors import InputError
-from artiphys.scores.labels import PerTrial, check_classes, classes_by_row, plain_outputs, score_key
+from artiphys.scores.outputs_and_targets import PerTrial, check_classes, classes_by_row, plain_outputs, score_key
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 

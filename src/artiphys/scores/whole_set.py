@@ -11,7 +11,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.scores.labels import PerTrial, classes_by_row, numbers_by_trial, plain_outputs, score_key
+from artiphys.scores.outputs_and_targets import PerTrial, classes_by_row, numbers_by_trial, plain_outputs, score_key
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 

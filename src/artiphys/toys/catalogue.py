@@ -20,7 +20,7 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "epiphenomenal": decoys.epiphenomenal,
     "suppressor": decoys.suppressor,
     "variance_code": codes.variance_code,
-    "bystander": codes.bystander,
+    "bystander": decoys.bystander,
     "integrator": dynamics.integrator,
     "induction_head": induction.induction_head,
 }

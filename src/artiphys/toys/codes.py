@@ -1,4 +1,4 @@
-"""Codes whose means, single units or neighbours mislead: a variance code, and bystanders of a choice."""
+"""Codes that means do not show: a variance code."""
 
 from __future__ import annotations
 
@@ -67,54 +67,3 @@ def variance_code(seed: int = 0) -> Toy:
     return Toy(
         "variance_code", VarianceNet(threshold), stimuli, labels, score, ("hidden",), truth, lesson, exhaustive=False
     )
-
-
-class ChoiceNet(nn.Module):
-    """A reader r, a bystander b that shares its noise, and feedback f of the choice; only r is read."""
-
-    def __init__(self, shared: float) -> None:
-        super().__init__()
-        self.drive = linear([[1.0, 0.0, 0.0], [shared, math.sqrt(1 - shared**2), 0.0], [0.0, 0.0, 1.0]], [0.0] * 3)
-        self.hidden = _Feedback()
-        self.readout = linear([[1.0, 0.0, 0.0]], [0.0])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Three noises ``(trial, 3)`` -> decision variable ``(trial,)``; its sign is the choice."""
-        y: Tensor = self.readout(self.hidden(self.drive(x)))
-        return y[:, 0]
-
-
-class _Feedback(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        """Adds the choice to the last unit."""
-        choice = torch.where(x[:, :1] >= 0, 1.0, -1.0)
-        return torch.cat([x[:, :2], x[:, 2:] + choice], dim=1)
-
-
-def bystander(shared: float = 0.5, seed: int = 0) -> Toy:
-    """Choices at threshold: two units predict them without contributing."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(N_TRIALS, 3))
-    labels = (x[:, 0] >= 0).astype(np.int64)
-    shares = 0.5 + 2 / math.pi * math.atan(shared / math.sqrt(2 - shared**2))
-    share = float(labels.mean())  # choices of sign(0) = 1 when the reader is silent
-    source = "readout weights 1, 0, 0; a silent reader always chooses 1"
-    cost = {"hidden.0": 1 - share, "hidden.1": 0.0, "hidden.2": 0.0}
-    truth = (
-        Truth("accuracy", {"intact": 1.0}, None, 1e-6, "the labels are the intact network's choices"),
-        Truth(
-            "auc",
-            {"hidden.0": 1.0, "hidden.1": shares, "hidden.2": float(norm.cdf(math.sqrt(2)))},
-            None,
-            0.035,
-            ".5 + (2 / pi) atan(r / sqrt(2 - r^2)) for noise shared r; d' of feedback is 2, so Phi(sqrt 2)",
-        ),
-        Truth("single_lesions", cost, "zero", 1e-6, source),
-        Truth("shapley", cost, "zero", 1e-6, source),
-    )
-    stimuli = Stimuli(
-        torch.as_tensor(x, dtype=torch.float32), {"choice": labels, "stimulus": np.zeros(N_TRIALS, dtype=int)}
-    )
-    score = scores.accuracy("choice", threshold=0.0)
-    lesson = "choice probabilities of .73 and .92 in units whose lesion changes nothing"
-    return Toy("bystander", ChoiceNet(shared), stimuli, labels, score, ("hidden",), truth, lesson, exhaustive=False)

@@ -16,8 +16,8 @@ from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.cross_validation import CrossValidation, haufe
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
+from artiphys.probes.readers.by_name import reader_of
 from artiphys.probes.readers.linear import Linear
-from artiphys.probes.readers.select import reader_of
 
 
 class Bar:

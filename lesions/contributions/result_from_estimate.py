@@ -17,9 +17,11 @@ from artiphys.lesions.games.protocol import GameLike, distinct
 from artiphys.version import __version__
 
 
-def attribution(game: GameLike, estimate: Estimate, **provenance: Any) -> Attribution:
-    """An `Attribution` from an estimate; ``provenance`` fills its other fields (method, why, seed, ...)."""
-    of_coalitions = game(estimate.coalitions)
+def result_from_estimate(game: GameLike, estimate: Estimate, of_coalitions: Array, **provenance: Any) -> Attribution:
+    """An `Attribution` from an estimate and the values of its coalitions ``(coalition[, output])``.
+
+    ``provenance`` fills its other fields (method, why, seed, ...).
+    """
     with few_threads():
         # Weights add up to 0: a constant game is exactly 0.
         values = estimate.weights @ (of_coalitions - of_coalitions[1])

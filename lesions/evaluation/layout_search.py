@@ -11,7 +11,7 @@ from artiphys.adapters.last_block import split_last
 from artiphys.adapters.stages import NotStagedError, find_stages
 from artiphys.lesions.evaluation.batch_checks import disagreement
 from artiphys.lesions.evaluation.layout import Layout
-from artiphys.lesions.evaluation.per_preparation import checks_of
+from artiphys.lesions.evaluation.remembered_checks import checks_of
 from artiphys.lesions.evaluation.runner import Runner
 
 logger = logging.getLogger("artiphys")

@@ -13,16 +13,13 @@ from artiphys.lesions.contributions.methods import exact, permutation, regressio
 from artiphys.lesions.contributions.request import METHODS, MIN_ORDERS, MIN_PAIRS, Request, covered
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.screening import screening
-from artiphys.lesions.estimators.cross_fitting import centred, cross_fitted
+from artiphys.lesions.estimators.cross_fitting import shrunken_estimate
 from artiphys.lesions.estimators.enumeration import MAX_EXACT
 from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
-from artiphys.lesions.estimators.smoothers import shrunken
 from artiphys.lesions.games.protocol import GameLike, distinct
 
-MAX_COST_RATIO = (
-    0.8  # permutations are only tried where one of their coalitions costs less than this part of a drawn one
-)
+MAX_COST_RATIO = 0.8  # of a coalition of permutations to a drawn one, up to which permutations are tried
 N_PILOT_ORDERS = 12
 
 
@@ -68,7 +65,7 @@ def _chosen(game: GameLike, request: Request) -> tuple[str, str, Request]:
     drawn, walked = design.coalitions, paths(orders.first(N_PILOT_ORDERS))
     each = _cost(game, drawn) / len(drawn), _cost(game, walked) / len(walked)
     if request.index == "banzhaf" or each[1] >= MAX_COST_RATIO * each[0]:
-        shared = "" if request.index == "banzhaf" else "; permutations would not be cheaper a coalition"
+        shared = "" if request.index == "banzhaf" else "; permutations would not be cheaper per coalition"
         return "shrunken", f"{many}{shared}", request
     if request.budget is not None and request.budget < len(drawn) + 2 * MIN_ORDERS * (n - 1):
         few = f"the budget is too small for a pilot and {MIN_ORDERS} pairs of permutations"
@@ -76,11 +73,10 @@ def _chosen(game: GameLike, request: Request) -> tuple[str, str, Request]:
     values = game(drawn)
     along = game(walked)
     with few_threads(design.n_pairs):
-        models, _ = shrunken(design, centred(design, values))
-        pilots = cross_fitted(design, values, *models), antithetic(orders.first(N_PILOT_ORDERS), along)
+        pilots = shrunken_estimate(design, values)[0], antithetic(orders.first(N_PILOT_ORDERS), along)
     variances = []
-    for found, cost in zip(pilots, (each[0] * len(drawn), each[1] * len(walked))):
-        variance = 0.0 if found.stderr is None else float(np.mean(found.stderr**2))
+    for estimate, cost in zip(pilots, (each[0] * len(drawn), each[1] * len(walked))):
+        variance = 0.0 if estimate.stderr is None else float(np.mean(estimate.stderr**2))
         variances.append(variance * cost)
     best = "shrunken" if variances[0] <= variances[1] else "permutation"
     ratio = variances[1] / variances[0] if variances[0] else np.inf

@@ -1,0 +1,37 @@
+"""The rows of one coalition among the outputs of a batch, whatever structure the outputs come in."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from artiphys.errors import InputError
+
+
+def rows_of_coalition(outputs: Any, i: int, n: int, n_trials: int) -> Any:
+    """The rows of coalition ``i`` of ``n``, in the same structure the outputs come in."""
+    if n == 1:
+        return outputs
+    if isinstance(outputs, Tensor):
+        if outputs.ndim == 0 or len(outputs) != n * n_trials:
+            raise InputError(
+                f"the network's output has shape {tuple(outputs.shape)} for {n * n_trials} trials; its first axis must "
+                "be the trial"
+            )
+        return outputs[i * n_trials : (i + 1) * n_trials]
+    if isinstance(outputs, Mapping):
+        new: Any = copy.copy(outputs)
+        for key, value in outputs.items():
+            new[key] = rows_of_coalition(value, i, n, n_trials)
+        return new
+    if isinstance(outputs, (tuple, list)):
+        parts = [rows_of_coalition(v, i, n, n_trials) for v in outputs]
+        return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
+    if dataclasses.is_dataclass(outputs) and not isinstance(outputs, type):
+        fields = {f.name: getattr(outputs, f.name) for f in dataclasses.fields(outputs)}
+        return dataclasses.replace(outputs, **{k: rows_of_coalition(v, i, n, n_trials) for k, v in fields.items()})
+    return outputs
