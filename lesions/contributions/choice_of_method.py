@@ -10,7 +10,7 @@ from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.methods import exact, permutation, regression, shrunken_regression
-from artiphys.lesions.contributions.request import METHODS, MIN_ORDERS, MIN_PAIRS, Request, covered
+from artiphys.lesions.contributions.request import METHODS, MIN_ORDERS, MIN_PAIRS, Request, budget_enumerates
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.screening import screening
 from artiphys.lesions.estimators.cross_fitting import shrunken_estimate
@@ -34,10 +34,10 @@ def answer(game: GameLike, method: str, request: Request) -> Attribution:
     if request.tolerance is not None and method == "screening":
         raise InputError("screening spends its whole budget: a tolerance means nothing to it; use 'shrunken'")
     n = game.n_players
-    if method == "exact" and not covered(n, request):
+    if method == "exact" and not budget_enumerates(n, request):
         reason = f"the budget is {request.budget}" if n <= MAX_EXACT else f"at most {MAX_EXACT} players are enumerated"
         raise BudgetError(f"exact values of {n} players take {2**n if n <= 64 else f'2^{n}'} evaluations; {reason}")
-    if method == "exact" or (method == "auto" and covered(n, request)):
+    if method == "exact" or (method == "auto" and budget_enumerates(n, request)):
         return exact(game, request, f"all {2**n} coalitions of {n} players fit the budget")
     why = "asked for"
     if method == "auto":

@@ -16,10 +16,10 @@ from artiphys.lesions.contributions.request import (
     MIN_ORDERS,
     MIN_PAIRS,
     Request,
-    all_fit,
     fits,
     least_pairs,
     pairs_allowed,
+    sampling_would_enumerate,
 )
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.result_from_estimate import result_from_estimate
@@ -43,7 +43,7 @@ def exact(game: GameLike, request: Request, why: str, method: str = "exact") -> 
 def regression(game: GameLike, request: Request, why: str) -> Attribution:
     """Least squares on pairs of complements; order None is 3 where the budget allows it, else 1."""
     n = game.n_players
-    if all_fit(n, request):
+    if sampling_would_enumerate(n, request):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "regression")
     order = request.order or (3 if fits(n, request, 3) else 1)
     least = least_pairs(n, order)
@@ -78,7 +78,7 @@ def regression(game: GameLike, request: Request, why: str) -> Attribution:
 def shrunken_regression(game: GameLike, request: Request, why: str) -> Attribution:
     """Third order shrunken towards first: works at any rank."""
     n = game.n_players
-    if all_fit(n, request):
+    if sampling_would_enumerate(n, request):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "shrunken")
     least = MIN_PAIRS if request.index == "shapley" else MIN_BANZHAF_PAIRS
     most = pairs_allowed(n, request, least, f"pairs of coalitions of {n} players")

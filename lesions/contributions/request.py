@@ -92,9 +92,18 @@ class Request:
         return int(allowed)
 
 
-def covered(n: int, request: Request) -> bool:
+def budget_enumerates(n: int, request: Request) -> bool:
     """Whether all coalitions can be enumerated within the budget."""
     return n <= MAX_EXACT and (request.budget is None or request.budget >= 2**n)
+
+
+def sampling_would_enumerate(n: int, request: Request) -> bool:
+    """Whether sampling would end at all coalitions anyway."""
+    if n > MAX_EXACT:
+        return False
+    usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
+    asked = request.budget if request.budget is not None else 2 + 2 * usual
+    return bool(asked >= 2**n)
 
 
 def least_pairs(n: int, order: int) -> int:
@@ -109,15 +118,6 @@ def fits(n: int, request: Request, order: int) -> bool:
     usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
     pairs = usual if request.budget is None else (request.budget - 2) // 2
     return min(pairs, n_pairs(n)) >= least_pairs(n, order)
-
-
-def all_fit(n: int, request: Request) -> bool:
-    """Whether sampling would end at all coalitions anyway."""
-    if n > MAX_EXACT:
-        return False
-    usual = max(DEFAULT_PAIRS[0], DEFAULT_PAIRS[1] * n)
-    asked = request.budget if request.budget is not None else 2 + 2 * usual
-    return bool(asked >= 2**n)
 
 
 def pairs_allowed(n: int, request: Request, least: int, what: str) -> int:

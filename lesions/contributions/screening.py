@@ -13,7 +13,7 @@ from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.methods import exact
-from artiphys.lesions.contributions.request import MIN_ORDERS, MIN_PAIRS, Request, covered
+from artiphys.lesions.contributions.request import MIN_ORDERS, MIN_PAIRS, Request, budget_enumerates
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.result_from_estimate import result_from_estimate
 from artiphys.lesions.estimators.cross_fitting import shrunken_estimate
@@ -39,7 +39,7 @@ def screening(game: GameLike, request: Request, why: str) -> Attribution:
     k = min(request.top_k or DEFAULT_TOP_K, n)
     least = 2 + 2 * MIN_PAIRS + 4 * k * MIN_ORDERS
     budget = 2 * least if request.budget is None else request.budget
-    if covered(n, replace(request, budget=budget)):
+    if budget_enumerates(n, replace(request, budget=budget)):
         return exact(game, request, f"{why}; all {2**n} coalitions fit the budget", "screening")
     if budget < least:
         needed = min(least, 2**n) if n <= MAX_EXACT else least

@@ -61,34 +61,34 @@ class CrossValidation:
         inner = 16 * small * (small + n_features)  # decompositions that folds share
         return 8 * (4 * n_trials * n_features + inner + 7 * columns * (small + n_trials))
 
-    def scores(self, x: Tensor, bar: ProgressBar, *, keep: bool = False) -> Scores:
+    def scores(self, x: Tensor, bar: ProgressBar, *, fit_all: bool = False) -> Scores:
         """Read activity ``(place, trial, feature)``.
 
         Returns
         -------
-        Scores, with ``keep`` also the reader fitted on all trials. ``bar`` is a progress bar of folds.
+        Scores, with ``fit_all`` also the reader fitted on all trials. ``bar`` is a progress bar of folds.
         """
         folds = self.task.folds
         scores = np.empty((len(x), self.crossing.n_variants(len(x)), len(self.targets), len(folds)))
         guesses = np.full((len(x), x.shape[1]), np.nan)
         counts = np.zeros((len(x), self.task.n_classes, self.task.n_classes), dtype=int)
-        fits = self._fits(x, keep)
-        for f, (_, test) in enumerate(folds):
-            cleaned, fitted = next(fits)
+        fits = self._fits(x, fit_all)
+        for f, ((_, test), (cleaned, fitted)) in enumerate(zip(folds, fits)):
             for variant, guess, rows in self.crossing.guesses(fitted, cleaned, test):
                 scores[:, variant, :, f] = self.task.scores(self.targets[:, rows], guess)
                 if self.crossing.none:
                     guesses[:, rows] = guess[:, 0]
                     self._counted(counts, rows, guess[:, 0])
             bar.update()
-        return Scores(scores, guesses, counts, next(fits)[1][0] if keep else None)
+        fit_of_all = next(fits)[1][0] if fit_all else None
+        return Scores(scores, guesses, counts, fit_of_all)
 
     def _counted(self, counts: Array, rows: Array, guess: Array) -> None:
         """Add a fold's true and guessed classes to the counts ``(place, true, guessed)``."""
         for place in range(len(guess)) if self.task.n_classes else ():
             np.add.at(counts[place], (self.task.y[rows], guess[place]), 1)
 
-    def _fits(self, x: Tensor, keep: bool) -> Iterator[tuple[Tensor, list[Any]]]:
+    def _fits(self, x: Tensor, fit_all: bool) -> Iterator[tuple[Tensor, list[Any]]]:
         """For each fold the activity without confounds and a fit of each training variant; then one of all trials."""
         folds, every = self.task.folds, np.arange(x.shape[1])
         tests = [test for _, test in folds]
@@ -100,14 +100,14 @@ class CrossValidation:
         else:
             trains = [t for v in variants for t in v]
             # Shared work serves the fit of all trials too; readers without it would fit every label set once more.
-            together = keep and self.reader.shares_work
-            made = self.reader.fits(x, self.targets, [*trains, every] if together else trains, tests)
+            together = fit_all and self.reader.shares_work
+            fits = self.reader.fits(x, self.targets, [*trains, every] if together else trains, tests)
             for variant in variants:
-                yield x, [next(made) for _ in variant]
+                yield x, [next(fits) for _ in variant]
             if together:
-                yield x, [next(made).first()]
+                yield x, [next(fits).first()]
                 return
-        if keep:
+        if fit_all:
             cleaned = self.confounds.removed(x, every)
             yield cleaned, list(self.reader.fits(cleaned, self.targets[:1], [every], tests))
 

@@ -21,7 +21,7 @@ from artiphys.probes.decoding.folds import Splitter
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.readout import Readout, copied_labels
 from artiphys.probes.decoding.result import Decoding
-from artiphys.probes.decoding.result_from_scores import assembled
+from artiphys.probes.decoding.result_from_scores import result_from_scores
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.by_name import check_estimator, reader_of
 from artiphys.stats.permutations import whole_count
@@ -114,7 +114,7 @@ def decode(
     for site, data in sites.items():
         with tqdm(desc=f"decoding {site or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
             parts[site] = _at_site(work, data, bar)
-    return assembled(task, parts, crossing, test, (reader.name, work.confounds.any))
+    return result_from_scores(task, parts, crossing, test, estimator=reader.name, confounded=work.confounds.any)
 
 
 def _at_site(work: CrossValidation, data: xr.DataArray, bar: tqdm[Any]) -> Readout:
@@ -125,7 +125,7 @@ def _at_site(work: CrossValidation, data: xr.DataArray, bar: tqdm[Any]) -> Reado
     bar.total = len(blocks) * len(work.task.folds)
     for block in blocks:
         x = torch.from_numpy(by_time(block))
-        found.append(work.scores(x, bar, keep=True))
+        found.append(work.scores(x, bar, fit_all=True))
         patterns.append(work.patterns(x, found[-1].fitted))
     scores, guesses, counts = (np.concatenate([getattr(f, n) for f in found]) for n in ("values", "guesses", "counts"))
     return Readout(

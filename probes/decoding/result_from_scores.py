@@ -20,12 +20,14 @@ from artiphys.stats.permutations import PermutationTest
 from artiphys.version import __version__
 
 
-def assembled(
+def result_from_scores(
     task: Task,
     parts: Mapping[str | None, Readout],
     crossing: Crossing,
     test: PermutationTest,
-    reader: tuple[str, bool],
+    *,
+    estimator: str,
+    confounded: bool,
 ) -> Decoding:
     """The labelled result of all sites."""
     n_permutations = test.n_permutations
@@ -47,7 +49,7 @@ def assembled(
         confusion=_confusion(task, parts, give) if crossing.none and task.classes is not None else None,
         predictions=_predictions(task, parts, give) if crossing.none else None,
         metric=task.metric, n_trials=len(task.y), test=test,
-        estimator=reader[0], confounded=reader[1], version=__version__, classes=task.classes, readouts=parts,
+        estimator=estimator, confounded=confounded, version=__version__, classes=task.classes, readouts=parts,
     )  # fmt: skip
 
 

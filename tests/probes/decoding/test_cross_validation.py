@@ -66,7 +66,7 @@ def test_guesses_are_held_out_and_counted_once() -> None:
 def test_the_reader_kept_is_that_of_all_trials(estimator: str | None) -> None:
     x, y = labelled(60, 5, 2)
     job = work(x, y, estimator)
-    kept = job.scores(torch.as_tensor(x[None]), Bar(), keep=True).fitted
+    kept = job.scores(torch.as_tensor(x[None]), Bar(), fit_all=True).fitted
     every = np.arange(60)
     (alone,) = job.reader.fits(torch.as_tensor(x[None]), job.targets[:1], [every], [t for _, t in job.task.folds])
     np.testing.assert_allclose(kept.weights, alone.weights, atol=1e-8)  # type: ignore[attr-defined]
