@@ -71,3 +71,19 @@ def test_small_activity_is_a_copy_of_its_own() -> None:
     x.values[:] = 0  # the user goes on with the array
     for a, b in zip(questions(result), expected):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("analysis", ["tuning", "detection"])
+def test_other_activity_of_the_same_shape_is_refused(analysis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = activity().assign_coords(unit=list("abcd"))
+    result = RESULTS[analysis](x)
+    with pytest.raises(InputError, match="other labels along 'unit'"):
+        questions(result, activity=x[:, ::-1])
+    for other in (x * 1000, x.drop_vars("unit")[:, ::-1], x.copy(data=np.roll(x.values, 1, axis=0))):
+        with pytest.raises(InputError, match="other values"):
+            questions(result, activity=other)
+    monkeypatch.setattr("artiphys.probes.data.held_units.COPIED_BYTES", 0)
+    large = RESULTS[analysis](x)
+    x.values[0] = 0  # changed in place while the result only remembers where it lies
+    with pytest.raises(InputError, match="other values"):
+        questions(large)
