@@ -55,38 +55,37 @@ def run_elsewhere(
     n = sizes.block(~ordered, layout.first_stage, layout.costs)
     # Several blocks for each worker, so that none waits long for the last.
     n = min(n, max(1, -(-len(ordered) // (MIN_BLOCKS_PER_WORKER * width))))
-    chunks = iter([ordered[i : i + n] for i in range(0, len(ordered), n)])
-    pending: dict[Future[Any], Array] = {}
-    failure: tuple[str, Array] | None = None
+    chunks = iter([(i, ordered[i : i + n]) for i in range(0, len(ordered), n)])
+    pending: dict[Future[Any], tuple[int, Array]] = {}
+    failures: dict[int, str] = {}  # by place among the ordered coalitions
     try:
         while True:
             # A few more than there are workers, so that none waits and little is lost when something fails.
-            while failure is None and len(pending) < width * 2:
-                chunk = next(chunks, None)
+            while not failures and len(pending) < width * 2:
+                start, chunk = next(chunks, (0, None))
                 if chunk is None:
                     break
                 try:
                     future = submit(evaluate_block, sent, digest, chunk, sizes.rows, fixed_rows)
                 except RuntimeError as error:
                     raise InputError(f"the executor takes no work ({error}); pass one that is running") from error
-                pending[future] = chunk
+                pending[future] = start, chunk
             if not pending:
                 break
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                chunk = pending.pop(future)
+                start, chunk = pending.pop(future)
                 per_trial, failed = future.result()
                 good = [i for i in range(len(chunk)) if i not in failed]
                 if good:
                     keep(chunk[good], per_trial[good])
-                if failed and failure is None:
-                    first = min(failed)
-                    failure = failed[first], chunk[first]
+                failures |= {start + i: error for i, error in failed.items()}
     finally:
         for future in pending:
             future.cancel()
-    if failure is not None:
-        raise InputError(f"coalition {setup.described(failure[1])}: {failure[0]}")
+    if failures:
+        first = min(failures)  # whichever block came back first: the same coalition is named every time
+        raise InputError(f"coalition {setup.described(ordered[first])}: {failures[first]}")
 
 
 def evaluate_block(

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
@@ -145,3 +145,21 @@ def test_a_dask_worker_killed_mid_run_changes_nothing() -> None:
             phi = ap.shapley(game)
     assert values == pytest.approx(expected, rel=1e-5)
     assert phi.values.to_numpy() == pytest.approx(ap.shapley(play(score=slow)).values.to_numpy(), rel=1e-5)
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Several blocks are always back at the same time."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_the_same_failure_is_named_whichever_block_is_back_first() -> None:
+    def broken(outputs: torch.Tensor, trials: ap.Stimuli) -> torch.Tensor:
+        return outputs[:, 0] / 0
+
+    for _ in range(12):
+        with AtOnce(2) as pool, pytest.raises(InputError, match="coalition with all players intact"):
+            play(pool, score=broken)(EVERY)
