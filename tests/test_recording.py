@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from fixtures.networks import X, small
 from torch import Tensor, nn
 
@@ -230,3 +231,40 @@ MISUSE: list[tuple[Any, str]] = [
 def test_misuse_is_not_accepted_silently(use: Any, message: str) -> None:
     with pytest.raises(ArtiphysError, match=message):
         use()
+
+
+@pytest.mark.parametrize("foreign", ["xarray", "a campaign", "beside a recording", "nothing of zarr"])
+def test_overwriting_replaces_recordings_only(foreign: str, tmp_path: Path) -> None:
+    path, x = tmp_path / "mine.zarr", torch.randn(5, 3)
+    prep = ap.wrap(nn.Linear(3, 2).eval(), x)
+    if foreign == "xarray":
+        xr.Dataset({"spikes": (("trial", "unit"), np.ones((4, 3)))}).to_zarr(path, consolidated=False)
+    elif foreign == "a campaign":
+        y = ap.Stimuli(x, {"y": np.arange(5) % 2})
+        ap.Game(prep, y, ap.scores.log_prob("y"), prep.players("output"), kind="zero", cache=path).intact  # noqa: B018
+    elif foreign == "beside a recording":
+        ap.record(prep, x, "output", out=path, progress=False)
+        (path / "notes.txt").write_text("x")
+    else:
+        path.mkdir()
+        (path / "notes.txt").write_text("x")
+    before = {p: p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    with pytest.raises(RecordingError, match="overwrite=True replaces recordings only"):
+        ap.record(prep, x, "output", out=path, overwrite=True, progress=False)
+    assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == before
+
+
+def test_overwriting_a_recording_finished_or_not_and_an_empty_folder(tmp_path: Path) -> None:
+    x = torch.randn(5, 3)
+    prep = ap.wrap(nn.Linear(3, 2).eval(), x)
+    (tmp_path / "r.zarr").mkdir()
+    for _ in range(2):
+        ap.record(prep, x, "output", out=tmp_path / "r.zarr", overwrite=True, progress=False)
+    assert ap.Recording.open(tmp_path / "r.zarr").n_trials == 5
+
+
+def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    prep = ap.wrap(nn.Linear(3, 2).eval(), torch.randn(5, 3))
+    with pytest.raises(RecordingError, match="file is a file"):
+        ap.record(prep, torch.randn(5, 3), "output", out=tmp_path / "file" / "r.zarr", progress=False)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.lesions.games.protocol import GameLike
+from artiphys.missing import plain_array
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
@@ -62,11 +62,10 @@ class FunctionGame:
     def _evaluate(self, rows: Array, keys: list[bytes]) -> None:
         started = clock.perf_counter()
         raw = self.fn(rows)
-        raw = raw.detach().cpu() if isinstance(raw, torch.Tensor) else raw
-        kind = np.asarray(raw).dtype
-        if kind.kind not in "biuf":
-            raise InputError(f"the game gave values of type {kind}; wanted real numbers")
-        values = np.asarray(raw, dtype=float)
+        values = plain_array(raw)
+        if values.dtype.kind not in "biuf":
+            raise InputError(f"the game gave values of type {values.dtype}; wanted real numbers")
+        values = values.astype(float)
         self.seconds += clock.perf_counter() - started
         if values.ndim not in (1, 2) or len(values) != len(rows) or (values.ndim == 2 and values.shape[1] < 1):
             raise InputError(f"the game gave shape {values.shape} for {len(rows)} coalitions; wanted one value each")

@@ -8,6 +8,7 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
+from artiphys.missing import plain_array
 
 
 class GameLike(Protocol):
@@ -44,7 +45,7 @@ def checked_coalitions(coalitions: Any, n_players: int) -> Array:
     InputError
         If they have another shape, or hold something else than booleans, zeros and ones.
     """
-    matrix = np.asarray(coalitions)
+    matrix = plain_array(coalitions)
     if matrix.ndim == 1:
         matrix = matrix[None]
     if matrix.ndim != 2 or matrix.shape[1] != n_players:

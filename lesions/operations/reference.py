@@ -13,6 +13,7 @@ import xarray as xr
 
 from artiphys.array_types import Array
 from artiphys.errors import LesionError
+from artiphys.missing import validity
 from artiphys.recording import Recording
 
 N_TRIALS_PER_READ = 4096  # trials read at a time from a recording larger than memory
@@ -38,7 +39,7 @@ class MeanTable:
         """
         data = recording[site]
         axes = tuple(str(d) for d in data.dims[1:])
-        ragged = "valid" in data.coords
+        ragged = validity(data) is not None
         timed = "time" in axes
         if over == "trial" and ragged:
             raise LesionError(
@@ -86,7 +87,7 @@ class Donors:
         ids = tuple(int(i) for i in data["trial"].values)
         axes = tuple(str(d) for d in data.dims[1:])
         attrs = recording.attrs
-        return cls(site, attrs["model"], attrs["stimuli"], axes, ids, "valid" in data.coords, data)
+        return cls(site, attrs["model"], attrs["stimuli"], axes, ids, validity(data) is not None, data)
 
     def digest(self) -> str:
         """Digest of which activity it is: model, stimuli and site."""

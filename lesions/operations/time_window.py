@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.errors import LesionError
 from artiphys.hooks.taps import At
+from artiphys.missing import is_missing
 from artiphys.stimuli import Stimuli
 
 Time = int | str | slice | range | Sequence[int] | None
@@ -79,7 +81,7 @@ class TimeWindow:
             return every if stimuli.ragged else every[slice(*self.times[1:])]
         if isinstance(self.times, str):
             column = stimuli.conditions.get(self.times)
-            wanted = [] if column is None else np.unique(np.asarray(column)).astype(int).tolist()
+            wanted = [] if column is None else np.unique(_positions_in(np.asarray(column), self.times)).tolist()
         else:
             wanted = every if self.times is None else [int(t) for t in self.times]
         if stimuli.ragged or (isinstance(self.times, str) and not wanted):
@@ -124,7 +126,7 @@ class TimeWindow:
             if self.times not in at.conditions:
                 known = list(at.conditions)
                 raise LesionError(f"time names no column of the conditions: {self.times!r}; there are {known}")
-            wanted = torch.as_tensor(np.asarray(at.conditions[self.times]).astype(np.int64))[:, None]
+            wanted = torch.as_tensor(_positions_in(np.asarray(at.conditions[self.times]), self.times))[:, None]
             return (position == _from_start(wanted, length, at)) & real
         if self.is_slice:
             return self._in_slice(position, length, at) & real
@@ -154,6 +156,18 @@ class TimeWindow:
                 f"the time window {start}:{stop} at {site!r} is empty in a trial of {int(length.min())} times"
             )
         return (position >= low) & (position < end)
+
+
+def _positions_in(column: Array, name: str) -> Array:
+    """Whole numbers of a column of the conditions."""
+    missing = is_missing(column)
+    if missing.any():
+        raise LesionError(f"the time in column {name!r} is missing on {int(missing.sum())} trials; leave these out")
+    if column.dtype.kind not in "iuf" or (column != np.round(column)).any():
+        raise LesionError(
+            f"column {name!r} holds {column.dtype} such as {column[0]!r}; wanted positions, whole numbers"
+        )
+    return column.astype(np.int64)
 
 
 def _from_start(wanted: Tensor, length: Tensor | None, at: At) -> Tensor:

@@ -9,6 +9,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
+from artiphys.missing import plain_array
 from artiphys.probes.clustering.cluster_tests import clusters, criteria_of, gaussian_like, split_in_two, tightness
 from artiphys.probes.clustering.result import CellTypes
 from artiphys.probes.clustering.valley import between_two, valley_p_value
@@ -129,7 +130,7 @@ def _table(features: Any) -> pd.DataFrame:
     if isinstance(features, pd.DataFrame):
         table = features.copy()
     else:
-        values = np.asarray(features)
+        values = plain_array(features)
         if values.ndim != 2:
             raise InputError(f"features came with shape {values.shape}; wanted (unit, feature)")
         table = pd.DataFrame(values, columns=[f"feature {i}" for i in range(values.shape[1])])

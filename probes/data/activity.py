@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array
 from artiphys.errors import InputError
+from artiphys.missing import plain_array, refuse_missing, validity
 
 BLOCK_BYTES = 2**28  # of float64 activity held at once, so that a recording may be larger than memory
 MAX_ACTIVITY = 1e140  # beyond this, squares overflow; below its inverse they vanish
@@ -29,7 +29,12 @@ def as_activity(activity: ActivityLike) -> xr.DataArray:
             f"a recording of the sites {names} came; this analysis takes one site: recording[{names[:40]}]"
         )
     if not isinstance(activity, xr.DataArray):
-        values = _as_array(activity)
+        try:
+            values = plain_array(activity)
+        except InputError as error:
+            raise InputError(f"activity is no array: {error}") from error
+        if values.dtype == object and values.ndim and len(values):
+            refuse_missing(values, "activity")
         if values.dtype.kind not in "biuf":
             raise InputError(
                 f"activity came as {type(activity).__name__} of {values.dtype}; wanted numbers (trial, ..., unit), "
@@ -41,22 +46,14 @@ def as_activity(activity: ActivityLike) -> xr.DataArray:
         activity = xr.DataArray(values, dims=("trial", *middle, "unit"))
     if not activity.dims or activity.dims[0] != "trial" or activity.ndim < 2:
         raise InputError(f"activity has dims {activity.dims}; wanted 'trial' first, then units")
+    if activity.dtype == object and len(activity):
+        refuse_missing(activity.to_numpy(), "activity")
     if activity.dtype.kind not in "biuf":
         raise InputError(f"activity holds {activity.dtype}; wanted numbers (trial, ..., unit)")
     if 0 in activity.shape:
         raise InputError(f"activity is empty: its shape is {activity.shape}")
     checked: xr.DataArray = activity
     return checked
-
-
-def _as_array(activity: Any) -> Array:
-    if hasattr(activity, "detach"):
-        tensor = activity.detach().cpu()
-        return np.asarray(tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor)
-    try:
-        return np.asarray(activity)
-    except ValueError as error:
-        raise InputError(f"activity is no array, its rows are of different lengths ({error})") from error
 
 
 def as_sites(activity: ActivityLike) -> dict[str | None, xr.DataArray]:
@@ -88,8 +85,9 @@ def loaded(part: xr.DataArray) -> Array:
     values = values if values.flags.writeable else values.copy()  # such as those of a table
     bad = ~np.isfinite(values)
     if bad.any():
-        if "valid" in part.coords:
-            bad = (xr.DataArray(bad, dims=part.dims) & part["valid"]).transpose(*part.dims).to_numpy()
+        valid = validity(part)
+        if valid is not None:
+            bad = (xr.DataArray(bad, dims=part.dims) & valid).transpose(*part.dims).to_numpy()
         n = int(bad.reshape(len(bad), -1).any(axis=1).sum())
         if n:
             raise InputError(f"activity is NaN or infinite on {n} of {len(bad)} trials; leave these out first")
@@ -112,7 +110,8 @@ def times_of(data: xr.DataArray) -> Array | None:
     """
     if "time" not in data.dims:
         return None
-    if "valid" in data.coords and not bool(data["valid"].all()):
+    valid = validity(data)
+    if valid is not None and not bool(valid.all()):
         raise InputError(
             "trials have different lengths, so some times are missing on some trials; decode times that all have: "
             "activity.where(activity.valid.all('trial'), drop=True)"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
+from artiphys.missing import plain_array
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.user_warnings import warn
 
@@ -50,7 +51,7 @@ class Confounds:
         elif isinstance(columns_given, (list, tuple)) and all(isinstance(g, str) for g in columns_given):
             columns = columns_given
         else:
-            array = np.asarray(columns_given)
+            array = plain_array(columns_given)
             columns = [array] if array.ndim == 1 else list(array.T)
         read = [per_trial(c, data, "confounds") for c in columns]
         for column in read:

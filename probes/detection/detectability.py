@@ -125,7 +125,8 @@ def _two(labels: Array, signal: Any) -> tuple[Array, str, str]:
 def _strata(y: Array, within: Array | None) -> list[Array]:
     if within is None:
         return [np.arange(len(y))]
-    every = [np.flatnonzero(within == v) for v in np.unique(within)]
+    names, stimulus = coded(within)
+    every = [np.flatnonzero(stimulus == v) for v in range(len(names))]
     good = [rows for rows in every if np.bincount(y[rows], minlength=2).min() >= 2]
     if not good:
         raise StatisticsError("no stimulus has two trials of each choice, so none can be compared within a stimulus")

@@ -13,6 +13,7 @@ from scipy.stats import norm, t
 
 from artiphys.array_types import ActivityLike, Array
 from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.missing import plain_array
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.detection.population import Population, population
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
@@ -116,7 +117,7 @@ class Detection(Tested):
         A number, or one for each unit; rates, d', criterion and likelihood ratio of each unit. ``activity`` is the
         activity again, where it was large and is gone.
         """
-        thresholds = np.asarray(threshold)
+        thresholds = plain_array(threshold)
         if thresholds.dtype.kind not in "biuf" or np.isnan(thresholds).any():
             raise InputError(f"threshold came as {threshold!r}; wanted a number, or one per unit")
         if thresholds.ndim and thresholds.shape != self.auc.shape:

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, unknown
+from artiphys.missing import plain_array
 from artiphys.stats.intervals import check_confidence
 
 CORRECTIONS = ("loglinear", "half", "none")
@@ -75,7 +76,7 @@ def signal_detection(
     >>> round(float(s.d_prime), 3), round(float(s.criterion), 3), round(float(s.likelihood_ratio), 3)
     (1.0, 0.0, 1.0)
     """
-    counts = [np.asarray(c) for c in (hits, misses, false_alarms, correct_rejections)]
+    counts = [plain_array(c) for c in (hits, misses, false_alarms, correct_rejections)]
     if any(c.dtype.kind not in "biuf" for c in counts) or any(
         not np.isfinite(c).all() or (c < 0).any() for c in counts
     ):

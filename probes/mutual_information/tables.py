@@ -12,6 +12,7 @@ from scipy.stats import random_table
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, unknown
+from artiphys.missing import plain_array
 from artiphys.stats.intervals import t_interval
 from artiphys.user_warnings import warn
 from artiphys.version import __version__
@@ -87,7 +88,7 @@ def information(counts: Any, method: str = "jackknife", *, seed: int = 0) -> Inf
     >>> round(float(information(np.eye(4) * 1000).bits), 2)
     2.0
     """
-    table = counts if isinstance(counts, xr.DataArray) else xr.DataArray(np.asarray(counts))
+    table = counts if isinstance(counts, xr.DataArray) else xr.DataArray(plain_array(counts))
     n = table.to_numpy()
     if n.ndim < 2 or n.dtype.kind not in "iuf" or not np.isfinite(n).all() or (n < 0).any() or (n != n.round()).any():
         raise InputError("counts came with other values than whole numbers (true, predicted), 0 or more")

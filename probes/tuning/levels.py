@@ -9,7 +9,7 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.probes.data.trial_values import coded
+from artiphys.probes.data.trial_values import N_ROUNDINGS, coded, distinct_numbers
 from artiphys.user_warnings import warn
 
 MAX_LEVELS = 20  # a number with more values than this is binned
@@ -55,24 +55,28 @@ class Levels:
             kind = "circular" if circular else "linear"
             if circular:
                 _check_unit(values, period)
-            labels, level = _numbers(values.astype(float), circular, period, bins)
+            rounding = N_ROUNDINGS * float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
+            labels, level = _numbers(values.astype(float), circular, period, bins, rounding)
         if len(labels) < 2:
             raise InputError(f"the {name} has the single value {labels.tolist()[0]!r}; tuning needs at least two")
         return cls(name, labels, level, kind, period)
 
 
-def _numbers(values: Array, circular: bool, period: float, bins: int | None) -> tuple[Array, Array]:
+def _numbers(values: Array, circular: bool, period: float, bins: int | None, rounding: float) -> tuple[Array, Array]:
     if circular:
         values = values % period
-        values = np.where(values > period * (1 - 1e-12), 0.0, values)  # what rounding puts just below a full turn
-    labels, level = np.unique(values, return_inverse=True)
+        values = np.where(values > period * (1 - rounding), 0.0, values)  # what rounding puts just below a full turn
+    labels, level = distinct_numbers(values, period if circular else 0.0, rounding)
+    values = labels[level]
     if bins is None and len(labels) <= MAX_LEVELS:
         return labels, level
     n = 8 if bins is None else bins
     if not isinstance(n, (int, np.integer)) or n < 2:
         raise InputError(f"bins came as {n!r}; wanted a whole number, at least 2")
     edges = np.linspace(0, period, n + 1) if circular else np.unique(np.quantile(values, np.linspace(0, 1, n + 1)))
-    level = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    # A value that rounding puts just below an edge lies on it.
+    nearly = values + rounding * np.maximum(np.abs(values), period if circular else 0.0)
+    level = np.clip(np.searchsorted(edges, nearly, side="right") - 1, 0, len(edges) - 2)
     used, level = np.unique(level, return_inverse=True)
     return ((edges[:-1] + edges[1:]) / 2)[used], level
 

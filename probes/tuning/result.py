@@ -16,7 +16,7 @@ from artiphys.probes.mutual_information.tables import Information
 from artiphys.probes.mutual_information.units import UnitInformation, shannon_information, skaggs_information
 from artiphys.probes.tuning.bump_fits import cosine_phase, fit_bumps
 from artiphys.probes.tuning.levels import Levels
-from artiphys.probes.tuning.selectivity import full_turn, rates_of, sparseness, vector_strength
+from artiphys.probes.tuning.selectivity import circular_selectivity, full_turn, rates_of, sparseness
 from artiphys.stats.intervals import t_interval
 from artiphys.stats.p_values import false_discovery
 from artiphys.stats.permutations import PermutationTest, Tested
@@ -182,24 +182,16 @@ class Tuning(Tested):
         return self.eta_squared
 
     def orientation_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
-        """1 minus the circular variance at twice the direction, 0 to 1; of rates."""
+        """1 minus the circular variance at twice the direction, 0 to 1; of rates; by fit where angles are uneven."""
         single = self._single("orientation selectivity")
-        angle = full_turn(single, also_half=True)
-        return self.of_unit(
-            vector_strength(
-                rates_of(self.curves.to_numpy(), len(self.dims), "orientation selectivity", baseline, rectify), angle
-            )
-        )
+        rates = rates_of(self.curves.to_numpy(), len(self.dims), "orientation selectivity", baseline, rectify)
+        return self.of_unit(circular_selectivity(rates, *full_turn(single, also_half=True)))
 
     def direction_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """1 minus the circular variance of the direction, 0 to 1; of rates over a full turn."""
         single = self._single("direction selectivity")
-        angle = full_turn(single, also_half=False)
-        return self.of_unit(
-            vector_strength(
-                rates_of(self.curves.to_numpy(), len(self.dims), "direction selectivity", baseline, rectify), angle
-            )
-        )
+        rates = rates_of(self.curves.to_numpy(), len(self.dims), "direction selectivity", baseline, rectify)
+        return self.of_unit(circular_selectivity(rates, *full_turn(single, also_half=False)))
 
     def lifetime_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """How few stimuli drive each unit, 0 to 1; of rates.

@@ -10,7 +10,10 @@ from jaxtyping import Float
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
+from artiphys.missing import plain_array
 from artiphys.probes.tuning.levels import Levels
+
+MAX_CONDITION = 10.0  # of the fit of sinusoids at unevenly spaced angles; beyond it noise is blown up
 
 
 def eta_squared(
@@ -37,6 +40,45 @@ def vector_strength(rates: Array, angle: Array) -> Array:
         return np.asarray(np.where(total > 0, np.abs(rates @ np.exp(1j * angle)) / total, np.nan))
 
 
+def circular_selectivity(rates: Array, angle: Array, stimulus: Array) -> Array:
+    """Vector strength over the last axis; by least squares where the angles are unevenly spaced.
+
+    Unevenly spaced angles pull the sum of vectors towards where they lie dense, whatever the rates. The sum over all
+    angles of the sinusoids of one and two cycles that fit the rates best is that of the rates where angles are even,
+    and 0 where rates are equal.
+
+    Parameters
+    ----------
+    rates : ``(..., level)``
+    angle : ``(level,)`` [radians]
+        Whose vector strength is taken.
+    stimulus : ``(level,)`` [radians]
+        The stimulus over its period; ``angle`` may be twice this.
+
+    Raises
+    ------
+    InputError
+        If so few angles, or angles so uneven, determine no sinusoid.
+    """
+    places, n_there = np.unique(np.round(angle % (2 * math.pi), 9) % round(2 * math.pi, 9), return_counts=True)
+    gaps = np.diff(places, append=places[0] + 2 * math.pi)
+    if len(set(n_there)) == 1 and np.allclose(gaps, gaps[0], rtol=1e-6):
+        return vector_strength(rates, angle)
+    columns = [np.ones_like(stimulus)] + [f(k * stimulus) for k in (1, 2) for f in (np.cos, np.sin)]
+    design = np.column_stack(columns) * [math.sqrt(0.5), 1, 1, 1, 1]
+    if len(stimulus) < design.shape[1] or np.linalg.cond(design) > MAX_CONDITION:
+        raise InputError(
+            f"the {len(stimulus)} angles are too few or too unevenly spaced for a vector strength; use selectivity(), "
+            "or tuning_curves(..., bins=) with bins of equal width"
+        )
+    fitted = np.linalg.lstsq(design, rates.reshape(-1, len(stimulus)).T, rcond=None)[0]
+    first = 3 if not np.allclose(angle, stimulus) else 1
+    mean, size = fitted[0] * math.sqrt(0.5), np.hypot(fitted[first], fitted[first + 1]) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        strength = np.where(mean > 0, np.minimum(size / mean, 1.0), np.nan)
+    return np.asarray(strength.reshape(rates.shape[:-1]))
+
+
 def sparseness(rates: Array, axis: int = -1) -> Array:
     """(1 - A) / (1 - 1/n) with A = mean(r)^2 / mean(r^2): 0 for equal rates, 1 for a single active one.
 
@@ -58,7 +100,9 @@ def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: b
             raise InputError(f"baseline came as {baseline!r}; wanted a number, one per unit, or 'min'")
         rates = rates - rates.min(axis=axes, keepdims=True)
     elif baseline is not None:
-        level = np.asarray(baseline, dtype=float)
+        level = plain_array(baseline)
+        if level.dtype.kind not in "biuf" or not np.isfinite(level).all():
+            raise InputError(f"baseline came as {baseline!r}; wanted a finite number, one per unit, or 'min'")
         rates = rates - (level.reshape(*level.shape, *[1] * n_stimuli) if level.ndim else level)
     if rectify:
         rates = np.maximum(rates, 0.0)
@@ -71,8 +115,8 @@ def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: b
     return np.asarray(rates)
 
 
-def full_turn(level: Levels, also_half: bool) -> Array:
-    """The angle whose vector strength is taken; with ``also_half`` of orientations, at twice the direction."""
+def full_turn(level: Levels, also_half: bool) -> tuple[Array, Array]:
+    """Angle whose vector strength is taken, and the stimulus over its period; of orientations at twice it."""
     if level.kind != "circular":
         raise InputError("selectivity for orientation or direction is of circular stimuli; pass circular=True")
     turn = 2 * math.pi if level.period < 20 else 360.0
@@ -82,4 +126,4 @@ def full_turn(level: Levels, also_half: bool) -> Array:
         wanted = "360 or 2 pi" + (", or 180 or pi for orientations" if also_half else " (a full turn)")
         raise InputError(f"the stimulus has the period {level.period:g}; wanted {wanted}")
     angle = level.labels * (2 * math.pi / level.period)
-    return np.asarray(2 * angle if also_half and full else angle)
+    return np.asarray(2 * angle if also_half and full else angle), np.asarray(angle)

@@ -24,7 +24,8 @@ class Recording(Mapping[str, xr.DataArray]):
     """Activity by site: a DataArray with dims ``(trial, *site axes)``, float32.
 
     Conditions are coordinates along ``trial``; ``valid`` is one along ``(trial, time)`` where trials
-    have different lengths, and padding is NaN.
+    have different lengths, and padding is NaN. A condition that is named like an axis, or ``valid``, is found
+    as ``condition_valid`` and so on.
 
     Attributes
     ----------
@@ -69,7 +70,9 @@ class Recording(Mapping[str, xr.DataArray]):
         array = self._store.array(site, dims)
         coords: dict[str, Any] = {"trial": self._store.ids()}
         for column, values in self._store.conditions().items():
-            coords[column if column not in dims else f"condition_{column}"] = ("trial", values)
+            while column in (*dims, "valid", *coords):  # no column of the user's means an axis, or padding
+                column = f"condition_{column}"
+            coords[column] = ("trial", values)
         if "time" in dims:
             n_time = array.sizes["time"]
             coords["time"] = np.arange(n_time)

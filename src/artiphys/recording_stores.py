@@ -15,6 +15,7 @@ import zarr
 
 from artiphys.array_types import Array
 from artiphys.errors import RecordingError
+from artiphys.missing import is_missing
 from artiphys.stimuli import Stimuli
 
 # Not the version: what is recorded depends on the adapter's own version, which is in the fingerprint of the model.
@@ -106,8 +107,9 @@ class ZarrStore(_Described):
     @classmethod
     def start(cls, path: Path, attrs: dict[str, Any], stimuli: Stimuli, batch_size: int, overwrite: bool) -> ZarrStore:
         """A new recording, or the unfinished one that is there if it is of the same thing."""
-        if path.is_file():
-            raise RecordingError(f"{path} is a file; out= names a directory to make")
+        for part in (path, *path.parents):
+            if part.is_file():
+                raise RecordingError(f"{part} is a file; out= names a directory to make")
         if path.exists() and not overwrite and any(path.iterdir() if path.is_dir() else [path]):
             return cls._resumed(path, attrs)
         if path.is_dir():
@@ -126,8 +128,24 @@ class ZarrStore(_Described):
 
     @staticmethod
     def _check_ours(path: Path) -> None:
-        if any(path.iterdir()) and not (path / "zarr.json").exists():
+        """Only what artiphys wrote as a recording, and nothing that was put beside it, may be replaced."""
+        if not any(path.iterdir()):
+            return
+        try:
+            root = zarr.open_group(str(path), mode="r")
+            ours = set(root.attrs.get("recording", {})) >= set(IDENTITY)
+        except Exception:  # noqa: BLE001 (whatever zarr says, it is no recording)
+            ours = False
+        if not ours:
             raise RecordingError(f"{path} is a directory of something else; overwrite=True replaces recordings only")
+        known = {"zarr.json", "trial", "valid", "conditions"}
+        known |= {_key(site).split("/")[0] for site in root.attrs["recording"]["sites"]}
+        strange = sorted(p.name for p in path.iterdir() if p.name not in known)
+        if strange:
+            raise RecordingError(
+                f"beside the recording, {path} holds {', '.join(strange[:3])}; overwrite=True replaces recordings "
+                "only. Move it, or choose another out="
+            )
 
     @classmethod
     def _resumed(cls, path: Path, attrs: dict[str, Any]) -> ZarrStore:
@@ -178,9 +196,14 @@ class ZarrStore(_Described):
         columns = {}
         for name, array in table.arrays():
             values = np.asarray(array[:])
-            categories = array.attrs.get("categories")
-            column = array.attrs.get("column", name)
-            columns[column] = values if categories is None else np.asarray(categories, dtype=object)[values]
+            if "categories" in array.attrs:
+                # A code of -1 is a missing value, as in pandas.
+                categories = np.empty(len(array.attrs["categories"]) + 1, dtype=object)
+                categories[:-1], categories[-1] = array.attrs["categories"], np.nan
+                values = categories[values]
+            elif "moments" in array.attrs:
+                values = values.view(array.attrs["moments"])
+            columns[array.attrs.get("column", name)] = values
         order = self._root["conditions"].attrs.get("order", list(columns))
         return {c: columns[c] for c in order if c in columns}
 
@@ -206,11 +229,18 @@ def _save_column(group: Any, name: str, column: pd.Series[Any]) -> None:
     values = column.to_numpy()
     if values.dtype.kind in "biuf":
         array = _save(group, quote(name, safe=""), values)
+    elif values.dtype.kind in "mM":
+        array = _save(group, quote(name, safe=""), values.view(np.int64))
+        array.attrs["moments"] = values.dtype.str
     else:
-        # Text is kept as codes and a list: no pickled objects on disk.
-        codes, categories = pd.factorize(column.astype(str))
-        array = _save(group, quote(name, safe=""), codes.astype(np.int32))
-        array.attrs["categories"] = [str(c) for c in categories]
+        # Text is kept as codes and a list: no pickled objects on disk. What is missing has the code -1.
+        kept = [
+            None if m else v if type(v) in (bool, int, float) else str(v) for v, m in zip(values, is_missing(values))
+        ]
+        known = {key: i for i, key in enumerate(dict.fromkeys((type(v), v) for v in kept if v is not None))}
+        codes = np.array([-1 if v is None else known[type(v), v] for v in kept], dtype=np.int32)
+        array = _save(group, quote(name, safe=""), codes)
+        array.attrs["categories"] = [value for _, value in known]
     array.attrs["column"] = name
     group.attrs["order"] = [*group.attrs.get("order", []), name]
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from artiphys.digests import tensor_bytes
 from artiphys.errors import InputError
+from artiphys.missing import is_missing, plain_array
 
 Inputs = Tensor | Mapping[str, Tensor]
 
@@ -180,6 +181,9 @@ class Stimuli:
         for column in self.conditions.columns:
             values = self.conditions[column].to_numpy()
             h.update(f"{column}:{values.dtype.kind}".encode())
+            missing = is_missing(values)
+            if values.dtype == object and missing.any():
+                h.update(b"missing" + missing.tobytes())  # or None would be the text "None"
             h.update(values.tobytes() if values.dtype.kind in "biuf" else "\0".join(map(str, values)).encode())
         return h.hexdigest()
 
@@ -209,7 +213,10 @@ def _table(conditions: Any) -> pd.DataFrame:
             "{'label': labels}"
         )
     try:
-        return pd.DataFrame({str(k): np.asarray(v) for k, v in conditions.items()})
+        names = [str(k) for k in conditions]
+        if len(set(names)) < len(names):
+            raise InputError(f"two columns of the conditions have the same name, among {names}; rename one")
+        return pd.DataFrame({str(k): plain_array(v) for k, v in conditions.items()})
     except ValueError as error:
         raise InputError(
             f"the columns of the conditions do not fit together: {error}; give one value per trial"
@@ -229,6 +236,10 @@ def _checked(inputs: Inputs) -> Inputs:
 
 
 def _tensor(value: Any, name: str) -> Tensor:
+    if isinstance(value, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(value).reshape(len(value), -1).any(axis=1) if value.ndim else np.ones(1)
+        if masked.any():
+            raise InputError(f"{name} is masked in {int(masked.sum())} trials; remove or replace these trials first")
     if isinstance(value, np.ndarray):
         value = torch.from_numpy(np.ascontiguousarray(value))
     if isinstance(value, str) or (isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value)):
@@ -236,7 +247,7 @@ def _tensor(value: Any, name: str) -> Tensor:
             f"{name} came as text; a network takes tensors. "
             "For a language model use Stimuli.from_texts(prep.tokenizer, texts)"
         )
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) or type(value).__name__ == "MaskedTensor":
         raise InputError(
             f"{name} came as {type(value).__name__}; wanted a tensor (trial, ...), or a mapping of tensors. "
             "Token lists of different lengths go through Stimuli.from_tokens"

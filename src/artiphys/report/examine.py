@@ -16,6 +16,7 @@ import xarray as xr
 from artiphys.errors import BudgetError
 from artiphys.lesions import Attribution, Game, shapley, single_lesions
 from artiphys.lesions.contributions.result import Over
+from artiphys.missing import validity
 from artiphys.players import Players
 from artiphys.probes import Decoding, Tuning, decode, tuning_curves
 from artiphys.recording import record
@@ -125,7 +126,8 @@ def _read(examination: Examination, patterns: list[str], progress: bool) -> None
 def _at_the_end(activity: xr.DataArray, subject: Subject, seed: int) -> xr.DataArray:
     """Activity ``(trial, unit)``: at each trial's last valid time, averaged over space in convolutions."""
     if "time" in activity.dims:
-        last = activity["valid"].sum("time") - 1 if "valid" in activity.coords else activity.sizes["time"] - 1
+        valid = validity(activity)
+        last = activity.sizes["time"] - 1 if valid is None else valid.sum("time") - 1
         activity = activity.isel(time=last).drop_vars(["valid", "time"], errors="ignore")
     space = [d for d in ("depth", "height", "width") if d in activity.dims]
     activity = activity.mean(space) if space else activity

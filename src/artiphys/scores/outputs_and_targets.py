@@ -13,6 +13,7 @@ from torch import Tensor
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.hooks.nested import leaves
+from artiphys.missing import plain_array, refuse_missing
 from artiphys.stimuli import Stimuli
 
 PerTrial = Sequence[float] | np.ndarray[Any, Any] | Tensor | str
@@ -43,17 +44,22 @@ def classes_by_row(labels: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
     if isinstance(labels, str):
         values = _classes(_column(labels, trials))
     else:
-        whole = _classes(labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels))
-        values = whole[_places(whole, trials)]
+        whole = plain_array(labels)
+        values = _classes(whole[_places(whole, trials)])
     return values if n_rows == len(values) else values.repeat(n_rows // len(values))
 
 
 def numbers_by_trial(numbers: PerTrial, trials: Stimuli) -> Array:
     """Numbers ``(trial,)`` of the given trials, from an array by trial id or a column."""
     if isinstance(numbers, str):
-        return _column(numbers, trials).astype(float)
-    whole = np.asarray(numbers.detach().cpu() if isinstance(numbers, Tensor) else numbers, dtype=float)
-    return np.asarray(whole[_places(whole, trials)])
+        values = _column(numbers, trials)
+    else:
+        whole = plain_array(numbers)
+        values = whole[_places(whole, trials)]
+    values = refuse_missing(values, "the target of the score")
+    if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+        raise InputError(f"targets came as {values.dtype} such as {values.ravel()[:1]}; wanted finite numbers")
+    return np.asarray(values.astype(float))
 
 
 def _column(name: str, trials: Stimuli) -> Array:
@@ -71,7 +77,8 @@ def _places(values: Any, trials: Stimuli) -> Any:
     return trials.ids
 
 
-def _classes(labels: Any) -> Tensor:
+def _classes(labels: Array) -> Tensor:
+    refuse_missing(labels, "the label of the score")
     if labels.dtype.kind not in "biuf" or (labels.dtype.kind == "f" and not (labels == np.round(labels)).all()):
         raise InputError(
             f"labels came as {labels.dtype} such as {labels.ravel()[:1]}; wanted class indices or token ids"
@@ -91,6 +98,6 @@ def score_key(name: str, *parts: Any) -> str:
     """Name of a score on disk: its kind and a digest of its parameters."""
     h = hashlib.blake2b(name.encode(), digest_size=12)
     for part in parts:
-        values = np.asarray(part.detach().cpu() if isinstance(part, Tensor) else part)
+        values = plain_array(part)
         h.update(values.astype(np.float64).tobytes() if values.dtype.kind in "biuf" else str(part).encode() + b";")
     return f"{name}-{h.hexdigest()}"
