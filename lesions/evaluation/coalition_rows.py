@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from artiphys.errors import InputError
+from artiphys.hooks.nested import is_record, like, with_fields
 
 
 def rows_of_coalition(outputs: Any, i: int, n: int, n_trials: int) -> Any:
@@ -29,9 +30,8 @@ def rows_of_coalition(outputs: Any, i: int, n: int, n_trials: int) -> Any:
             new[key] = rows_of_coalition(value, i, n, n_trials)
         return new
     if isinstance(outputs, (tuple, list)):
-        parts = [rows_of_coalition(v, i, n, n_trials) for v in outputs]
-        return type(outputs)(*parts) if hasattr(outputs, "_fields") else type(outputs)(parts)
-    if dataclasses.is_dataclass(outputs) and not isinstance(outputs, type):
-        fields = {f.name: getattr(outputs, f.name) for f in dataclasses.fields(outputs)}
-        return dataclasses.replace(outputs, **{k: rows_of_coalition(v, i, n, n_trials) for k, v in fields.items()})
+        return like(outputs, [rows_of_coalition(v, i, n, n_trials) for v in outputs])
+    if is_record(outputs):
+        names = [f.name for f in dataclasses.fields(outputs)]
+        return with_fields(outputs, {k: rows_of_coalition(getattr(outputs, k), i, n, n_trials) for k in names})
     return outputs

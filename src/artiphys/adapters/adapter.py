@@ -65,10 +65,10 @@ class Adapter(Protocol):
 
 
 def inputs_to(inputs: Inputs, device: torch.device) -> Inputs:
-    """Inputs on a device; no copy where they are there already."""
+    """A copy of inputs on a device: a network that works in place must not write into its user's stimuli."""
     if isinstance(inputs, Mapping):
-        return {k: v.to(device) for k, v in inputs.items()}
-    return inputs.to(device)
+        return {k: v.to(device, copy=True) for k, v in inputs.items()}
+    return inputs.to(device, copy=True)
 
 
 def rows_of(inputs: Inputs, rows: Sequence[int]) -> Inputs:
@@ -126,7 +126,38 @@ def trial_axis(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, boo
     return (0, True) if moved[0] == 0 and a * 3 == b * 2 else None
 
 
-def is_trial_major(rows: Tensor) -> bool:
-    """Whether merged rows of the trials (a, b, a) hold one trial after another."""
+def why_not_trial_major(rows: Tensor) -> str:
+    """Why merged rows of the trials (a, b, a) are not known to hold one trial after another; empty if they do."""
     parts = rows.reshape(3, -1, *rows.shape[1:])
-    return bool(torch.equal(parts[0], parts[2]))
+    if not torch.equal(parts[0], parts[2]):
+        return "trial and time share an axis with time first"
+    if torch.equal(parts[0], parts[1]):
+        return (
+            "trial and time share an axis, and which comes first cannot be told where activity is the same on both "
+            "trials of the example; wrap the network with an example of other trials"
+        )
+    return ""
+
+
+def two_trials(example: Inputs) -> Inputs:
+    """Two different trials of an example; where all are alike, numbers (no whole ones) of the second get noise.
+
+    >>> two_trials(torch.tensor([[1.0], [1.0], [2.0]])).tolist()
+    [[1.0], [2.0]]
+    """
+    tensors = list(example.values()) if isinstance(example, Mapping) else [example]
+    n = len(tensors[0])
+    other = next((i for i in range(1, n) if any(not torch.equal(t[0], t[i]) for t in tensors)), None)
+    if other is not None:
+        return rows_of(example, (0, other))
+    noise = torch.Generator().manual_seed(0)
+
+    def noisy(t: Tensor) -> Tensor:
+        if not t.is_floating_point():
+            return t
+        spread = float(t[0].double().std()) if t[0].numel() > 1 else 0.0
+        added = torch.randn(t[0].shape, generator=noise, dtype=torch.float64) * (spread or 1.0)
+        return torch.stack([t[0], t[1] + added.to(t)])
+
+    pair = rows_of(example, (0, 1))
+    return {k: noisy(v) for k, v in pair.items()} if isinstance(pair, Mapping) else noisy(pair)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from artiphys.hooks.nested import Key, leaves
 from artiphys.third_party import edit_count
 
+Place = tuple[str, bool, tuple[Key, ...], int]  # module, whether at its input, path to the tensor, call
 TensorKey = tuple[int, int]  # identity and edits so far: an in-place operation makes another value of one tensor
 
 
@@ -28,7 +29,7 @@ class Event:
     source: TensorKey | None  # the module's first input
 
     @property
-    def place(self) -> tuple[str, bool, tuple[Key, ...], int]:
+    def place(self) -> Place:
         """What names this tensor in every run."""
         return self.module, self.of_input, self.path, self.call
 

@@ -16,12 +16,13 @@ from artiphys.adapters.adapter import (
     Discovery,
     device_of,
     inputs_to,
-    is_trial_major,
     rows_of,
     trial_axis,
+    why_not_trial_major,
     without_trace,
 )
-from artiphys.adapters.module_events import Event, module_events
+from artiphys.adapters.in_series import origin
+from artiphys.adapters.module_events import Event, Place, TensorKey, module_events
 from artiphys.adapters.recurrent import Unrolled, unroll
 from artiphys.adapters.stages import candidates
 from artiphys.errors import InputError, unknown
@@ -42,6 +43,8 @@ CONVOLUTIONAL: dict[int, tuple[type[nn.Module], ...]] = {
     ),
     3: (nn.Conv3d, nn.ConvTranspose3d, nn.MaxPool3d, nn.AvgPool3d, nn.AdaptiveAvgPool3d, nn.BatchNorm3d),
 }  # fmt: skip
+# Sites by the tensor they hold, and by that and the place where it was seen.
+Names = dict[TensorKey | tuple[TensorKey, Place], str]
 LAST_IS_UNIT = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 
 
@@ -116,7 +119,7 @@ class TorchAdapter:
         calls: dict[str, int] = {}
         for e in two:
             calls[e.module] = max(calls.get(e.module, 0), e.call + 1)
-        names: dict[tuple[int, int], str] = {}
+        names: Names = {}
         self._check_steps()
         for e in two:
             if e.module in self.recurrent and not e.of_input and e.path in ((0,), ()):
@@ -156,9 +159,7 @@ class TorchAdapter:
     def _events(self, inputs: Inputs) -> list[Event]:
         return module_events(self.root, lambda: self.call(inputs), skip=tuple(self.recurrent))
 
-    def _add(
-        self, e: Event, other: Event | None, n_calls: int, names: dict[tuple[int, int], str], discovery: Discovery
-    ) -> None:
+    def _add(self, e: Event, other: Event | None, n_calls: int, names: Names, discovery: Discovery) -> None:
         stepped = self._is_stepped(e.module)
         shown = self._names(e, n_calls, stepped)
         is_sequence = e.module in self.recurrent and not e.of_input and e.path in ((0,), ())
@@ -169,18 +170,21 @@ class TorchAdapter:
         passed = None
         if e.key in names and not e.of_input and self._is_own_input(e, discovery.taps[names[e.key]]):
             # A module that hands its input through (nn.Identity) is known by its own name.
-            passed = names.pop(e.key)
+            passed = names[e.key]
             del discovery.taps[passed]
-        if e.key in names and discovery.taps[names[e.key]].site.stepped == stepped:
-            discovery.aliases.update(dict.fromkeys(shown, names[e.key]))
+        same = None
+        if passed is None and n_calls == 1:
+            same = names.get((e.key, origin(self.root, e.place)))
+        if same is not None and discovery.taps[same].site.stepped == stepped:
+            discovery.aliases.update(dict.fromkeys(shown, same))
             return
         where = None if other is None else trial_axis(tuple(e.tensor.shape), tuple(other.tensor.shape))
         if where is None or other is None:
             discovery.silent.update(dict.fromkeys(shown, "it carries no trial axis"))
             return
         axis, merged = where
-        if merged and not is_trial_major(other.tensor):
-            discovery.silent.update(dict.fromkeys(shown, "trial and time share an axis with time first"))
+        if merged and (why := why_not_trial_major(other.tensor)):
+            discovery.silent.update(dict.fromkeys(shown, why))
             return
         view = View(trial_axis=axis, merged=merged, scalar=e.tensor.ndim == 1 and not merged)
         x = view.to(e.tensor, 2)
@@ -191,17 +195,19 @@ class TorchAdapter:
         site = Site(shown[0], axes, sizes, unit_axis(axes), e.tensor.dtype, guessed, stepped)
         module = self.root.get_submodule(e.module)
         discovery.taps[site.name] = Tap(site, module, view, e.path, None if stepped else e.call, e.of_input)
-        names[e.key] = site.name
+        names[e.key] = names[e.key, e.place] = site.name
         discovery.aliases.update(dict.fromkeys(shown[1:], site.name))
         if passed is not None:
             discovery.aliases.update({a: site.name for a, n in discovery.aliases.items() if n == passed})
             discovery.aliases[passed] = site.name
+            names.update({k: site.name for k, n in names.items() if n == passed})
         if not stepped and n_calls > 1:
             bare = self._names(e, 1, False)[0]
             discovery.silent[bare] = f"the module is called {n_calls} times; name one call, such as {shown[0]!r}"
 
     def _is_own_input(self, e: Event, known: Tap) -> bool:
-        return known.of_input and known.module is self.root.get_submodule(e.module)
+        module = self.root.get_submodule(e.module)
+        return known.of_input and known.module is module and not any(True for _ in module.children())
 
     def _names(self, e: Event, n_calls: int, stepped: bool) -> list[str]:
         """The name of a tensor, then its aliases."""
@@ -244,9 +250,7 @@ class TorchAdapter:
             discovery.aliases[alias] = f"{prefix}h{module.num_layers - 1}"
         return True
 
-    def _axes(
-        self, e: Event, rank: int, names: dict[tuple[int, int], str], discovery: Discovery
-    ) -> tuple[tuple[str, ...], bool]:
+    def _axes(self, e: Event, rank: int, names: Names, discovery: Discovery) -> tuple[tuple[str, ...], bool]:
         module = self.root.get_submodule(e.module)
         if rank == 1:
             return ("unit",), False

@@ -19,9 +19,9 @@ from artiphys.adapters.adapter import (
     Discovery,
     device_of,
     inputs_to,
-    is_trial_major,
     rows_of,
     trial_axis,
+    why_not_trial_major,
     without_trace,
 )
 from artiphys.errors import InputError
@@ -171,8 +171,9 @@ class TransformerAdapter:
         for key, raw in two.items():
             name, *aliases = sorted(names[key], key=_plainness)
             where = trial_axis(tuple(raw.shape), tuple(three[key].shape)) if key in three else None
-            if where is None or (where[1] and not is_trial_major(three[key])):
-                discovery.silent.update(dict.fromkeys([name, *aliases], "it carries no trial axis"))
+            why = "it carries no trial axis" if where is None else why_not_trial_major(three[key]) if where[1] else ""
+            if where is None or why:
+                discovery.silent.update(dict.fromkeys([name, *aliases], why))
                 continue
             point = points[name]
             view = View(where[0], where[1], convert=_conversion(point, raw))

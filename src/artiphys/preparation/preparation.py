@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from artiphys.adapters.adapter import Adapter, Discovery, device_of, rows_of
+from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
 from artiphys.digests import fingerprint, quick_state, tensors_of
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
@@ -84,7 +84,7 @@ class Preparation:
                 "the sites of this network are found by running it once; wrap it with a few inputs: "
                 "ap.wrap(model, example=inputs)"
             )
-        self._example = rows_of(example, (0, 1))
+        self._example = two_trials(example)
         try:
             self._discovery = self.adapter.discover(self._example)
         except ArtiphysError:

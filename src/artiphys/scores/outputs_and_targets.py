@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.hooks.nested import leaves
+from artiphys.hooks.nested import leaves, named_parts
 from artiphys.missing import plain_array, refuse_missing
 from artiphys.stimuli import Stimuli
 
@@ -20,23 +20,34 @@ PerTrial = Sequence[float] | np.ndarray[Any, Any] | Tensor | str
 
 
 def plain_outputs(outputs: Any) -> Tensor:
-    """The tensor that a score reads among the outputs: itself, the logits, or the first of several."""
-    if isinstance(outputs, Tensor):
-        tensor = outputs
-    elif isinstance(outputs, Mapping) and isinstance(outputs.get("logits"), Tensor):
-        tensor = outputs["logits"]
-    else:
-        tensors = [t for _, t in leaves(outputs)]
-        if not tensors or (isinstance(outputs, Mapping) and len(tensors) > 1):
-            came = f"the entries {list(outputs)}" if isinstance(outputs, Mapping) else type(outputs).__name__
-            raise InputError(f"the network's output is {came}; give a function (outputs, trials) -> values as score")
-        tensor = tensors[0]
+    """The tensor that a score reads among the outputs: itself, the logits, or the first of a plain tuple."""
+    tensor = _tensor_among(outputs)
     if tensor.ndim > 2:
         raise InputError(
             f"the network's output has shape {tuple(tensor.shape)}; this score takes (trial, class). Give a function "
             "(outputs, trials) -> values that chooses the position"
         )
     return tensor
+
+
+def _tensor_among(outputs: Any) -> Tensor:
+    if isinstance(outputs, Tensor):
+        return outputs
+    named = named_parts(outputs)
+    if named is not None and isinstance(named.get("logits"), Tensor):
+        return named["logits"]  # type: ignore[no-any-return]
+    if named is None and isinstance(outputs, (tuple, list)):
+        parts = [part for part in outputs if any(True for _ in leaves(part))]
+        if parts:
+            return _tensor_among(parts[0])
+    tensors = [t for _, t in leaves(outputs)]
+    if len(tensors) != 1:
+        came = f"a {type(outputs).__name__} of {', '.join(named)}" if named else f"a {type(outputs).__name__}"
+        raise InputError(
+            f"the network's output is {came}, and it is not said which of it to score; name one entry logits, or give "
+            "a function (outputs, trials) -> values as score"
+        )
+    return tensors[0]
 
 
 def classes_by_row(labels: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:

@@ -52,7 +52,7 @@ def test_batched_memoised_counted() -> None:
 def test_more_trials_than_rows_run_in_parts() -> None:
     whole, parts = game(), game(batch_size=7)
     c = coalitions(6)[::9]
-    assert parts(c) == pytest.approx(whole(c), abs=1e-9)
+    assert parts(c) == pytest.approx(whole(c), abs=1e-7)
 
 
 @pytest.mark.parametrize("kind", ["zero", "mean", "resample", "noise", "gain", "clamp"])
@@ -240,7 +240,7 @@ def test_dataclass_outputs() -> None:
         ap.Game(prep, X, score, prep.players("a"), kind="zero", batch_size=n)([[True] * 4, [False] * 4])
         for n in (1, 99)
     )
-    assert small == pytest.approx(large) and prep.sites["output[logits]"].name == "o"
+    assert small == pytest.approx(large) and prep.sites["output[logits]"].name == "output[logits]"
 
     class Plain:
         def __init__(self, y: Tensor) -> None:

@@ -32,7 +32,7 @@ def test_sums_in_another_order_are_the_same_value() -> None:
     within = ap.detectability(COUNTS, np.arange(240) % 2, within=contrast, n_permutations=0)
     assert "3" in within.methods_text()
     folds = ap.decode(COUNTS, contrast, "lda", n_permutations=0)
-    assert folds.confusion.shape == (3, 3)
+    assert folds.confusion is not None and folds.confusion.shape == (3, 3)
 
 
 def test_levels_that_are_close_but_meant_stay_apart() -> None:
