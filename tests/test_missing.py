@@ -24,6 +24,10 @@ CODES = np.arange(N) % 2
 GAPS = np.isin(np.arange(N), [3, 7, 12])
 
 
+GAPPED = X.astype(object)
+GAPPED[GAPS] = None
+
+
 def text(gap: Any) -> Any:
     return np.array([gap if g else "ab"[c] for g, c in zip(GAPS, CODES)], dtype=object)
 
@@ -136,9 +140,9 @@ ACTIVITY: dict[str, Any] = {
     "masked integers": np.ma.array((10 * X).astype(int), mask=np.broadcast_to(GAPS[:, None], X.shape)),
     "list of masked rows": [np.ma.array(row, mask=[g, False, False]) for row, g in zip(X, GAPS)],
     "NaN": np.where(GAPS[:, None], np.nan, X),
-    "table": pd.DataFrame({"a": pd.array([None if g else c for g, c in zip(GAPS, CODES)], dtype="Int64"), "b": X[:, 1]}),
-    "objects": np.where(GAPS[:, None], None, X),
-    "DataArray of objects": xr.DataArray(np.where(GAPS[:, None], None, X), dims=("trial", "unit")),
+    "table": pd.DataFrame({"a": FORMS["Int64"], "b": X[:, 1]}),
+    "objects": GAPPED,
+    "DataArray of objects": xr.DataArray(GAPPED, dims=("trial", "unit")),
     "masked DataArray": xr.DataArray(np.ma.array(X, mask=np.broadcast_to(GAPS[:, None], X.shape)), dims=("trial", "u")),
     "a column of the user's called valid": xr.DataArray(
         np.where(GAPS[:, None], np.nan, X), dims=("trial", "unit"), coords={"valid": ("trial", ~GAPS)}

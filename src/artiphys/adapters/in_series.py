@@ -1,7 +1,8 @@
 """Which tensors of a module are the same by construction: what one child of a Sequential hands on to the next.
 
 That two modules were seen to get the same tensor does not make it one site: other code may use it too, so that a write
-at the input of one module must not reach the others. Only inside an `nn.Sequential`, and through an `nn.Identity`, nothing else can.
+at the input of one module must not reach the others. Only inside an `nn.Sequential`, and through an `nn.Identity`,
+nothing else can.
 """
 
 from __future__ import annotations
