@@ -88,7 +88,7 @@ class Runner:
             wanted_from = self.prep.adapter.first_wanted(trials.inputs) or 0
         layout.growth.begin(tree, trials, n_at_once, wanted_from)
         inputs = trials.tiled(layout.growth.first_rows())
-        return self.prep.adapter.call(inputs, last_only=self.setup.score.needs == "last", n_trials=len(trials))
+        return self.prep.call(inputs, last_only=self.setup.score.needs == "last", n_trials=len(trials))
 
     @contextmanager
     def tracing(self) -> Iterator[tuple[list[Tap], Callable[[int], None]]]:
@@ -103,7 +103,7 @@ class Runner:
             rows = stimuli[[i % len(stimuli) for i in range(n)]]
             prep.frame.announce(Rows(rows))
             try:
-                prep.adapter.call(rows.inputs)
+                prep.call(rows.inputs)
             finally:
                 prep.frame.forget()
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
+from torch import Tensor
+
 from artiphys.errors import LesionError
+from artiphys.hooks.taps import At, Write
 from artiphys.lesions.operations.lesion import Lesion
 from artiphys.lesions.operations.writer import Writer
 from artiphys.players import checked_units
@@ -48,11 +51,35 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
                 + ("; unpack it: ap.lesioned(prep, *lesions)" if isinstance(lesion, (list, tuple)) else "")
             )
     tapping = prep.tapping()
+    timed = []
     for writer in writers(prep, lesions):
-        tapping.write(prep.tap(writer.site.name), writer)
+        write: Write = writer
+        if writer.lesion.time is not None:
+            timed.append(write := _Timed(writer))
+        tapping.write(prep.tap(writer.site.name), write)
     tapping.name([lesion.digest() for lesion in lesions])
     with tapping:
         yield prep
+    for write in timed:
+        write.require_reached()
+
+
+class _Timed:
+    """A write at some times, which knows whether text that was generated token by token ever reached them."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer, self.asked, self.reached = writer, False, False
+
+    def __call__(self, x: Tensor, at: At) -> Tensor:
+        if at.rows is None and at.n_time is None and not self.reached:
+            self.asked, self.reached = True, bool(self.writer.times(x, at).any())
+        return self.writer(x, at)
+
+    def require_reached(self) -> None:
+        if self.asked and not self.reached:
+            raise LesionError(
+                f"the lesion {self.writer.lesion.label()} never acted: what was generated did not reach its time"
+            )
 
 
 def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:

@@ -113,10 +113,12 @@ class TimeWindow:
         """
         absolute = at.positions
         length: Tensor | None
-        if at.valid is not None:
-            valid = at.valid.cpu()
+        valid = at.valid
+        if valid is not None and valid.shape[1] > int(absolute.max()):
+            valid = valid.cpu()
             position = (valid.long().cumsum(dim=1) - 1)[:, absolute]
-            length = valid.sum(dim=1, keepdim=True)
+            # While a model generates more is to come, so that only positions from the start are known.
+            length = valid.sum(dim=1, keepdim=True) if at.n_time is not None or at.rows is not None else None
             real = valid[:, absolute]
         else:
             position = absolute[None]

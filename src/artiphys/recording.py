@@ -33,10 +33,9 @@ class Recording(Mapping[str, xr.DataArray]):
         ``model`` (fingerprint), ``stimuli`` (digest), ``version`` and, by site, ``dtype`` and axes.
     """
 
-    def __init__(self, store: Store, stimuli_valid: np.ndarray[Any, Any] | None = None) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.attrs: dict[str, Any] = store.attrs
-        self._valid = stimuli_valid if stimuli_valid is not None else store.valid()
 
     @classmethod
     def open(cls, path: str | Path) -> Recording:
@@ -76,8 +75,9 @@ class Recording(Mapping[str, xr.DataArray]):
         if "time" in dims:
             n_time = array.sizes["time"]
             coords["time"] = np.arange(n_time)
-            if self._valid is not None and self._valid.shape[1] == n_time:
-                coords["valid"] = (("trial", "time"), self._valid)
+            valid = self._store.valid(info.get("sequence", ""))
+            if valid is not None and valid.shape[1] == n_time:
+                coords["valid"] = (("trial", "time"), valid)
         array = array.assign_coords(coords)
         array.name = site
         array.attrs = {"unit_axis": info["unit_axis"], "dtype": info["dtype"], "model": self.attrs["model"]}
@@ -174,21 +174,36 @@ def record(
         for start in range(store.n_done, len(stimuli), batch_size):
             batch = stimuli[start : start + batch_size]
             activity = prep.run(batch, read=names, last_only=True).activity
-            store.write(start, {s.name: _padded(activity[s.name], s, batch) for s in chosen})
+            if start == store.n_done == 0:
+                _keep_validity(prep, stimuli, chosen, activity, store)
+            store.write(start, {s.name: _padded(prep, activity[s.name], s, batch) for s in chosen})
             bar.update(len(batch))
-    valid = stimuli.valid
-    return Recording(store, valid.numpy() if stimuli.ragged and valid is not None else None)
+    return Recording(store)
 
 
-def _padded(x: Tensor, site: Site, batch: Stimuli) -> np.ndarray[Any, Any]:
+def _validity(prep: Preparation, stimuli: Stimuli, site: Site, x: Tensor) -> Tensor | None:
+    """Which times of a site are no padding, ``(trial, time)``; None where all are real."""
+    if "time" not in site.axes:
+        return None
+    return prep.adapter.valid(stimuli, site, x.shape[1 + site.axes.index("time")])
+
+
+def _keep_validity(
+    prep: Preparation, stimuli: Stimuli, sites: Sequence[Site], activity: Mapping[str, Tensor], store: Store
+) -> None:
+    for site in sites:
+        valid = _validity(prep, stimuli, site, activity[site.name])
+        if valid is not None and store.valid(site.sequence) is None:
+            store.keep_valid(site.sequence, valid.cpu().numpy())
+
+
+def _padded(prep: Preparation, x: Tensor, site: Site, batch: Stimuli) -> np.ndarray[Any, Any]:
     """Float32 on the CPU, NaN at padding so that padding can enter no statistic unseen."""
     x = x.detach().to("cpu", torch.float32)
-    valid = batch.valid
-    if valid is None or "time" not in site.axes:
+    valid = _validity(prep, batch, site, x)
+    if valid is None:
         return x.numpy()
     axis = 1 + site.axes.index("time")
-    if valid.shape[1] != x.shape[axis]:
-        return x.numpy()
     shape = [1] * x.ndim
     shape[0], shape[axis] = valid.shape
     return torch.where(valid.cpu().reshape(shape), x, torch.nan).numpy()
@@ -208,6 +223,7 @@ def _attributes(prep: Preparation, stimuli: Stimuli, sites: Sequence[Site]) -> d
                 "axes": list(s.axes),
                 "unit_axis": s.unit_axis,
                 "dtype": str(s.dtype).removeprefix("torch."),
+                **({"sequence": s.sequence} if s.sequence else {}),
             }
             for s in sites
         },

@@ -36,7 +36,8 @@ class Store(Protocol):
     def array(self, site: str, dims: tuple[str, ...]) -> xr.DataArray: ...  # noqa: D102
     def ids(self) -> Array: ...  # noqa: D102
     def conditions(self) -> dict[str, Array]: ...  # noqa: D102
-    def valid(self) -> Array | None: ...  # noqa: D102
+    def valid(self, sequence: str) -> Array | None: ...  # noqa: D102
+    def keep_valid(self, sequence: str, valid: Array) -> None: ...  # noqa: D102
 
 
 class _Described:
@@ -59,6 +60,7 @@ class MemoryStore(_Described):
         self.attrs, self.n_done = attrs, 0
         self._stimuli = stimuli
         self._arrays: dict[str, Array] = {}
+        self._valid: dict[str, Array] = {}
 
     def write(self, start: int, activity: Mapping[str, Array]) -> None:
         """Put one batch in its place."""
@@ -81,9 +83,13 @@ class MemoryStore(_Described):
         """Columns of the conditions table."""
         return {str(c): self._stimuli.conditions[c].to_numpy() for c in self._stimuli.conditions.columns}
 
-    def valid(self) -> Array | None:
-        """Kept by the recording itself."""
-        return None
+    def valid(self, sequence: str) -> Array | None:
+        """Which positions of a sequence are no padding, or None."""
+        return self._valid.get(sequence)
+
+    def keep_valid(self, sequence: str, valid: Array) -> None:
+        """Keep it."""
+        self._valid[sequence] = valid
 
 
 class ZarrStore(_Described):
@@ -94,6 +100,7 @@ class ZarrStore(_Described):
         self.attrs = dict(root.attrs["recording"])
         self.n_done = int(root.attrs["n_done"])
         self._batch = int(root.attrs["batch_size"])
+        self._valid: dict[str, Array] = {}
 
     @classmethod
     def open(cls, path: Path, mode: Literal["r", "r+"] = "r") -> ZarrStore:
@@ -117,9 +124,6 @@ class ZarrStore(_Described):
             shutil.rmtree(path)
         root = zarr.open_group(str(path), mode="w")
         _save(root, "trial", stimuli.ids)
-        valid = stimuli.valid
-        if stimuli.ragged and valid is not None:
-            _save(root, "valid", valid.numpy())
         table = root.create_group("conditions")
         for column in stimuli.conditions.columns:
             _save_column(table, str(column), stimuli.conditions[column])
@@ -138,7 +142,7 @@ class ZarrStore(_Described):
             ours = False
         if not ours:
             raise RecordingError(f"{path} is a directory of something else; overwrite=True replaces recordings only")
-        known = {"zarr.json", "trial", "valid", "conditions"}
+        known = {"zarr.json", "trial", "conditions", *(_valid_name(s) for s in ("", "decoder", "frames"))}
         known |= {_key(site).split("/")[0] for site in root.attrs["recording"]["sites"]}
         strange = sorted(p.name for p in path.iterdir() if p.name not in known)
         if strange:
@@ -207,9 +211,20 @@ class ZarrStore(_Described):
         order = self._root["conditions"].attrs.get("order", list(columns))
         return {c: columns[c] for c in order if c in columns}
 
-    def valid(self) -> Array | None:
-        """Which positions are no padding, or None."""
-        return np.asarray(self._root["valid"][:]) if "valid" in self._root else None
+    def valid(self, sequence: str) -> Array | None:
+        """Which positions of a sequence are no padding, or None."""
+        name = _valid_name(sequence)
+        if sequence not in self._valid and name in self._root:
+            self._valid[sequence] = np.asarray(self._root[name][:])
+        return self._valid.get(sequence)
+
+    def keep_valid(self, sequence: str, valid: Array) -> None:
+        """Put it on disk."""
+        _save(self._root, _valid_name(sequence), valid)
+
+
+def _valid_name(sequence: str) -> str:
+    return f"valid_{sequence}" if sequence else "valid"
 
 
 def _key(site: str) -> str:

@@ -32,6 +32,11 @@ class Site:
     stepped : bool
         True if the site is computed one time step after another (recurrent nets), so that
         a lesion acts inside the recurrence.
+    sequence : str
+        Which of a network's sequences ``time`` counts: ``""`` the inputs', ``"decoder"`` that of a decoder,
+        ``"frames"`` the frames that are made of a sound.
+    unit_known : bool
+        False if not even the axis of the units is known; players then need ``axis=``.
     """
 
     name: str
@@ -41,6 +46,8 @@ class Site:
     dtype: torch.dtype = torch.float32
     guessed: bool = False
     stepped: bool = False
+    sequence: str = ""
+    unit_known: bool = True
 
     @property
     def n_units(self) -> int:
@@ -136,7 +143,7 @@ def unit_axis(axes: Sequence[str]) -> str:
     >>> unit_axis(("time", "head", "unit")), unit_axis(("channel", "height", "width")), unit_axis(("unit",))
     ('head', 'channel', 'unit')
     """
-    return next((a for a in ("head", "channel", "expert") if a in axes), axes[-1])
+    return next((a for a in ("head", "channel", "expert", "unit") if a in axes), axes[-1])
 
 
 def compiled_pattern(pattern: str) -> re.Pattern[str]:

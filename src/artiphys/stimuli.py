@@ -125,6 +125,13 @@ class Stimuli:
         mask = self.inputs.get("attention_mask") if isinstance(self.inputs, Mapping) else None
         return None if mask is None or mask.ndim != 2 else mask.bool()
 
+    def valid_of(self, sequence: str) -> Tensor | None:
+        """As `valid`, of the inputs (``""``), or of the sequence that a decoder is given (``"decoder"``)."""
+        if not sequence:
+            return self.valid
+        mask = self.inputs.get(f"{sequence}_attention_mask") if isinstance(self.inputs, Mapping) else None
+        return None if mask is None or mask.ndim != 2 else mask.bool()
+
     @property
     def ragged(self) -> bool:
         """True if trials have different lengths."""

@@ -71,6 +71,16 @@ def build_bridge(model: nn.Module, architecture: str, tokenizer: Any) -> Any:
     return build_bridge_from_module(model, architecture, hf_config=model.config, tokenizer=tokenizer)
 
 
+def frame_mask(model: Any, n_frames: int, mask: Tensor) -> Tensor | None:
+    """A mask of the samples of sounds as one of frames ``(trial, frame)``; None for models without such frames."""
+    for part in (model, getattr(model, "base_model", None)):
+        made = getattr(part, "_get_feature_vector_attention_mask", None)
+        if callable(made):
+            frames: Tensor = made(n_frames, mask)
+            return frames
+    return None
+
+
 def supported_architectures() -> Mapping[str, Any]:
     """Names of the transformers classes that TransformerLens has an adapter for."""
     from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES

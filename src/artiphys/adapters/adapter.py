@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.hooks.taps import Tap
-from artiphys.stimuli import Inputs
+from artiphys.sites import Site
+from artiphys.stimuli import Inputs, Stimuli
 from artiphys.third_party import buffers_of
 
 
@@ -39,11 +40,20 @@ class Adapter(Protocol):
     def example(self) -> Inputs | None:
         """Inputs of two or more trials the model surely takes, or None if only its user knows."""
 
-    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
+    def call(
+        self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None, every_position: bool = False
+    ) -> Any:
         """Outputs for inputs whose trials lie on axis 0; ``last_only`` asks for each trial's last position.
 
-        ``n_trials`` is after how many rows the trials come again, where a batch grows on its way.
+        ``n_trials`` is after how many rows the trials come again, where a batch grows on its way. With
+        ``every_position`` all positions are computed, though the last are asked for.
         """
+
+    def valid(self, stimuli: Stimuli, site: Site, n_time: int) -> Tensor | None:
+        """Bool ``(trial, time)``, False at padding of the site's own sequence; None where nothing is padded."""
+
+    def mask_of_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+        """Bool ``(row, position)`` of real positions, from the arguments of a direct call; None where none is said."""
 
     def first_wanted(self, inputs: Inputs) -> int | None:
         """First position that ``last_only`` outputs of some trial need; None for a model without positions."""
@@ -129,14 +139,23 @@ def trial_axis(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, boo
 def why_not_trial_major(rows: Tensor) -> str:
     """Why merged rows of the trials (a, b, a) are not known to hold one trial after another; empty if they do."""
     parts = rows.reshape(3, -1, *rows.shape[1:])
-    if not torch.equal(parts[0], parts[2]):
+    if not alike(parts[0], parts[2]):
         return "trial and time share an axis with time first"
-    if torch.equal(parts[0], parts[1]):
+    if alike(parts[0], parts[1]):
         return (
             "trial and time share an axis, and which comes first cannot be told where activity is the same on both "
             "trials of the example; wrap the network with an example of other trials"
         )
     return ""
+
+
+def alike(a: Tensor, b: Tensor) -> bool:
+    """Equal but for rounding, which depends on a row's place in its batch."""
+    if not a.is_floating_point():
+        return torch.equal(a, b)
+    a, b = a.double(), b.double()
+    scale = float(a.nan_to_num(posinf=0.0, neginf=0.0).abs().max()) if a.numel() else 0.0
+    return torch.allclose(a, b, rtol=1e-4, atol=1e-4 * scale, equal_nan=True)
 
 
 def two_trials(example: Inputs) -> Inputs:

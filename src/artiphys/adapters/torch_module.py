@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from artiphys.adapters.adapter import (
     Discovery,
@@ -23,12 +23,13 @@ from artiphys.adapters.adapter import (
 )
 from artiphys.adapters.in_series import origin
 from artiphys.adapters.module_events import Event, Place, TensorKey, module_events
+from artiphys.adapters.padding import mask_argument
 from artiphys.adapters.recurrent import Unrolled, unroll
 from artiphys.adapters.stages import candidates
 from artiphys.errors import InputError, unknown
 from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site, compiled_pattern, unit_axis
-from artiphys.stimuli import Inputs
+from artiphys.stimuli import Inputs, Stimuli
 
 SPATIAL = {
     1: ("channel", "time"),
@@ -81,12 +82,30 @@ class TorchAdapter:
         """The module itself."""
         return self.root, self._example, self.steps
 
-    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
+    def call(
+        self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None, every_position: bool = False
+    ) -> Any:
         """The module's own outputs; ``last_only`` means nothing to a module without positions."""
         inputs = inputs_to(inputs, device_of(self.root))
         if isinstance(inputs, Mapping):
             return self.root(**inputs)
         return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)
+
+    def valid(self, stimuli: Stimuli, site: Site, n_time: int) -> Tensor | None:
+        """The mask among the inputs that is named ``attention_mask``; None where nothing is padded."""
+        mask = stimuli.valid
+        if mask is None or bool(mask.all()):
+            return None
+        if mask.shape[1] != n_time:
+            raise InputError(
+                f"attention_mask has {mask.shape[1]} positions and site {site.name!r} {n_time} along time, so it is "
+                "not known which of these are padding; give trials of one length, or the mask under another name"
+            )
+        return mask
+
+    def mask_of_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+        """The argument that is named ``attention_mask``, if there is one."""
+        return mask_argument(self.root, args, kwargs)
 
     def first_wanted(self, inputs: Inputs) -> int | None:
         """None: it is not known which axis of a module's outputs counts positions."""

@@ -8,38 +8,29 @@ from __future__ import annotations
 
 import copy
 import inspect
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from artiphys.adapters.adapter import (
-    Discovery,
-    device_of,
-    inputs_to,
-    rows_of,
-    trial_axis,
-    why_not_trial_major,
-    without_trace,
-)
+from artiphys.adapters.adapter import Discovery, device_of, inputs_to
+from artiphys.adapters.padding import MASK, Padding, last_position, last_real, mask_argument, with_positions
+from artiphys.adapters.probe_inputs import DECODER, default_example, main_input
+from artiphys.adapters.transformer_sites import discovered
 from artiphys.errors import InputError
-from artiphys.hooks.taps import Tap, View
-from artiphys.sites import Site, unit_axis
-from artiphys.stimuli import Inputs
+from artiphys.hooks.taps import Tap
+from artiphys.sites import Site
+from artiphys.stimuli import Inputs, Stimuli
 from artiphys.third_party import (
     attention_implementation,
     build_bridge,
+    frame_mask,
     module_state,
     set_attention_implementation,
     supported_architectures,
     twins_of,
 )
-
-logger = logging.getLogger("artiphys")
-
-PATTERNS = ("hook_pattern", "hook_attn_scores")
 
 
 class TransformerAdapter:
@@ -52,10 +43,15 @@ class TransformerAdapter:
     tokenizer : optional
         Kept on the bridge.
     example : tensor or mapping, optional
-        A few inputs; needed where the model takes more, or something other, than tokens.
+        A few inputs; needed where the model takes more, or something other, than tokens, pixels or a sound.
+
+    Attributes
+    ----------
+    padding : Padding
+        How the model is given padded rows; `artiphys.preparation.wrap_checks` finds it out.
     """
 
-    version = "transformer-1"
+    version = "transformer-2"
 
     def __init__(self, model: Any, tokenizer: Any = None, example: Inputs | None = None) -> None:
         self._given, self._example = model, example
@@ -66,31 +62,31 @@ class TransformerAdapter:
         else:
             self.bridge = self._build(model, tokenizer)
         self.root: nn.Module = self.bridge.original_model
-        accepted = inspect.signature(self.root.forward).parameters
-        self._accepts = set(accepted) - {"self", "kwargs"}
-        self._main_input = str(getattr(self.root, "main_input_name", "input_ids"))
+        self.accepts = accepted_by(self.root)
+        self.padding = Padding(0, {})
         self.tokenizer = self.bridge.tokenizer
 
     def _build(self, model: nn.Module, tokenizer: Any) -> Any:
+        name = architecture(model)
         self._before = [(m, module_state(m.__dict__)) for m in model.modules()]
         self._attention = attention_implementation(model.config)
         try:
             model.set_attn_implementation("eager")  # type: ignore[operator]
-            return build_bridge(model, architecture(model), tokenizer)
+            return build_bridge(model, name, tokenizer)
+        except Exception as error:
+            self._restore()
+            raise InputError(
+                f"TransformerLens cannot wrap this {type(model).__name__} ({type(error).__name__}: {error}): it does "
+                "not know some option of its configuration. as_module=True leaves the model as it is, with module "
+                "paths as sites"
+            ) from error
         except BaseException:
             self._restore()
             raise
 
     def example(self) -> Inputs | None:
-        """The user's example, or two trials of five tokens where the model takes tokens alone."""
-        if self._example is not None:
-            return self._example
-        config: Any = self.root.config
-        text = getattr(config, "text_config", config)
-        vocabulary = int(getattr(text, "vocab_size", 0) or 0)
-        if not vocabulary or getattr(config, "is_encoder_decoder", False):
-            return None
-        return torch.arange(10).reshape(2, 5) % vocabulary
+        """The user's example, or two trials of tokens, pixels or sound that the model surely takes."""
+        return default_example(self.root) if self._example is None else self._example
 
     def unwrap(self) -> Any:
         """The transformers model as it was before; a bridge that was given is given back."""
@@ -98,15 +94,19 @@ class TransformerAdapter:
             self._restore()
         return self._given
 
-    def portable(self) -> tuple[Any, Inputs | None, tuple[str, ...]]:
+    def twin(self) -> Any:
         """The transformers model as it was before, in modules of its own that share the weights."""
-        if not self._before:
-            raise InputError("a TransformerBridge cannot be sent to a worker; wrap the transformers model itself")
         model: Any = twins_of(self._before)[id(self._given)]
         model.config = copy.deepcopy(model.config)
         if self._attention is not None:
             set_attention_implementation(model.config, self._attention)
-        return model, self._example, ()
+        return model
+
+    def portable(self) -> tuple[Any, Inputs | None, tuple[str, ...]]:
+        """The transformers model as it was before, in modules of its own that share the weights."""
+        if not self._before:
+            raise InputError("a TransformerBridge cannot be sent to a worker; wrap the transformers model itself")
+        return self.twin(), self._example, ()
 
     def _restore(self) -> None:
         for module, state in self._before:
@@ -116,34 +116,83 @@ class TransformerAdapter:
             set_attention_implementation(self._given.config, self._attention)
         self._before = []
 
-    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
-        """Logits ``(trial, time, token)``, or ``(trial, token)`` at each trial's last real position."""
-        inputs = inputs_to(inputs, device_of(self.root))
-        kwargs: dict[str, Any] = dict(inputs) if isinstance(inputs, Mapping) else {self._main_input: inputs}
-        mask = kwargs.get("attention_mask")
-        if mask is not None and bool(mask.bool().all()):
-            mask = kwargs["attention_mask"] = None
-        if mask is not None and not bool(mask[:, 0].all()) and "position_ids" not in kwargs:
-            # Padding on the left shifts every real token; positions count real tokens.
-            kwargs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp(min=0)
-        if "use_cache" in self._accepts:
+    def keywords(self, inputs: Inputs) -> dict[str, Any]:
+        """Inputs as keyword arguments of the model."""
+        return dict(inputs) if isinstance(inputs, Mapping) else {main_input(self.root): inputs}
+
+    def call(
+        self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None, every_position: bool = False
+    ) -> Any:
+        """Logits ``(trial, time, token)``, or ``(trial, token)`` at each trial's last real position.
+
+        In an encoder-decoder positions are the decoder's.
+        """
+        kwargs = self.keywords(inputs_to(inputs, device_of(self.root)))
+        kwargs = with_positions(kwargs, self.padding, self.accepts)
+        if "use_cache" in self.accepts:
             kwargs.setdefault("use_cache", False)
+        mask = self._answering_mask(kwargs)
         last = None if mask is None else last_real(mask)
-        if last_only and "logits_to_keep" in self._accepts:
+        if last_only and not every_position and "logits_to_keep" in self.accepts:
             # Only the positions that are anyone's last are read out; the readout can cost as much as all layers.
             kept, last = (1, None) if last is None else torch.unique(last, return_inverse=True)
             kwargs["logits_to_keep"] = kept
         outputs = self.root(**kwargs)
         values = getattr(outputs, "logits", outputs)
-        return last_position(values, last, n_trials) if last_only and isinstance(values, Tensor) else values
+        if not last_only or not isinstance(values, Tensor):
+            return values
+        if last is not None and values.ndim > 2 and mask is not None and "logits_to_keep" not in kwargs:
+            last = last_real(self._at_length(mask, values.shape[1], "the outputs"))
+        return last_position(values, last, n_trials)
+
+    def _answering_mask(self, kwargs: Mapping[str, Any]) -> Tensor | None:
+        """Mask of the sequence that outputs belong to: of an encoder-decoder the decoder's."""
+        name = MASK
+        if getattr(self.root.config, "is_encoder_decoder", False):
+            name = f"decoder_{MASK}"
+            given = any(kwargs.get(n) is not None for n in ("decoder_input_ids", "decoder_inputs_embeds"))
+            if not given and kwargs.get(MASK) is not None:
+                raise InputError(
+                    "these trials have different lengths, and the decoder's inputs are left to the model, which pads "
+                    "them too; give decoder_input_ids (and decoder_attention_mask)"
+                )
+        mask: Tensor | None = kwargs.get(name)
+        return mask if mask is not None and mask.ndim == 2 else None
+
+    def valid(self, stimuli: Stimuli, site: Site, n_time: int) -> Tensor | None:
+        """Bool ``(trial, time)``, False at padding of the site's own sequence; None where nothing is padded."""
+        mask = stimuli.valid_of(DECODER if site.sequence == DECODER else "")
+        if mask is None or bool(mask.all()):
+            return None
+        return self._at_length(mask, n_time, f"site {site.name!r}")
+
+    def mask_of_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+        """The attention mask of a direct call, of an encoder-decoder none: its two sequences have one each."""
+        if getattr(self.root.config, "is_encoder_decoder", False):
+            return None
+        return mask_argument(self.root, args, kwargs)
+
+    def _at_length(self, mask: Tensor, n_time: int, what: str) -> Tensor:
+        """A mask of samples as one of the frames that are made of them."""
+        if mask.shape[1] == n_time:
+            return mask.bool()
+        frames = frame_mask(self.root, n_time, mask.long())
+        if frames is None:
+            raise InputError(
+                f"the mask has {mask.shape[1]} positions and {what} {n_time}, so it is not known which of these are "
+                "padding; give trials of one length"
+            )
+        return frames.bool()
 
     def first_wanted(self, inputs: Inputs) -> int | None:
         """The earliest of the trials' last real positions."""
-        tokens = inputs.get(self._main_input) if isinstance(inputs, Mapping) else inputs
-        if tokens is None or tokens.ndim < 2:
+        kwargs = self.keywords(inputs)
+        decoding = getattr(self.root.config, "is_encoder_decoder", False)
+        tokens = kwargs.get("decoder_input_ids" if decoding else main_input(self.root))
+        if tokens is None or tokens.ndim != 2 or tokens.is_floating_point():
             return None
-        mask = inputs.get("attention_mask") if isinstance(inputs, Mapping) else None
-        return tokens.shape[1] - 1 if mask is None else int(last_real(mask).min())
+        mask = kwargs.get(f"decoder_{MASK}" if decoding else MASK)
+        return tokens.shape[1] - 1 if mask is None or mask.ndim != 2 else int(last_real(mask).min())
 
     def after_last(self) -> list[nn.Module]:
         """The norm before the readout."""
@@ -159,81 +208,8 @@ class TransformerAdapter:
         return [blocks] if blocks else []
 
     def discover(self, example: Inputs) -> Discovery:
-        """Run two and three trials and see which of TransformerLens's hooks fire, and in what shape."""
-        points = self.bridge.hook_dict
-        names: dict[int, list[str]] = {}
-        for name, point in points.items():
-            names.setdefault(id(point), []).append(name)
-        with without_trace(self.root):
-            two = self._shapes(points, rows_of(example, (0, 1)))
-            three = self._shapes(points, rows_of(example, (0, 1, 0)))
-        discovery = Discovery()
-        for key, raw in two.items():
-            name, *aliases = sorted(names[key], key=_plainness)
-            where = trial_axis(tuple(raw.shape), tuple(three[key].shape)) if key in three else None
-            why = "it carries no trial axis" if where is None else why_not_trial_major(three[key]) if where[1] else ""
-            if where is None or why:
-                discovery.silent.update(dict.fromkeys([name, *aliases], why))
-                continue
-            point = points[name]
-            view = View(where[0], where[1], convert=_conversion(point, raw))
-            x = view.to(raw, 2)
-            if x.ndim < 2:
-                continue
-            axes, guessed = self._axes(name, tuple(x.shape[1:]))
-            site = Site(name, axes, tuple(x.shape[1:]), unit_axis(axes), raw.dtype, guessed)
-            discovery.taps[name] = Tap(site, point, view)
-            discovery.aliases.update(dict.fromkeys(aliases, name))
-        for key, unused in names.items():
-            if key not in two:
-                discovery.silent.update(
-                    dict.fromkeys(unused, "TransformerLens lists this hook, but it does not fire in this model")
-                )
-        return discovery
-
-    def _shapes(self, points: Mapping[str, nn.Module], inputs: Inputs) -> dict[int, Tensor]:
-        seen: dict[int, Tensor] = {}
-
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                seen.setdefault(id(module), output)
-
-        handles = [p.register_forward_hook(hook) for p in {id(p): p for p in points.values()}.values()]
-        try:
-            self.call(inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return seen
-
-    def _axes(self, name: str, shape: tuple[int, ...]) -> tuple[tuple[str, ...], bool]:
-        last = name.rsplit(".", 1)[-1]
-        if last in PATTERNS:
-            return ("head", "time", "key"), False
-        if last in ("hook_expert_weights", "hook_router_scores") or name.endswith("mlp.gate.hook_out"):
-            return ("time", "expert"), False
-        known = {1: ("time",), 2: ("time", "unit"), 3: ("time", "head", "unit")}
-        if len(shape) in known:
-            return known[len(shape)], False
-        return (*(f"axis{i}" for i in range(1, len(shape))), "unit"), True
-
-
-def last_real(mask: Tensor) -> Tensor:
-    """``(trial,)`` position of each trial's last real token."""
-    position = torch.arange(mask.shape[1], device=mask.device)
-    return torch.where(mask.bool(), position, -1).amax(dim=1)
-
-
-def last_position(values: Tensor, last: Tensor | None, n_trials: int | None = None) -> Tensor:
-    """Each trial's output at its last real position: ``(trial, time, ...)`` -> ``(trial, ...)``."""
-    if values.ndim < 3:
-        return values
-    if last is None:
-        return values[:, -1]
-    # The batch may have grown since the mask was given: trials come again every n_trials rows.
-    period = last[: n_trials or len(last)]
-    row = torch.arange(len(values), device=values.device)
-    return values[row, period.repeat(len(values) // len(period)).to(values.device)]
+        """Find the sites by running the example (`artiphys.adapters.transformer_sites`)."""
+        return discovered(self, self.keywords(example))
 
 
 def is_bridge(model: Any) -> bool:
@@ -268,16 +244,6 @@ def is_transformers_model(model: Any) -> bool:
     return any(c.__name__ == "PreTrainedModel" for c in type(model).__mro__)
 
 
-def _conversion(point: nn.Module, raw: Tensor) -> Any:
-    """The point's own conversion where it changes the shape or order, as the head split does."""
-    conversion = getattr(point, "hook_conversion", None)
-    if conversion is None:
-        return None
-    kind = type(conversion).__name__
-    changed = tuple(conversion.convert(raw).shape) != tuple(raw.shape)
-    return conversion if changed or kind == "TransposeRotaryHeads" else None
-
-
-def _plainness(name: str) -> tuple[bool, int, int]:
-    # Users know blocks.3.attn.hook_z, not blocks.3.attn.o.hook_in.
-    return name.endswith((".hook_in", ".hook_out")), name.count("."), len(name)
+def accepted_by(model: nn.Module) -> set[str]:
+    """Names of the inputs a model takes."""
+    return set(inspect.signature(model.forward).parameters) - {"self", "kwargs"}

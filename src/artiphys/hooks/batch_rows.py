@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ class Rows:
 
     def __init__(self, trials: Stimuli, nodes: Tensor | None = None) -> None:
         self._trials, self.nodes = trials, nodes
+        self._valid: dict[Hashable, Tensor | None] = {}
         self.n_copies = 1 if nodes is None else len(nodes)
 
     def __len__(self) -> int:
@@ -44,11 +45,12 @@ class Rows:
         """``(row,)`` coalition of each row."""
         return None if self.nodes is None else self.nodes.repeat_interleave(len(self._trials))
 
-    @cached_property
-    def valid(self) -> Tensor | None:
-        """``(row, time)`` False at padding."""
-        mask = self._trials.valid
-        return None if mask is None else mask.repeat(self.n_copies, 1)
+    def valid(self, of_trials: Callable[[Stimuli], Tensor | None], key: Hashable) -> Tensor | None:
+        """``(row, time)`` False at padding, from a mask of the trials; worked out once for each key."""
+        if key not in self._valid:
+            mask = of_trials(self._trials)
+            self._valid[key] = None if mask is None else mask.repeat(self.n_copies, 1)
+        return self._valid[key]
 
     @property
     def conditions(self) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ after an error or an interrupt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from artiphys.errors import HookError, InputError
 from artiphys.hooks.nested import find, leaves, replaced
 from artiphys.hooks.taps import At, Frame, Tap, Write
+from artiphys.sites import Site
 from artiphys.third_party import forward_hooks, forward_pre_hooks
 
 
@@ -34,15 +35,24 @@ class Tapping:
         Shared description of the forward in progress.
     unroll : callable
         Context manager factory that unrolls the recurrent modules of the given taps while in force.
+    mask_of_call : callable
+        Gives the mask of real positions among the arguments of a direct call.
     """
 
-    def __init__(self, root: nn.Module, frame: Frame, unroll: Callable[[Sequence[Tap]], Any]) -> None:
-        self.root, self.frame, self.unroll = root, frame, unroll
+    def __init__(
+        self,
+        root: nn.Module,
+        frame: Frame,
+        unroll: Callable[[Sequence[Tap]], Any],
+        mask_of_call: Callable[[tuple[Any, ...], Mapping[str, Any]], Tensor | None] = lambda args, kwargs: None,
+    ) -> None:
+        self.root, self.frame, self.unroll, self.mask_of_call = root, frame, unroll, mask_of_call
         self._plan: list[tuple[Tap, Callable[[Tensor, At], Tensor | None], bool]] = []
         self._hooks: list[tuple[Any, dict[int, Any]]] = []
         self._unrolled: Any = None
         self._names: list[str] = []
         self._entered = False
+        self._whole = 0
 
     def write(self, tap: Tap, fn: Write) -> None:
         """Plan a write: ``fn(x, at)`` gives a new tensor of the same shape and dtype."""
@@ -79,6 +89,8 @@ class Tapping:
             for tap, fn, first in self._plan:
                 self._hook(tap.module, self._caller(tap, fn), pre=tap.of_input, first=first)
             self.frame.in_force += self._names
+            self._whole = sum(tap.narrowed for tap, _, _ in self._plan)
+            self.frame.whole += self._whole
             self._entered = True
         except BaseException:
             self._remove()
@@ -106,6 +118,7 @@ class Tapping:
         if self._entered:
             for name in self._names:
                 self.frame.in_force.remove(name)
+            self.frame.whole -= self._whole
             self._entered = False
         while self._hooks:
             handle, held = self._hooks.pop()
@@ -120,9 +133,11 @@ class Tapping:
         if self._owns_begin():
             first = next((t for _, t in leaves((args, kwargs))), None)
             cache: Any = kwargs.get("past_key_values")
-            generating = cache is not None or kwargs.get("use_cache") is True
+            # Who says whether to use a cache generates token by token: more is to come, with a cache or without.
+            generating = cache is not None or kwargs.get("use_cache") is not None
             offset = int(cache.get_seq_length()) if hasattr(cache, "get_seq_length") else 0 if generating else None
-            self.frame.begin(None if first is None or first.ndim == 0 else len(first), offset)
+            n_rows = None if first is None or first.ndim == 0 else len(first)
+            self.frame.begin(n_rows, offset, self.mask_of_call(args, kwargs))
 
     def _owns_begin(self) -> bool:
         # Nested tappings each hook the root; only the outermost starts the forward.
@@ -177,5 +192,16 @@ class Tapping:
             n_time = n_here if frame.offset is None else None  # more is to come
             if frame.window is not None and n_here == frame.window[1] - frame.window[0]:
                 time, n_time = time + frame.window[0], frame.window[1]
-        at = At(site, ("trial", *site.axes), time, n_time, frame.rows, frame.activity)
+        at = At(site, ("trial", *site.axes), time, n_time, frame.rows, frame.activity, self._mask(site, n_time))
         return x, at
+
+    def _mask(self, site: Site, n_time: int | None) -> Callable[[], Tensor | None] | None:
+        """How to find which positions of a site are real; it is rarely asked."""
+        frame, rows, valid_at = self.frame, self.frame.rows, self.frame.valid_at
+        if rows is None:
+            return None if frame.mask is None else lambda: frame.mask
+        if n_time is None or valid_at is None:  # a loop that does not tell its length
+            return lambda: rows.valid(lambda trials: trials.valid_of(site.sequence), site.sequence)
+        if "time" not in site.axes:
+            return None
+        return lambda: rows.valid(lambda trials: valid_at(trials, site, n_time), (site.sequence, n_time))

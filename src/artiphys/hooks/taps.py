@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.nested import Key
 from artiphys.sites import Site
+from artiphys.stimuli import Stimuli
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Tap:
     path: tuple[Key, ...] = ()
     call: int | None = 0  # which call of the module; None: every call is one time step
     of_input: bool = False
+    narrowed: bool = False  # it holds fewer positions where only the last ones are read out
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class At:
     n_time: int | None = None
     rows: Rows | None = None
     activity: Mapping[str, Tensor] = field(default_factory=dict)
+    mask: Callable[[], Tensor | None] | None = None
 
     @property
     def trial(self) -> Tensor | None:
@@ -94,8 +97,8 @@ class At:
 
     @property
     def valid(self) -> Tensor | None:
-        """``(row, position)`` bool over the whole forward, False at padding."""
-        return None if self.rows is None else self.rows.valid
+        """``(row, position)`` bool over the whole forward, False at padding; None where nothing is padded."""
+        return self.mask() if self.mask is not None else None
 
     @property
     def positions(self) -> Tensor:
@@ -110,6 +113,7 @@ class At:
 
 
 Write = Callable[[Tensor, At], Tensor]
+ValidAt = Callable[[Stimuli, Site, int], "Tensor | None"]
 
 
 @dataclass
@@ -123,6 +127,9 @@ class Frame:
     activity: dict[str, Tensor] = field(default_factory=dict)
     calls: dict[object, int] = field(default_factory=dict)  # how often each hook has seen its module so far
     announced: bool = False
+    whole: int = 0  # writes and reads in force that need all positions, though only the last are asked for
+    mask: Tensor | None = None  # (row, position) real positions of a direct call, as far as it is said
+    valid_at: ValidAt | None = None  # of the trials announced, set by the preparation
     in_force: list[str] = field(default_factory=list)  # names of writes that outlast a single run, in order of entry
 
     def announce(self, rows: Rows) -> None:
@@ -137,16 +144,16 @@ class Frame:
 
     def forget(self) -> None:
         """Nothing is known of the next forward."""
-        self.rows = self.n_rows = self.window = None
+        self.rows = self.n_rows = self.window = self.mask = None
         self.activity, self.announced = {}, False
 
-    def begin(self, n_rows: int | None, offset: int | None = None) -> None:
-        """Start of a forward pass of the root module."""
+    def begin(self, n_rows: int | None, offset: int | None = None, mask: Tensor | None = None) -> None:
+        """Start of a forward pass of the root module; ``offset`` and ``mask`` of a direct call."""
         self.calls = {}
-        self.offset = offset
+        self.offset = None
         if not self.announced:
             self.forget()
-            self.n_rows = n_rows
+            self.n_rows, self.offset, self.mask = n_rows, offset, mask
 
 
 class StopForwardError(Exception):

@@ -46,11 +46,12 @@ class Preparation:
 
     def __init__(self, adapter: Adapter, *, tokenizer: Any = None, bridge: Any = None) -> None:
         self.adapter, self.tokenizer, self.bridge = adapter, tokenizer, bridge
-        self.frame = Frame()
+        self.frame = Frame(valid_at=adapter.valid)
         self.on_unwrap: Callable[[], object] = lambda: None
         self._discovery: Discovery | None = None
         self._sites = Sites({})
         self._example: Inputs | None = None
+        self._shown: Inputs | None = None
         self._wiring = Wiring(adapter.root)
         self._fingerprint: tuple[object, str] | None = None
         self.unwrapped = False
@@ -78,7 +79,7 @@ class Preparation:
         if self._discovery is not None:
             return
         given = self.adapter.example()
-        example = given if given is not None else inputs
+        example = given if given is not None else inputs if inputs is not None else self._shown
         if example is None:
             raise SiteError(
                 "the sites of this network are found by running it once; wrap it with a few inputs: "
@@ -103,7 +104,7 @@ class Preparation:
     def tapping(self) -> Tapping:
         """Hooks to plan reads and writes on; nothing is touched before it is entered."""
         assert self.sites is not None and self._discovery is not None
-        return Tapping(self.model, self.frame, self._discovery.unroll)
+        return Tapping(self.model, self.frame, self._discovery.unroll, self.adapter.mask_of_call)
 
     def tap(self, name: str) -> Any:
         """The tap of a site or alias."""
@@ -151,6 +152,8 @@ class Preparation:
         self.require_wrapped()
         if read or write or stop_at:
             self.look(stimuli.inputs)
+        elif self._discovery is None and self._shown is None:
+            self._shown = stimuli[: min(2, len(stimuli))].inputs
         if when not in ("after", "before"):
             raise InputError(f"when came as {when!r}; wanted 'after' or 'before'")
         wanted = [s.name for s in self.sites.select([read] if isinstance(read, str) else list(read))] if read else []
@@ -197,9 +200,15 @@ class Preparation:
     def _forward(self, stimuli: Stimuli, last_only: bool) -> Any:
         self.frame.announce(Rows(stimuli))
         try:
-            return self.adapter.call(stimuli.inputs, last_only=last_only)
+            return self.call(stimuli.inputs, last_only=last_only)
         finally:
             self.frame.forget()
+
+    def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
+        """The network's outputs for trials that were announced; for what runs it itself, such as a game."""
+        # A site after the choice of the last positions would else hold these alone, and its times mean others.
+        every = self.frame.whole > 0
+        return self.adapter.call(inputs, last_only=last_only, n_trials=n_trials, every_position=every)
 
     def players(
         self,

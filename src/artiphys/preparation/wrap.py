@@ -13,6 +13,7 @@ from artiphys.adapters.torch_module import TorchAdapter
 from artiphys.adapters.transformer import TransformerAdapter, is_bridge, is_transformers_model
 from artiphys.errors import InputError
 from artiphys.preparation.preparation import Preparation
+from artiphys.preparation.wrap_checks import Before, check_wrapping
 from artiphys.stimuli import Inputs, Stimuli
 
 logger = logging.getLogger("artiphys")
@@ -29,6 +30,7 @@ def wrap(
     steps: Sequence[str] = (),
     copy: bool = False,
     as_module: bool = False,
+    check: bool = True,
 ) -> Preparation:
     """One interface to any network: toys, plain modules, recurrent nets and transformers.
 
@@ -50,10 +52,18 @@ def wrap(
         Wrap a deep copy and leave the model alone.
     as_module : bool
         Treat a transformers model as a plain module, with module paths as sites.
+    check : bool
+        Compare a transformers model's outputs before and after wrapping, on its example and on padded prompts
+        (a few small forward passes).
 
     Returns
     -------
     Preparation
+
+    Raises
+    ------
+    InputError
+        If it cannot be wrapped, or if a transformers model computes something else once it is wrapped.
 
     Examples
     --------
@@ -75,17 +85,21 @@ def wrap(
     if as_module and isinstance(getattr(model, "__dict__", {}).get(MARK), Preparation):
         raise InputError("this model is wrapped as a transformer already; prep.unwrap() first, then as_module=True")
     if (is_bridge(model) or is_transformers_model(model)) and not as_module:
-        if not copy and not is_bridge(model) and MARK not in model.__dict__:
+        takes_over = not copy and not is_bridge(model) and MARK not in model.__dict__
+        prepared = wrap_transformer(model, tokenizer, copy, shown, check)
+        if takes_over:
             logger.warning(
                 "ap.wrap takes this %s over: its modules are rewired until prep.unwrap(). copy=True wraps a copy",
                 type(model).__name__,
             )
-        return wrap_transformer(model, tokenizer, copy, shown)
+        return prepared
     net = check_plain(copying.deepcopy(model) if copy else model)
     return Preparation(TorchAdapter(net, shown, steps), tokenizer=tokenizer)
 
 
-def wrap_transformer(model: Any, tokenizer: Any, copy: bool = False, example: Inputs | None = None) -> Preparation:
+def wrap_transformer(
+    model: Any, tokenizer: Any, copy: bool = False, example: Inputs | None = None, check: bool = True
+) -> Preparation:
     """The preparation of a transformers model or bridge; the same one each time."""
     if copy and is_bridge(model):
         raise InputError("a copied TransformerBridge shares its config with the original; copy the transformers model")
@@ -96,7 +110,14 @@ def wrap_transformer(model: Any, tokenizer: Any, copy: bool = False, example: In
         return known
     if copy:
         model = copying.deepcopy(model)
+    before = Before.of(model, example) if check and not is_bridge(model) else None
     adapter = TransformerAdapter(model, tokenizer, example)
+    if before is not None:
+        try:
+            check_wrapping(adapter, before)
+        except BaseException:
+            adapter.unwrap()
+            raise
     prep = Preparation(adapter, tokenizer=tokenizer or adapter.tokenizer, bridge=adapter.bridge)
     owners = [model, adapter.bridge, adapter.root]
     for owner in owners:
