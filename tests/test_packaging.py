@@ -22,6 +22,7 @@ ROOMS = ("artiphys.probes", "artiphys.lesions")
 ORDER = [
     "artiphys.version artiphys.errors artiphys.array_types artiphys.user_warnings artiphys.third_party",
     "artiphys.deprecation artiphys.blas_threads artiphys.missing artiphys.digests",
+    "artiphys.structure",
     "artiphys.stats",
     "artiphys.stimuli",
     "artiphys.sites",

@@ -41,8 +41,8 @@ class Runner:
         self._layout = self.plain
 
     def form(self) -> tuple[Any, ...]:
-        """What decides how a forward pass runs, beside the network: sites lesioned, outputs wanted, inputs."""
-        return tuple(sorted(self.writes)), str(self.setup.score.needs), self.setup.trials.form()
+        """What decides how a forward pass runs: the network, sites lesioned, outputs wanted, inputs."""
+        return self.setup.model, tuple(sorted(self.writes)), str(self.setup.score.needs), self.setup.trials.form()
 
     @contextmanager
     def running(self, layout: Layout) -> Iterator[None]:

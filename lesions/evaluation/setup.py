@@ -77,7 +77,10 @@ class Setup:
         self.prep.require_wrapped()
         self.prep.require_steady()
         if self.prep.fingerprint() != self.model:
-            raise LesionError("the model's weights have changed since this game was made; make a new game")
+            raise LesionError(
+                "the model's weights have changed since this game was made, or an attribute, a hook or the code of one "
+                "of its modules; make a new game"
+            )
         if self.edits != _edits(self.stimuli):
             raise LesionError("the stimuli were changed in place since this game was made; make a new game")
 
@@ -95,6 +98,7 @@ class Setup:
                 f"score {self.score.name!r} has no key; make a Score with key= (or closed_loop(..., key=)) to name it "
                 "on disk"
             )
+        self.prep.identity.require_named()
         shown = "" if self.stimuli is None else self.stimuli.digest() + self.stimuli.conditions_digest()
         return {"model": self.prep.fingerprint(), "stimuli": shown, "score": self.score.key}
 

@@ -114,13 +114,13 @@ class Game:
         score = score_of(score, trials)
         prep.require_wrapped()
         prep.look(None if trials is None else trials.inputs)
-        prep.require_steady()
         options = {"time": time, "over": over, "sd": sd, "gain": gain, "value": value, "seed": seed}
         options |= {"n_donors": n_donors}
         names, lesions = player_lesions(prep, list(players), kind, trials, reference, options, progress)
         writes = [writers(prep, parts) for parts in lesions]
         check_overlap(names, writes)
         self.setup = Setup.of(prep, trials, score, kind, names, writes)
+        prep.require_steady(trials, self.setup.model)
         self.player_names, self.batch_size, self.executor = names, batch_size, executor
         self.progress, self.seed = progress, seed
         self.n_evaluations, self.seconds = 0, 0.0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from artiphys.digests import same_network
 from artiphys.errors import LesionError
 from artiphys.hooks.taps import At, Write
 from artiphys.lesions.operations.lesion import Lesion
@@ -121,8 +122,8 @@ class _Origin:
                 continue
             if self.model is None:
                 self.model = self.prep.fingerprint()
-            if kept.model != self.model:
+            if not same_network(kept.model, self.model):
                 raise LesionError(
                     f"the reference of the lesion at {lesion.site!r} was recorded from another model (or before its "
-                    "weights changed); record it again from this one"
+                    "weights changed, or an attribute, a hook or its code); record it again from this one"
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Hashable, Sequence
 
 import torch
@@ -10,7 +11,22 @@ from torch import Tensor, nn
 
 from artiphys.third_party import attention_implementation, edit_count
 
+logger = logging.getLogger("artiphys")
 NamedTensors = Sequence[tuple[str, Tensor]]
+
+
+def same_network(one: str, other: str) -> bool:
+    """Whether two fingerprints are of one network. Those of version 0.2 and before are of weights alone.
+
+    >>> same_network("w-s", "w-s"), same_network("w-s", "w-t"), same_network("w", "w-t")
+    (True, False, True)
+    """
+    if "-" in one and "-" in other:
+        return one == other
+    same = one.partition("-")[0] == other.partition("-")[0]
+    if same:
+        logger.warning("this was made by a version that noted the network's weights alone, and not its code")
+    return same
 
 
 def tensor_bytes(t: Tensor) -> memoryview:
@@ -40,7 +56,7 @@ def quick_state(tensors: NamedTensors) -> Hashable:
     return tuple((n, t.data_ptr(), edit_count(t), tuple(t.shape), word_sum(t)) for n, t in tensors)
 
 
-def fingerprint(model: nn.Module, tensors: NamedTensors, adapter_version: str) -> str:
+def weights_digest(model: nn.Module, tensors: NamedTensors, adapter_version: str) -> str:
     """Digest of all parameters and buffers, their dtype, the attention implementation and the adapter."""
     h = hashlib.blake2b(adapter_version.encode(), digest_size=16)
     h.update(str(attention_implementation(getattr(model, "config", None), "")).encode())

@@ -151,17 +151,25 @@ def record(
     if not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
     prep.look(stimuli.inputs)
-    prep.require_steady()
+    prep.require_steady()  # before anything is run
     chosen = prep.sites.select([sites] if isinstance(sites, str) else list(sites))
     if not chosen:
         raise InputError("no sites were named; give names or patterns, such as 'blocks.*.hook_resid_post'")
     names = [s.name for s in chosen]
     attrs = _attributes(prep, stimuli, chosen)
+    mixes = prep.require_steady(stimuli, attrs["model"])
+    if mixes and batch_size < len(stimuli):
+        raise InputError(
+            f"{mixes}, so activity would depend on batch_size; pass batch_size={len(stimuli)} to record all trials in "
+            "one batch"
+        )
     store: Store = (
         MemoryStore(attrs, stimuli)
         if out is None
         else ZarrStore.start(Path(out), attrs, stimuli, batch_size, overwrite)
     )
+    if out is not None and store.n_done:
+        prep.identity.require_named()
     bar = tqdm(
         total=len(stimuli),
         initial=store.n_done,
@@ -183,6 +191,11 @@ def record(
 
 def _validity(prep: Preparation, stimuli: Stimuli, site: Site, x: Tensor) -> Tensor | None:
     """Which times of a site are no padding, ``(trial, time)``; None where all are real."""
+    if "position" in site.axes and stimuli.ragged:
+        raise InputError(
+            f"site {site.name!r} counts other positions than tokens, so which of them are padding is not known; give "
+            "trials of one length"
+        )
     if "time" not in site.axes:
         return None
     return prep.adapter.valid(stimuli, site, x.shape[1 + site.axes.index("time")])

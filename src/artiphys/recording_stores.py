@@ -14,6 +14,7 @@ import xarray as xr
 import zarr
 
 from artiphys.array_types import Array
+from artiphys.digests import same_network
 from artiphys.errors import RecordingError
 from artiphys.missing import is_missing
 from artiphys.stimuli import Stimuli
@@ -159,6 +160,8 @@ class ZarrStore(_Described):
                 f"{path} holds a finished recording; read it with Recording.open, or pass overwrite=True"
             )
         other = [key for key in IDENTITY if store.attrs.get(key) != attrs[key]]
+        if "model" in other and same_network(str(store.attrs.get("model")), attrs["model"]):
+            other.remove("model")
         if other:
             raise RecordingError(
                 f"{path} holds an interrupted recording with other {', '.join(other)}; it cannot be finished "

@@ -21,6 +21,10 @@ def edit_count(t: Tensor) -> int:
     return t._version
 
 
+# torch: what every module holds beside attributes of its own, and what recurrent ones keep of their weights.
+MODULE_TABLES = frozenset(nn.Module().__dict__) | {"_flat_weights", "_flat_weight_refs", "forward"}
+
+
 def forward_hooks(module: nn.Module) -> dict[int, Any]:
     """A module's own table of forward hooks, in their order."""
     return module._forward_hooks

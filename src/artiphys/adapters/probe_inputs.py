@@ -65,40 +65,37 @@ def _special(config: Mapping[str, Any]) -> Iterator[int]:
             yield from (v for v in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(v, int))
 
 
-def shorter(model: nn.Module, inputs: Kwargs) -> Iterator[tuple[str, Kwargs]]:
-    """The same inputs with one of their sequences a little shorter, and which sequence that is.
+def shorter(model: nn.Module, inputs: Kwargs) -> Iterator[tuple[str, list[Kwargs]]]:
+    """The same inputs with one of their sequences shorter, in several ways, and which sequence that is.
 
     ``""`` counts tokens or image patches, ``"decoder"`` what a decoder is given, ``"frames"`` the frames of a sound.
+    A network may fill up its sequences (so that one token less changes nothing) or need some of them (so that half is
+    too few).
     """
-    main = inputs.get(main_input(model))
+    name = main_input(model)
+    main = inputs.get(name)
     if main is None or main.ndim < 2:
         return
-    accepted = inspect.signature(model.forward).parameters
     if main.ndim == 4:
         patch = getattr(getattr(model, "config", None), "patch_size", None)
         step = patch if isinstance(patch, int) else patch[0] if patch else 1
+        accepted = inspect.signature(model.forward).parameters
         if "interpolate_pos_encoding" in accepted and main.shape[2] > step:
             more: Any = {"interpolate_pos_encoding": True}
-            yield "", {**inputs, main_input(model): main[:, :, :-step], **more}
+            yield "", [{**inputs, name: main[:, :, :-step], **more}]
         return
-    whole = main.shape[1]
-    if whole > 1:
-        is_wave = main.is_floating_point()
-        left = whole * 3 // 4 if is_wave else whole - 1
-        yield (
-            FRAMES if is_wave else "",
-            {
-                k: t[:, :left] if not k.startswith(DECODER) and t.ndim > 1 and t.shape[1] == whole else t
-                for k, t in inputs.items()
-            },
-        )
+    is_wave = main.is_floating_point()
+    first = [k for k in inputs if not k.startswith(DECODER)]
+    yield FRAMES if is_wave else "", _cut(inputs, first, main.shape[1], (0.75,) if is_wave else (0.5,))
     answer = inputs.get("decoder_input_ids")
-    if answer is not None and answer.shape[1] > 1:
-        n = answer.shape[1]
-        yield (
-            DECODER,
-            {
-                k: t[:, : n - 1] if k.startswith(DECODER) and t.ndim > 1 and t.shape[1] == n else t
-                for k, t in inputs.items()
-            },
-        )
+    if answer is not None:
+        yield DECODER, _cut(inputs, [k for k in inputs if k.startswith(DECODER)], answer.shape[1], (0.5,))
+
+
+def _cut(inputs: Kwargs, names: list[str], n: int, shares: tuple[float, ...]) -> list[Kwargs]:
+    lengths = dict.fromkeys([*(int(n * share) for share in shares), n - 1])
+    return [
+        {k: t[:, :m] if k in names and t.ndim > 1 and t.shape[1] == n else t for k, t in inputs.items()}
+        for m in lengths
+        if m > 0
+    ]

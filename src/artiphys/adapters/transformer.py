@@ -76,9 +76,9 @@ class TransformerAdapter:
         except Exception as error:
             self._restore()
             raise InputError(
-                f"TransformerLens cannot wrap this {type(model).__name__} ({type(error).__name__}: {error}): it does "
-                "not know some option of its configuration. as_module=True leaves the model as it is, with module "
-                "paths as sites"
+                f"TransformerLens cannot wrap this {type(model).__name__} with its configuration "
+                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'without a reason'}). "
+                "as_module=True leaves the model as it is, with module paths as sites"
             ) from error
         except BaseException:
             self._restore()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 PATTERNS = ("hook_pattern", "hook_attn_scores")
 EXPERTS = ("hook_expert_weights", "hook_router_scores")
-OF_HEADS = re.compile(r"attn|attention|mixer|ssm|recurrent|linear_attn")
+OF_HEADS = re.compile(r"(attn|attention|mixer|ssm|recurrent)\.")
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,46 @@ class Axes:
     names: tuple[str, ...]
     sequence: str = ""
     guessed: bool = False
+    unit_known: bool = True
 
 
-def heads_of(config: Mapping[str, Any]) -> set[int]:
-    """Numbers of heads that a configuration speaks of."""
-    found: set[int] = set()
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of heads and of experts, and widths of layers, that a configuration speaks of."""
+
+    heads: frozenset[int]
+    experts: frozenset[int]
+    widths: frozenset[int]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Sizes:
+        """From a configuration as a mapping, with those inside it."""
+        numbers = list(_numbers(config))
+        return cls(
+            frozenset(v for k, v in numbers if "head" in k and not re.search(r"dim|size|channels", k)),
+            frozenset(
+                v for k, v in numbers if "expert" in k and not re.search(r"dim|size|per_tok|shared|top|group", k)
+            ),
+            frozenset(v for k, v in numbers if re.search(r"size|dim|embd|d_model|d_ff|inner|width", k)),
+        )
+
+
+def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     for name, value in config.items():
         if isinstance(value, Mapping):
-            found |= heads_of({str(k): v for k, v in value.items()})
-        elif re.search(r"head", name) and not re.search(r"dim|size|channels", name) and isinstance(value, int):
-            found.add(value)
-    return {n for n in found if n > 0 and not isinstance(n, bool)}
+            yield from _numbers({str(k): v for k, v in value.items()})
+        elif isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            yield name, value
 
 
 def axes_of(
-    name: str, shape: tuple[int, ...], moved: Mapping[int, str] | None, heads: set[int], image: tuple[int, ...] | None
+    name: str,
+    shape: tuple[int, ...],
+    moved: Mapping[int, str] | None,
+    sizes: Sizes,
+    image: tuple[int, ...] | None = None,
+    split: bool = False,
+    lengths: Mapping[str, int] | None = None,
 ) -> Axes:
     """The axes of one site.
 
@@ -46,17 +71,23 @@ def axes_of(
         Without the trials.
     moved : mapping of axis to sequence, or None
         Axes that got shorter with which sequence; None where no sequence could be made shorter.
-    heads : set of int
-        Numbers of heads in this network.
+    sizes : Sizes
     image : tuple or None
         Shape of an image ``(channel, height, width)``, where the network takes one.
+    split : bool
+        Whether the last axis was split into heads and their units.
+    lengths : mapping of sequence to int, optional
+        Tokens in the sequences. An axis of another length counts something else, such as blocks of tokens, and is
+        called ``position``.
+
+    >>> sizes = Sizes(frozenset({4}), frozenset(), frozenset({8}))
+    >>> axes_of("blocks.0.attn.hook_q_normed", (4, 7, 8), {1: ""}, sizes).names
+    ('head', 'time', 'unit')
     """
-    last = name.rsplit(".", 1)[-1]
-    experts = last in EXPERTS or name.endswith("mlp.gate.hook_out")
-    if image is not None and len(shape) == 3 and shape == image:
+    if image is not None and shape == image:
         return Axes(("channel", "height", "width"))
-    if moved is None:
-        return _by_rank(last, shape, heads, experts, image is not None)
+    if not moved:
+        return _by_rank(name, shape, sizes, split, asked=moved is not None)
     names = [""] * len(shape)
     times = sorted(moved)
     for axis, label in zip(times, ("time", "key")):
@@ -64,29 +95,42 @@ def axes_of(
     rest = [i for i in range(len(shape)) if not names[i]]
     known = len(times) <= 2
     if len(rest) == 1:
-        is_head = len(times) == 2 and last in PATTERNS
-        names[rest[0]] = "head" if is_head else "expert" if experts and times else "unit"
-    elif len(rest) == 2 and shape[rest[0]] in heads and OF_HEADS.search(name):
+        names[rest[0]], known = _single(name, shape[rest[0]], len(times), sizes)
+    elif len(rest) == 2 and (split or (shape[rest[0]] in sizes.heads and OF_HEADS.search(name))):
         names[rest[0]], names[rest[1]] = "head", "unit"
     elif rest:
         known = False
     for i, label in enumerate(names):
         names[i] = label or ("unit" if i == rest[-1] else f"axis{i + 1}")
-    return Axes(tuple(names), moved[times[0]] if times else "", not known)
+    sequence = moved[times[0]]
+    if lengths is not None and lengths.get(sequence, shape[times[0]]) != shape[times[0]]:
+        names[times[0]], sequence = "position", ""
+    return Axes(tuple(names), sequence, not known, known)
 
 
-def _by_rank(last: str, shape: tuple[int, ...], heads: set[int], experts: bool, of_image: bool) -> Axes:
-    if last in PATTERNS:
-        return Axes(("head", "time", "key"))
-    if experts and len(shape) == 2:
-        return Axes(("time", "expert"))
+def _single(name: str, size: int, n_times: int, sizes: Sizes) -> tuple[str, bool]:
+    """The only axis beside time, and whether that is known."""
+    last = name.rsplit(".", 1)[-1]
+    if n_times == 2:
+        return "head", last in PATTERNS or size in sizes.heads
+    if last in EXPERTS or name.endswith("mlp.gate.hook_out"):
+        # The weights of the experts that were chosen have one entry a choice: the second is not the second expert.
+        return ("expert", True) if size in sizes.experts else ("choice", False)
+    return "unit", True
+
+
+def _by_rank(name: str, shape: tuple[int, ...], sizes: Sizes, split: bool, asked: bool) -> Axes:
+    """Axes of a site none of which was seen to get shorter, as in the image half of a language model."""
+    last = name.rsplit(".", 1)[-1]
+    if last in PATTERNS and len(shape) == 3:
+        return Axes(("head", "time", "key"), guessed=asked)
     if len(shape) == 1:
-        return Axes(("unit",) if of_image else ("time",))
-    if len(shape) == 2:
-        return Axes(("time", "unit"))
-    if len(shape) == 3 and shape[1] in heads and shape[0] not in heads:
-        return Axes(("time", "head", "unit"))
-    return Axes((*(f"axis{i + 1}" for i in range(len(shape) - 1)), "unit"), guessed=True)
+        return Axes(("unit",))
+    if split and len(shape) == 3:
+        return Axes(("time", "head", "unit"), guessed=asked)
+    if len(shape) == 2 and shape[1] in sizes.widths:
+        return Axes(("time", "unit"), guessed=True)
+    return Axes((*(f"axis{i + 1}" for i in range(len(shape) - 1)), "unit"), guessed=True, unit_known=False)
 
 
 class HeadSplit:

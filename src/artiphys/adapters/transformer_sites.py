@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from artiphys.adapters.adapter import Discovery, rows_of, trial_axis, why_not_trial_major, without_trace
-from artiphys.adapters.probe_inputs import main_input, shorter
-from artiphys.adapters.transformer_axes import axes_of, conversion_of, heads_of
+from artiphys.adapters.probe_inputs import DECODER, main_input, shorter
+from artiphys.adapters.transformer_axes import Sizes, axes_of, conversion_of
 from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site, unit_axis
 from artiphys.stimuli import Inputs
@@ -39,15 +40,19 @@ def discovered(adapter: Bridged, example: Mapping[str, Any]) -> Discovery:
         three = _fired(adapter, points, rows_of(dict(example), (0, 1, 0)))
         last = _fired(adapter, points, pair, last_only=True)
         short = {}
-        for sequence, inputs in shorter(adapter.root, pair):
-            try:
-                short[sequence] = _fired(adapter, points, inputs)
-            except Exception:  # noqa: BLE001 (a network of fixed length cannot be asked this way)
-                continue
-    heads = heads_of(adapter.root.config.to_dict())
+        for sequence, ways in shorter(adapter.root, pair):
+            for inputs in ways:
+                with contextlib.suppress(Exception):  # a network of fixed length cannot be asked this way
+                    short[sequence] = _fired(adapter, points, inputs)
+                    break
+    sizes = Sizes.of(adapter.root.config.to_dict())
     n_heads = getattr(adapter.bridge.cfg, "n_heads", None)
     main = pair.get(main_input(adapter.root))
     image = tuple(main.shape[1:]) if main is not None and main.ndim == 4 else None
+    answer = pair.get("decoder_input_ids")
+    tokens = {"": main if main is not None and main.ndim == 2 and not main.is_floating_point() else None,
+              DECODER: answer}  # fmt: skip
+    lengths = {name: t.shape[1] for name, t in tokens.items() if t is not None}
     discovery = Discovery()
     for key, calls in two.items():
         known, refused = _names(names[key])
@@ -69,10 +74,11 @@ def discovered(adapter: Bridged, example: Mapping[str, Any]) -> Discovery:
             if len(shape) < 2:
                 continue
             moved = _moved(shape, view, key, call, len(calls), short)
-            axes = axes_of(known[0], shape[1:], moved, heads, image)
+            split = view.convert is not None and len(shape) == raw.ndim + 1
+            axes = axes_of(known[0], shape[1:], moved, sizes, image, split, lengths)
             site = Site(
                 name, axes.names, shape[1:], unit_axis(axes.names), raw.dtype, axes.guessed, sequence=axes.sequence,
-                unit_known=not axes.guessed,
+                unit_known=axes.unit_known,
             )  # fmt: skip
             kept = last.get(key, [])
             narrowed = len(kept) != len(calls) or tuple(kept[call].shape) != tuple(raw.shape)

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
-from artiphys.digests import fingerprint, quick_state, tensors_of
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.tapping import Tapping, is_ours
 from artiphys.hooks.taps import At, Frame, StopForwardError, Write
 from artiphys.players import Grouping, Players, players_of
+from artiphys.preparation.identity import Identity
+from artiphys.preparation.steadiness import Steadiness
 from artiphys.preparation.wiring import Wiring
 from artiphys.sites import Site, Sites
 from artiphys.stimuli import Inputs, Stimuli
@@ -53,7 +54,8 @@ class Preparation:
         self._example: Inputs | None = None
         self._shown: Inputs | None = None
         self._wiring = Wiring(adapter.root)
-        self._fingerprint: tuple[object, str] | None = None
+        self._steadiness = Steadiness(adapter.root)
+        self.identity = Identity(adapter)
         self.unwrapped = False
 
     @property
@@ -234,10 +236,11 @@ class Preparation:
         if self.unwrapped:
             raise ArtiphysError("this preparation was unwrapped; wrap the model again to go on")
 
-    def require_steady(self) -> None:
-        """`InputError` if the network is in train mode with parts whose output is then left to chance or batch.
+    def require_steady(self, stimuli: Stimuli | None = None, model: str = "") -> str:
+        """`InputError` if outputs are left to chance; how the network mixes the trials of a batch, "" if it does not.
 
-        Batch normalisation would also change its statistics for good.
+        Some trials are run twice, and in parts, the first time that their form comes to the network ``model`` names.
+        In train mode batch normalisation would also change its statistics for good.
         """
         for name, module in self.model.named_modules():
             if module.training and isinstance(module, UNSTEADY) and getattr(module, "p", 1.0) > 0:
@@ -245,6 +248,10 @@ class Preparation:
                     f"the network is in train mode and {name!r} is a {type(module).__name__}: its activity depends on "
                     "chance or on the batch. Call model.eval() first"
                 )
+        if stimuli is None:
+            return ""
+        with torch.no_grad():
+            return self._steadiness.require(stimuli, (model, self.in_force), lambda some: self.run(some).outputs)
 
     @property
     def in_force(self) -> tuple[str, ...]:
@@ -268,15 +275,8 @@ class Preparation:
         return site
 
     def fingerprint(self) -> str:
-        """Digest of all parameters and buffers, their dtype and the adapter.
-
-        Computed when first asked for, and again when a cheap check shows that a weight has changed.
-        """
-        tensors = tensors_of(self.model)
-        state = quick_state(tensors)
-        if self._fingerprint is None or self._fingerprint[0] != state:
-            self._fingerprint = (state, fingerprint(self.model, tensors, self.adapter.version))
-        return self._fingerprint[1]
+        """Digest of what the network computes: weights, and classes, code, attributes and hooks of its modules."""
+        return self.identity.fingerprint()
 
     def unwrap(self) -> Any:
         """The network as it was before it was wrapped; the preparation must not be used afterwards."""

@@ -27,7 +27,7 @@ from artiphys.hooks.nested import leaves
 logger = logging.getLogger("artiphys")
 N_LONG, N_SHORT = 6, 4  # tokens of the two prompts of the padded batch
 # Relative to the spread of the outputs: how much two ways of computing the same may differ by rounding.
-MAX_DIFFERENCE = 2e-3
+MAX_DIFFERENCE = 2e-4
 OF_PROMPTS = {"input_ids", MASK, "decoder_input_ids", f"decoder_{MASK}", POSITIONS}
 EXAMPLE, ALONE = "two trials of the example", "a prompt by itself"
 RIGHT, LEFT = "prompts padded on the right", "prompts padded on the left"
