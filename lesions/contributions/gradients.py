@@ -105,6 +105,16 @@ def attribution(
     )  # fmt: skip
 
 
+def _gradient(value: Tensor, gates: Tensor) -> Tensor:
+    try:
+        return torch.autograd.grad(value, gates, retain_graph=True)[0]
+    except RuntimeError as error:
+        raise InputError(
+            f"no gradient passes through this network ({str(error).splitlines()[0]}). If it computes parts again "
+            "(checkpointing) or in inference mode, switch that off; or use ap.shapley, which needs no gradient"
+        ) from error
+
+
 def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]]) -> Array:
     """Weighted sum of gradients along the path, ``(player, trial[, output])``."""
     total: Array | float = 0.0
@@ -121,9 +131,7 @@ def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]])
                     "it); use a smooth one such as ap.scores.log_prob, or ap.shapley"
                 )
             columns = scores[:, None] if scores.ndim == 1 else scores
-            grads = [
-                torch.autograd.grad(columns[:, j].sum(), gates, retain_graph=True)[0] for j in range(columns.shape[1])
-            ]
+            grads = [_gradient(columns[:, j].sum(), gates) for j in range(columns.shape[1])]
         found = torch.stack(grads, dim=-1).detach().cpu().numpy().transpose(1, 0, 2)
         total = total + weight * (found[..., 0] if scores.ndim == 1 else found)
     if not np.isfinite(total).all():

@@ -12,7 +12,7 @@ from artiphys.errors import LesionError
 from artiphys.hooks.taps import At, Write
 from artiphys.lesions.operations.lesion import Lesion
 from artiphys.lesions.operations.writer import Writer
-from artiphys.players import checked_units
+from artiphys.players import checked_units, known_unit_axis
 from artiphys.preparation.preparation import Preparation
 from artiphys.recording import Recording, record
 from artiphys.stimuli import Stimuli
@@ -94,6 +94,8 @@ def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:
             lesion = lesion.resolved(_recorded(prep, lesion.pending, site.name, recorded))
         origin.check(lesion)
         writer = Writer(lesion, site)
+        if lesion.units is not None and lesion.axis is None:
+            known_unit_axis(site)
         if lesion.units is not None and writer.unit_axis is not None:
             checked_units(site, writer.unit_axis, lesion.units)
         elif lesion.axis is not None:

@@ -29,15 +29,43 @@ def same_network(one: str, other: str) -> bool:
     return same
 
 
-def tensor_bytes(t: Tensor) -> memoryview:
-    """The bytes of a tensor of any dtype, for digests."""
-    flat = t.detach().cpu().contiguous().flatten()
+def tensor_bytes(t: Tensor) -> bytes | memoryview:
+    """The bytes of a tensor of any dtype and layout, for digests."""
+    parts = _strided(t)
+    if len(parts) > 1:
+        return b"".join(bytes(tensor_bytes(p)) for p in parts)
+    flat = parts[0].detach().cpu().contiguous().flatten()
     return memoryview(flat.view(torch.uint8).numpy().data) if flat.numel() else memoryview(b"")
+
+
+def _strided(t: Tensor) -> list[Tensor]:
+    """The ordinary tensors that hold a sparse or quantised one."""
+    if t.is_quantized:
+        return [t.detach().int_repr(), torch.tensor([t.q_scale(), t.q_zero_point()]) if _per_tensor(t) else
+                torch.cat([t.q_per_channel_scales().double(), t.q_per_channel_zero_points().double()])]  # fmt: skip
+    if t.layout == torch.strided:
+        return [t]
+    whole = t.detach().coalesce() if t.layout == torch.sparse_coo else t.detach()
+    if t.layout == torch.sparse_coo:
+        return [whole.indices(), whole.values()]
+    return [whole.to_dense()]
+
+
+def _per_tensor(t: Tensor) -> bool:
+    return t.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric)
+
+
+def identical(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors of any layout hold the same."""
+    return all(torch.equal(x, y) for x, y in zip(_strided(a), _strided(b)))
 
 
 def word_sum(t: Tensor) -> int:
     """Sum of a tensor's bytes as 64-bit words, wrapping: a fast check for change, at memory speed."""
-    flat = t.detach().contiguous().flatten().view(torch.uint8)
+    parts = _strided(t)
+    if len(parts) > 1:
+        return sum(word_sum(p) for p in parts)
+    flat = parts[0].detach().contiguous().flatten().view(torch.uint8)
     whole = len(flat) // 8 * 8
     if flat.storage_offset() % 8:
         flat = flat.clone()  # words must be aligned
@@ -53,7 +81,10 @@ def tensors_of(model: nn.Module) -> NamedTensors:
 def quick_state(tensors: NamedTensors) -> Hashable:
     """What surely changes when a tensor does, at memory speed; good within one process only."""
     # Edits through .data leave no version behind, so the words of each tensor are summed as well.
-    return tuple((n, t.data_ptr(), edit_count(t), tuple(t.shape), word_sum(t)) for n, t in tensors)
+    return tuple(
+        (n, _strided(t)[0].data_ptr() if t.layout == torch.strided else 0, edit_count(t), tuple(t.shape), word_sum(t))
+        for n, t in tensors
+    )
 
 
 def weights_digest(model: nn.Module, tensors: NamedTensors, adapter_version: str) -> str:

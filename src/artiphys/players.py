@@ -88,7 +88,7 @@ def players_of(
     """
     singles: list[Player] = []
     for site in sites:
-        along = axis or site.unit_axis
+        along = axis or known_unit_axis(site)
         n = site.size(along)
         chosen = list(range(n)) if units is None else list(units)
         checked_units(site, along, chosen)
@@ -106,6 +106,16 @@ def players_of(
     if isinstance(group_by, str) and group_by != "site":
         raise InputError(f"group_by came as {group_by!r}; wanted 'site', 'layer' or lists of unit indices")
     return Players(singles)
+
+
+def known_unit_axis(site: Site) -> str:
+    """The axis of a site's units, or `InputError` if it is only guessed."""
+    if not site.unit_known:
+        raise InputError(
+            f"of site {site.name!r} with the axes {site.axes} it is not known which holds the units: neither the "
+            f"module's type nor the lengths of the inputs tell. Say which: axis={site.unit_axis!r}, or another"
+        )
+    return site.unit_axis
 
 
 def checked_units(site: Site, axis: str, units: Sequence[int]) -> tuple[int, ...]:

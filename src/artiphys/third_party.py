@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+import torch
 import xarray as xr
 from scipy.linalg import cython_lapack
 from torch import Tensor, nn
@@ -16,9 +18,20 @@ from torch import Tensor, nn
 UNSTEADY = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
+@contextlib.contextmanager
+def without_fast_path() -> Iterator[None]:
+    """While entered, torch runs the layers of an encoder one module after another, so that hooks see plain tensors."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
 def edit_count(t: Tensor) -> int:
-    """How often a tensor was edited in place, as torch counts it (edits through ``.data`` are not)."""
-    return t._version
+    """How often a tensor was edited in place, as torch counts it (edits through ``.data`` are not); -1 if not."""
+    return -1 if t.is_inference() else t._version
 
 
 # torch: what every module holds beside attributes of its own, and what recurrent ones keep of their weights.

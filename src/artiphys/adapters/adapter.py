@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from artiphys.digests import identical
 from artiphys.hooks.taps import Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -113,7 +114,7 @@ def without_trace(model: nn.Module) -> Iterator[None]:
         finally:
             for held, name, buffer, value in kept:
                 held[name] = buffer
-                if not torch.equal(buffer, value):
+                if not identical(buffer, value):
                     buffer.copy_(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,9 @@ class Event:
         return self.module, self.of_input, self.path, self.call
 
 
-def module_events(root: nn.Module, run: Callable[[], object], skip: Sequence[str]) -> list[Event]:
+def module_events(
+    root: nn.Module, run: Callable[[], object], skip: Sequence[str], events: list[Event] | None = None
+) -> list[Event]:
     """What happens in one forward pass, in order.
 
     Parameters
@@ -44,8 +47,10 @@ def module_events(root: nn.Module, run: Callable[[], object], skip: Sequence[str
         Runs the forward pass.
     skip : sequence of str
         Names of modules whose inner modules are not looked at.
+    events : list, optional
+        Where to put them, for what is seen before the pass fails.
     """
-    events: list[Event] = []
+    events = [] if events is None else events
     counts: dict[tuple[str, bool], int] = {}
     sources: dict[str, TensorKey] = {}
 
@@ -78,5 +83,10 @@ def module_events(root: nn.Module, run: Callable[[], object], skip: Sequence[str
     return events
 
 
+_unlike = itertools.count(2)
+
+
 def _key(t: Tensor) -> TensorKey:
-    return id(t), edit_count(t)
+    # Edits of a tensor made under inference_mode are not counted, so that each sight of it may be another value.
+    n_edits = edit_count(t)
+    return id(t), n_edits if n_edits >= 0 else -next(_unlike)

@@ -7,6 +7,7 @@ is an alias, and so is a module's input that some module put out.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from artiphys.adapters.adapter import (
     without_trace,
 )
 from artiphys.adapters.in_series import origin
+from artiphys.adapters.module_axes import Lengths, ModuleAxes, axes_by_length, axes_by_type
 from artiphys.adapters.module_events import Event, Place, TensorKey, module_events
 from artiphys.adapters.padding import mask_argument
 from artiphys.adapters.recurrent import Unrolled, unroll
@@ -30,23 +32,10 @@ from artiphys.errors import InputError, unknown
 from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site, compiled_pattern, unit_axis
 from artiphys.stimuli import Inputs, Stimuli
+from artiphys.third_party import without_fast_path
 
-SPATIAL = {
-    1: ("channel", "time"),
-    2: ("channel", "height", "width"),
-    3: ("channel", "depth", "height", "width"),
-}
-CONVOLUTIONAL: dict[int, tuple[type[nn.Module], ...]] = {
-    1: (nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
-    2: (
-        nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d,
-        nn.BatchNorm2d, nn.InstanceNorm2d,
-    ),
-    3: (nn.Conv3d, nn.ConvTranspose3d, nn.MaxPool3d, nn.AvgPool3d, nn.AdaptiveAvgPool3d, nn.BatchNorm3d),
-}  # fmt: skip
 # Sites by the tensor they hold, and by that and the place where it was seen.
 Names = dict[TensorKey | tuple[TensorKey, Place], str]
-LAST_IS_UNIT = (nn.Linear, nn.LayerNorm, nn.Embedding, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase)
 
 
 class TorchAdapter:
@@ -67,6 +56,9 @@ class TorchAdapter:
     def __init__(self, root: nn.Module, example: Inputs | None = None, steps: Sequence[str] = ()) -> None:
         self.root, self._example, self.steps = root, example, tuple(steps)
         self.recurrent = {n: Unrolled(m) for n, m in root.named_modules() if isinstance(m, nn.RNNBase)}
+        self._lengths: Lengths | None = None
+        # torch runs whole encoder layers in one call, on nested tensors where there is padding.
+        self._has_fast_path = any(isinstance(m, (nn.TransformerEncoder, nn.MultiheadAttention)) for m in root.modules())
         # A bare recurrent net without batch_first wants (time, trial, feature); ours are trial-first.
         self.flip = isinstance(root, nn.RNNBase) and not root.batch_first
 
@@ -87,9 +79,10 @@ class TorchAdapter:
     ) -> Any:
         """The module's own outputs; ``last_only`` means nothing to a module without positions."""
         inputs = inputs_to(inputs, device_of(self.root))
-        if isinstance(inputs, Mapping):
-            return self.root(**inputs)
-        return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)
+        with without_fast_path() if self._has_fast_path else contextlib.nullcontext():
+            if isinstance(inputs, Mapping):
+                return self.root(**inputs)
+            return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)
 
     def valid(self, stimuli: Stimuli, site: Site, n_time: int) -> Tensor | None:
         """The mask among the inputs that is named ``attention_mask``; None where nothing is padded."""
@@ -131,8 +124,10 @@ class TorchAdapter:
 
     def discover(self, example: Inputs) -> Discovery:
         """Run two and three trials of the example and name what is seen."""
+        pair = rows_of(example, (0, 1))
+        self._lengths = Lengths(self.root, self._events, pair)
         with without_trace(self.root):
-            two = self._events(rows_of(example, (0, 1)))
+            two = self._events(pair)
             three = {e.place: e for e in self._events(rows_of(example, (0, 1, 0)))}
         discovery = Discovery(unroll=lambda taps: unroll(list(self.recurrent.values()), taps))
         calls: dict[str, int] = {}
@@ -146,6 +141,7 @@ class TorchAdapter:
             self._add(e, three.get(e.place), calls[e.module], names, discovery)
         for name, unrolled in self.recurrent.items():
             self._note_packed(name, unrolled, discovery)
+        self._note_unseen({e.module for e in two}, discovery)
         for alias in [a for a in discovery.aliases if a in discovery.taps]:
             del discovery.aliases[alias]
         return discovery
@@ -175,8 +171,22 @@ class TorchAdapter:
             )
             discovery.silent.update({f"{prefix}{p}": why for p in unrolled.points})
 
-    def _events(self, inputs: Inputs) -> list[Event]:
-        return module_events(self.root, lambda: self.call(inputs), skip=tuple(self.recurrent))
+    def _note_unseen(self, seen: set[str], discovery: Discovery) -> None:
+        """Why modules that are there have no site."""
+        first: dict[int, str] = {}
+        for name, module in self.root.named_modules(remove_duplicate=False):
+            other = first.setdefault(id(module), name)
+            if other != name:
+                calls = [s for s in discovery.taps if s == other or s.startswith(f"{other}#")]
+                discovery.silent[name] = f"it is the same module as {other!r}; its sites are {', '.join(calls[:4])}"
+            elif name not in seen and not any(name.startswith(f"{r}.") or name == r for r in self.recurrent):
+                discovery.silent[name] = (
+                    "this module was not called on the example. Either it did not run, or it was used without its "
+                    "hooks: by module.forward(x) instead of module(x), or by its weights alone"
+                )
+
+    def _events(self, inputs: Inputs, events: list[Event] | None = None) -> list[Event]:
+        return module_events(self.root, lambda: self.call(inputs), tuple(self.recurrent), events)
 
     def _add(self, e: Event, other: Event | None, n_calls: int, names: Names, discovery: Discovery) -> None:
         stepped = self._is_stepped(e.module)
@@ -207,11 +217,13 @@ class TorchAdapter:
             return
         view = View(trial_axis=axis, merged=merged, scalar=e.tensor.ndim == 1 and not merged)
         x = view.to(e.tensor, 2)
-        axes, guessed = self._axes(e, x.ndim - 1, names, discovery)
-        sizes = tuple(x.shape[1:])
+        found = self._axes(e, view, x.ndim - 1, names, discovery)
+        axes, sizes = found.names, tuple(x.shape[1:])
         if stepped:
             axes, sizes = ("time", *axes), (n_calls, *sizes)
-        site = Site(shown[0], axes, sizes, unit_axis(axes), e.tensor.dtype, guessed, stepped)
+        site = Site(
+            shown[0], axes, sizes, unit_axis(axes), e.tensor.dtype, found.guessed, stepped, unit_known=found.unit_known
+        )
         module = self.root.get_submodule(e.module)
         discovery.taps[site.name] = Tap(site, module, view, e.path, None if stepped else e.call, e.of_input)
         names[e.key] = names[e.key, e.place] = site.name
@@ -269,21 +281,7 @@ class TorchAdapter:
             discovery.aliases[alias] = f"{prefix}h{module.num_layers - 1}"
         return True
 
-    def _axes(self, e: Event, rank: int, names: Names, discovery: Discovery) -> tuple[tuple[str, ...], bool]:
-        module = self.root.get_submodule(e.module)
-        if rank == 1:
-            return ("unit",), False
-        if not e.of_input:
-            for dims, kinds in CONVOLUTIONAL.items():
-                if isinstance(module, kinds) and rank == dims + 1:
-                    return SPATIAL[dims], False
-            if isinstance(module, nn.RNNBase) and e.path[:1] == (1,):
-                return ("layer", "unit"), False
-            if isinstance(module, LAST_IS_UNIT) and rank == 2:
-                return ("time", "unit"), isinstance(module, (nn.Linear, nn.LayerNorm))
-            source = names.get(e.source) if e.source else None
-            if source in discovery.taps and len(discovery.taps[source].site.axes) == rank:
-                site = discovery.taps[source].site
-                return site.axes, site.guessed
-        guesses = {2: ("time", "unit"), 3: SPATIAL[2], 4: SPATIAL[3]}
-        return guesses.get(rank, (*(f"axis{i}" for i in range(1, rank)), "unit")), True
+    def _axes(self, e: Event, view: View, rank: int, names: Names, discovery: Discovery) -> ModuleAxes:
+        source = discovery.taps.get(names.get(e.source, "")) if e.source else None
+        known = axes_by_type(self.root.get_submodule(e.module), e, rank, source.site if source else None)
+        return known or axes_by_length(rank, self._lengths.moved(e, view) if self._lengths is not None else None)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.adapters.adapter import without_trace
-from artiphys.errors import SiteError
+from artiphys.errors import ArtiphysError, SiteError
 from artiphys.hooks.nested import leaves
 from artiphys.hooks.taps import At, Write
 from artiphys.sites import Site
@@ -61,11 +61,18 @@ class Wiring:
                     f"the output of this network ({type(run({}).outputs).__name__}) holds no tensor "
                     "that can be looked at; return a tensor, or tuples, mappings or dataclasses of them"
                 )
+            failed: Exception | None = None
             for probe in probes:
-                changed = _outputs(run, {site.name: probe})
+                try:
+                    changed = _outputs(run, {site.name: probe})
+                except RuntimeError as error:  # such as quantised arithmetic, which takes no NaN
+                    failed = error
+                    continue
                 if len(changed) != len(intact) or any(_differ(a, b) for a, b in zip(intact, changed)):
                     self._wired.add(site.name)
                     return
+        if failed is not None and not isinstance(failed, ArtiphysError):
+            raise SiteError(f"what is written at site {site.name!r} makes the network fail: {failed}") from failed
         if now[1]:
             return  # a lesion downstream may swallow every probe; nothing is known, so nothing is refused
         raise SiteError(

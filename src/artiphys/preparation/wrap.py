@@ -7,7 +7,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from artiphys.adapters.torch_module import TorchAdapter
 from artiphys.adapters.transformer import TransformerAdapter, is_bridge, is_transformers_model
@@ -133,9 +135,21 @@ def check_plain(model: Any) -> nn.Module:
             f"ap.wrap got a {type(model).__name__}; wanted a torch.nn.Module, a transformers model, a "
             "TransformerBridge, a toy or a specimen"
         )
-    if type(model).__name__ == "OptimizedModule":
-        raise InputError(
-            "this model is compiled: hooks inside it do not run. Wrap the original one (model._orig_mod) and "
-            "compile after you are done"
-        )
+    for name, module in model.named_modules():
+        where = f"its module {name!r}" if name else "this model"
+        if type(module).__name__ == "OptimizedModule":
+            raise InputError(
+                f"{where} is compiled: hooks inside it do not run. Wrap the original one (model._orig_mod) and "
+                "compile after you are done"
+            )
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(
+                f"{where} was made by torch.jit ({type(module).__name__}): hooks inside it do not run. Wrap the "
+                "network in Python that it was traced or scripted from"
+            )
+        if any(is_lazy(p) for p in (*module.parameters(recurse=False), *module.buffers(recurse=False))):
+            raise InputError(
+                f"{where} ({type(module).__name__}) is lazy and has no weights yet; run the network once on an input, "
+                "then wrap it"
+            )
     return model
