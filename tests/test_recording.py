@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, InputError, RecordingError
+from artiphys.recording_stores import ZarrStore
 
 
 def stimuli(n: int = 10) -> ap.Stimuli:
@@ -32,12 +34,23 @@ def language_model() -> ap.Preparation:
 WORDS = [[3, 4, 5, 6], [7, 8], [9, 10, 11], [12]]
 
 
+def counting(call: Any, calls: list[int]) -> Any:
+    """`Preparation.call`, noting the rows; a hook on the network would be another network."""
+
+    def counted(inputs: Any, **options: Any) -> Any:
+        calls.append(len(inputs))
+        return call(inputs, **options)
+
+    return counted
+
+
 def test_many_sites_in_one_pass_equal_one_at_a_time() -> None:
     prep, s = small(), stimuli()
     calls: list[int] = []
-    assert len(prep.sites) > 2  # looking runs the model too
-    prep.model.register_forward_hook(lambda m, a, o: calls.append(1))
-    both = ap.record(prep, s, ["0", "1"], batch_size=10)
+    ap.record(prep, s, ["0", "1"])  # looking at a network for the first time runs it too
+    call = prep.call
+    with patch.object(prep, "call", counting(call, calls)):
+        both = ap.record(prep, s, ["0", "1"], batch_size=10)
     assert len(calls) == 1
     for site in ("0", "1"):
         one = ap.record(prep, s, site, batch_size=3)[site]
@@ -97,19 +110,17 @@ def test_ragged_recordings_keep_their_mask_on_disk(tmp_path: Path) -> None:
 
 
 def interrupt(prep: ap.Preparation, s: ap.Stimuli, path: Path, after: int, **options: Any) -> None:
-    seen = 0
+    write, written = ZarrStore.write, 0
 
-    def count(module: nn.Module, args: Any) -> None:
-        nonlocal seen
-        seen += 1
-        if seen > after:
+    def stop(store: ZarrStore, start: int, activity: Any) -> None:
+        nonlocal written
+        written += 1
+        if written > after:
             raise KeyboardInterrupt
+        write(store, start, activity)
 
-    prep.sites  # noqa: B018
-    handle = prep.model.register_forward_pre_hook(count)
-    with pytest.raises(KeyboardInterrupt):
+    with patch.object(ZarrStore, "write", stop), pytest.raises(KeyboardInterrupt):
         ap.record(prep, s, options.pop("sites", "1"), out=path, batch_size=3, **options)
-    handle.remove()
 
 
 def test_interrupted_recording_is_refused_then_finished(tmp_path: Path) -> None:
@@ -118,8 +129,9 @@ def test_interrupted_recording_is_refused_then_finished(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="6 of 10 trials"):
         ap.Recording.open(path)
     calls: list[int] = []
-    prep.model.register_forward_hook(lambda m, a, o: calls.append(len(o)))
-    finished = ap.record(prep, s, "1", out=path, batch_size=3)
+    call = prep.call
+    with patch.object(prep, "call", counting(call, calls)):
+        finished = ap.record(prep, s, "1", out=path, batch_size=3)
     assert calls == [3, 1], "only what was missing is run"
     np.testing.assert_allclose(finished["1"], ap.record(prep, s, "1")["1"], rtol=1e-6)
     with pytest.raises(RecordingError, match="finished recording"):
@@ -203,18 +215,7 @@ def test_record_sees_a_lesion_that_is_in_force() -> None:
 def test_resuming_under_other_conditions_is_refused(tmp_path: Path) -> None:
     prep, path = small(), tmp_path / "r.zarr"
     s = ap.Stimuli(X, {"side": np.arange(12)})
-    done: list[int] = []
-
-    def stop(module: nn.Module, args: Any) -> None:
-        done.append(1)
-        if len(done) == 3:
-            raise KeyboardInterrupt
-
-    prep.look()
-    handle = prep.model.register_forward_pre_hook(stop)
-    with pytest.raises(KeyboardInterrupt):
-        ap.record(prep, s, "1", out=path, batch_size=3)
-    handle.remove()
+    interrupt(prep, s, path, after=2)
     with pytest.raises(RecordingError, match="other lesions"), ap.lesioned(prep, ap.Lesion("0", kind="zero")):
         ap.record(prep, s, "1", out=path)
     with pytest.raises(RecordingError, match="other conditions"):

@@ -166,10 +166,10 @@ class _Gated:
         else:
             place = at.axes.index(axis)
             players = [p for p, w in members for _ in w.units()]
-            units = torch.tensor([u for _, w in members for u in w.units()], device=x.device)
+            units = torch.tensor([u for _, w in members for u in w.units()]).to(x.device)
             # Gathered, not written in place: every unit reads its player's gate, or that of nobody.
             owner = torch.full((x.shape[place],), off.shape[1], device=x.device)
-            owner[units] = torch.tensor(players, device=x.device)
+            owner[units] = torch.tensor(players).to(x.device)
             padded = torch.cat([off, off.new_zeros(len(off), 1)], dim=1)
             yield along(padded[:, owner], x.ndim, place) * first.times(x, at), first.replacement(x, at)
 

@@ -101,7 +101,7 @@ class Writer:
 
     def directions(self, x: Tensor) -> Tensor:
         """Directions of a project lesion, ``(direction, unit)`` float64."""
-        rows = torch.tensor(self.lesion.direction, dtype=torch.float64, device=x.device)
+        rows = torch.tensor(self.lesion.direction, dtype=torch.float64).to(x.device)
         n = self.site.size(self.direction_axis)
         if rows.shape[1] != n:
             raise LesionError(
@@ -126,7 +126,7 @@ class Writer:
             raise LesionError(
                 "the reference of this lesion was not recorded yet; use it through ap.lesioned or ap.Game"
             )
-        values = torch.as_tensor(table.values, device=x.device)
+        values = torch.as_tensor(table.values).to(x.device)
         if "time" in table.axes:
             values = values.movedim(table.axes.index("time"), 0)
             _check_length(len(values), at, self.site.name, "mean", "; over='trial,time' takes one mean for all times")
@@ -146,7 +146,7 @@ class Writer:
             raise LesionError("a resampling lesion needs to know the trials: run the model through prep.run or ap.Game")
         table = dict(lesion.donors) if lesion.donors is not None else None
         rows = pool.rows([int(t) for t in at.trial], lesion.seed, lesion.n_donors, table)
-        values = torch.as_tensor(rows, device=x.device)
+        values = torch.as_tensor(rows).to(x.device)
         if "time" in pool.axes:
             axis = 1 + pool.axes.index("time")
             if pool.ragged or (at.valid is not None and not bool(at.valid.all())):

@@ -74,7 +74,7 @@ class Confounds:
         """Activity ``(..., trial, feature)`` without what regression on trials ``train`` predicts of it."""
         if not self.any:
             return x
-        c = torch.as_tensor(self.values, dtype=x.dtype, device=x.device)
+        c = torch.as_tensor(self.values).to(x)
         c = c - c[train].mean(dim=0)
         if int(torch.linalg.matrix_rank(c[train])) < c.shape[1]:
             warn("confounds are constant or depend on each other; their span is removed")

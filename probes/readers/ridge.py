@@ -69,7 +69,7 @@ class Ridge:
             groups which the folds keep together stay together.
         """
         y = coded(targets, self.n_classes).to(x.device)  # (trial, target, column)
-        grid = torch.tensor(self.alphas, dtype=y.dtype, device=y.device)
+        grid = torch.tensor(self.alphas).to(y)
         parts = _parts(tests)
         shared = Shared(x, y.flatten(1), grid, parts)
         for train in trains:

@@ -45,7 +45,8 @@ class Structure:
     def __init__(self, model: nn.Module) -> None:
         self.words: list[str] = []
         self.unnamed: list[str] = []
-        self._seen: dict[int, Any] = {}  # by id; kept alive, so that no other object gets its id
+        self._told: dict[str, str] = {}
+        self.seen: dict[int, Any] = {}  # by id; kept alive, so that no other object gets its id
         self._tensors = {id(t) for t in (*model.parameters(), *model.buffers())}
         for name, module in model.named_modules():
             self._module(name, module)
@@ -56,7 +57,7 @@ class Structure:
 
     def _module(self, name: str, module: nn.Module) -> None:
         kind = type(module)
-        self._seen[id(module)] = module
+        self.seen[id(module)] = module
         self.words.append(f"{name}: {_name(kind)}{'' if _is_library(kind) else _class_code(kind, self, name)}")
         for hook in (*forward_pre_hooks(module).values(), *forward_hooks(module).values()):
             if not _is_ours(hook):
@@ -66,9 +67,10 @@ class Structure:
             return  # rewired from a configuration that is told once
         for key, value in module.__dict__.items():
             if key not in MODULE_TABLES and not key.startswith("_artiphys"):
-                self.words.append(f"{name}.{key}={self._value(value, f'{name}.{key}'.lstrip('.'), 0)}")
+                self.words.append(f"{name}.{key}={self.value(value, f'{name}.{key}'.lstrip('.'), 0)}")
 
-    def _value(self, value: Any, where: str, depth: int) -> str:
+    def value(self, value: Any, where: str, depth: int) -> str:
+        """A word for any value; what has none is noted in `unnamed`."""
         if isinstance(value, SIMPLE):
             return repr(value)
         if isinstance(value, (np.ndarray, np.generic)):
@@ -79,7 +81,7 @@ class Structure:
             return ""  # the same on every device
         if isinstance(value, type):
             return _name(value)
-        if id(value) in self._seen or depth > MAX_DEPTH:
+        if id(value) in self.seen or depth > MAX_DEPTH:
             return ""
         if isinstance(value, nn.Module):
             self._module(where, value)  # one that hides in a list
@@ -87,11 +89,11 @@ class Structure:
                 self.words.append(f"{where}.{inner} {_short(t)}")
             return ""
         if isinstance(value, Mapping):
-            return ",".join(f"{k!r}:{self._value(v, where, depth + 1)}" for k, v in value.items())
+            return ",".join(f"{k!r}:{self.value(v, where, depth + 1)}" for k, v in value.items())
         if isinstance(value, (set, frozenset)):
-            return ",".join(sorted(self._value(v, where, depth + 1) for v in value))
+            return ",".join(sorted(self.value(v, where, depth + 1) for v in value))
         if isinstance(value, (list, tuple)):
-            return ",".join(self._value(v, where, depth + 1) for v in value)
+            return ",".join(self.value(v, where, depth + 1) for v in value)
         if isinstance(value, FUNCTIONS):
             return self._function(value, where)
         return self._object(value, where, depth)
@@ -99,16 +101,18 @@ class Structure:
     def _array(self, value: Any, where: str, depth: int) -> str:
         array = np.asarray(value)
         if array.dtype == object:
-            return self._value(array.tolist(), where, depth + 1)
+            return self.value(array.tolist(), where, depth + 1)
         return f"{array.dtype}{array.shape}{hashlib.blake2b(array.tobytes(), digest_size=8).hexdigest()}"
 
     def _object(self, value: Any, where: str, depth: int) -> str:
-        self._seen[id(value)] = value
+        self.seen[id(value)] = value
         kind = type(value)
         to_dict = getattr(value, "to_dict", None)
         if kind.__module__.startswith("transformers") and callable(to_dict):
             told = {k: v for k, v in to_dict().items() if k not in NOT_ARITHMETIC}
-            return f"{_name(kind)}({self._value(told, where, depth + 1)})"
+            text = f"{_name(kind)}({self.value(told, where, depth + 1)})"
+            # A copy may share its configuration among modules where the original does not.
+            return "" if text in self._told else self._told.setdefault(text, text)
         if dataclasses.is_dataclass(value):
             inside: Mapping[str, Any] = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         elif hasattr(value, "__dict__") and not _is_opaque(kind):
@@ -117,15 +121,15 @@ class Structure:
             self.unnamed.append(f"{where} is a {kind.__name__}")
             return _name(kind)
         if callable(value) and not _is_library(kind):
-            return f"{_name(kind)}{_class_code(kind, self, where)}({self._value(inside, where, depth + 1)})"
-        return f"{_name(kind)}({self._value(inside, where, depth + 1)})"
+            return f"{_name(kind)}{_class_code(kind, self, where)}({self.value(inside, where, depth + 1)})"
+        return f"{_name(kind)}({self.value(inside, where, depth + 1)})"
 
     def _function(self, fn: Any, where: str) -> str:
         if isinstance(fn, functools.partial):
-            return f"{self._function(fn.func, where)}({self._value([fn.args, fn.keywords], where, 1)})"
+            return f"{self._function(fn.func, where)}({self.value([fn.args, fn.keywords], where, 1)})"
         owner = getattr(fn, "__self__", None)
         if isinstance(fn, types.MethodType) and owner is not None:
-            return f"{self._function(fn.__func__, where)} of {self._value(owner, where, 1)}"
+            return f"{self._function(fn.__func__, where)} of {self.value(owner, where, 1)}"
         name = f"{getattr(fn, '__module__', '')}.{getattr(fn, '__qualname__', getattr(fn, '__name__', ''))}"
         if not isinstance(fn, types.FunctionType):
             return name if isinstance(fn, FUNCTIONS) else self._object(fn, where, 1)
@@ -163,13 +167,13 @@ def _code(fn: types.FunctionType, structure: Structure, where: str) -> str:
     for name in sorted(set(_names_used(code))):
         used = fn.__globals__.get(name)
         if isinstance(used, types.FunctionType) and not _is_library(used):
-            if id(used) not in structure._seen:
-                structure._seen[id(used)] = used
+            if id(used) not in structure.seen:
+                structure.seen[id(used)] = used
                 words.append(f"{name} {_code(used, structure, where)}")
         elif isinstance(used, SIMPLE) and used is not None:
             words.append(f"{name}={used!r}")
         elif isinstance(used, (Tensor, np.ndarray)):
-            words.append(f"{name}={structure._value(used, where, 1)}")
+            words.append(f"{name}={structure.value(used, where, 1)}")
     for cell in fn.__closure__ or ():
         try:
             inside = cell.cell_contents

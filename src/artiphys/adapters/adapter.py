@@ -85,7 +85,7 @@ def inputs_to(inputs: Inputs, device: torch.device) -> Inputs:
 def rows_of(inputs: Inputs, rows: Sequence[int]) -> Inputs:
     """The given trials, in that order; an index past the end counts from the start again."""
     first = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
-    take = torch.tensor([r % len(first) for r in rows], device=first.device)
+    take = torch.tensor([r % len(first) for r in rows])
     if isinstance(inputs, Mapping):
         return {k: v[take.to(v.device)] for k, v in inputs.items()}
     return inputs[take]

@@ -98,6 +98,6 @@ def _differ(intact: Tensor, changed: Tensor) -> bool:
 def _shaken(seed: int) -> Write:
     def shake(x: Tensor, at: At) -> Tensor:
         noise = np.random.default_rng(seed).normal(scale=100.0, size=tuple(x.shape))
-        return x + torch.as_tensor(noise, dtype=x.dtype, device=x.device)
+        return x + torch.as_tensor(noise).to(x)
 
     return shake
