@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.operations.lesion import Kind, Lesion
+from artiphys.lesions.operations.time_window import TimeWindow
 from artiphys.players import Player, Target
 from artiphys.preparation.preparation import Preparation
 from artiphys.recording import Recording, record
@@ -85,7 +86,8 @@ def _reference(
         return None
     if reference is None and stimuli is None:
         raise LesionError(f"a game without stimuli of kind {kind!r} needs reference=recording or stimuli")
-    return record(prep, stimuli if reference is None else Stimuli.of(reference), sites, progress=progress)  # type: ignore[arg-type]
+    with prep.intact():  # as of a lesion whose reference are stimuli
+        return record(prep, stimuli if reference is None else Stimuli.of(reference), sites, progress=progress)  # type: ignore[arg-type]
 
 
 def _made(
@@ -94,4 +96,8 @@ def _made(
     """One target's lesion; all at a site share one mean table or donor pool."""
     if target.site not in shared:
         shared[target.site] = Lesion(target.site, kind=kind, reference=reference, **options)
+    if target.axis == "time":  # a time of every trial, counted over what is no padding
+        if options.get("time") is not None:
+            raise LesionError("players along time and time= both name times; leave one out")
+        return shared[target.site].changed(time=TimeWindow.of(target.units).times)
     return shared[target.site].changed(units=target.units, axis=target.axis)

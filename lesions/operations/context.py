@@ -107,7 +107,8 @@ def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:
 def _recorded(prep: Preparation, stimuli: Stimuli, site: str, known: dict[str, Recording]) -> Recording:
     key = f"{stimuli.digest()}{site}"
     if key not in known:
-        known[key] = record(prep, stimuli, site, progress=False)
+        with prep.intact():  # of a network without the lesions around this one
+            known[key] = record(prep, stimuli, site, progress=False)
     return known[key]
 
 

@@ -44,7 +44,8 @@ class Lesion:
         after its update.
     reference : Recording or Stimuli, optional
         For ``mean`` and ``resample`` (and ``project``, then relative to its mean). Stimuli are recorded
-        when the lesion is first used.
+        when the lesion is first used, from the network without the lesions that are in force around it;
+        for another reference give a recording.
     over : "trial" or "trial,time", optional
         Mean over trials at each time, or over trials and valid times. Default: the first, and the
         second where trials have different lengths.

@@ -90,6 +90,11 @@ def players_of(
     for site in sites:
         along = axis or known_unit_axis(site)
         n = site.size(along)
+        if along == "time" and units is None and (group_by is None or isinstance(group_by, str)):
+            raise InputError(
+                f"how many times site {site.name!r} has depends on the stimuli; give them (stimuli=), or the times "
+                "(units=)"
+            )
         chosen = list(range(n)) if units is None else list(units)
         checked_units(site, along, chosen)
         if group_by is None:
@@ -123,10 +128,12 @@ def checked_units(site: Site, axis: str, units: Sequence[int]) -> tuple[int, ...
     n = site.size(axis)
     if any(isinstance(u, bool) or not isinstance(u, (int, np.integer)) for u in units):
         raise InputError(f"units of site {site.name!r} came as {list(units)}; wanted whole numbers")
+    if axis == "time":  # their number is that of the example; that of the stimuli is known when they are run
+        n = max(n, *(abs(u) + 1 for u in units)) if units else n
     for u in units:
         if not -n <= u < n:
             raise InputError(f"site {site.name!r} has {n} entries along {axis!r} (0 to {n - 1}); unit {u} is none")
-    positive = tuple(u % n for u in units)
+    positive = tuple(int(u) if axis == "time" else u % n for u in units)
     if len(set(positive)) != len(positive):
         raise InputError(f"units {list(units)} of site {site.name!r} name one unit twice")
     if not positive:

@@ -114,20 +114,24 @@ class Sites(Mapping[str, Site]):
     def select(self, patterns: str | list[str] | tuple[str, ...]) -> list[Site]:
         """Sites that match names or patterns, each once, in the order of the forward pass.
 
-        ``*`` stands for anything within one dotted part, ``**`` for anything at all.
+        As in a gitignore file ``*`` stands for anything within one dotted part, ``?`` for one character of it,
+        ``[01]`` or ``[0-5]`` for one of these, ``**`` for anything at all; ``{0,11}`` for either.
         """
         chosen: set[str] = set()
         for pattern in [patterns] if isinstance(patterns, str) else list(patterns):
-            if not isinstance(pattern, str) or "*" not in pattern:
+            if not isinstance(pattern, str) or pattern in self or not WILD.search(pattern):
                 chosen.add(self.canonical(pattern))
                 continue
-            rule = compiled_pattern(pattern)
-            hits = {n for n in self._sites if rule.match(n)}
-            hits |= {target for alias, target in self.aliases.items() if rule.match(alias)}
+            # A name may hold brackets itself, such as gru[1].
+            hits = self._hits(compiled_pattern(pattern)) or self._hits(compiled_pattern(pattern, brackets=False))
             if not hits:
                 raise SiteError(unknown("site matching", pattern, [*self._sites, *self.aliases]))
             chosen |= hits
         return [s for n, s in self._sites.items() if n in chosen]
+
+    def _hits(self, rule: re.Pattern[str]) -> set[str]:
+        hits = {n for n in self._sites if rule.match(n)}
+        return hits | {target for alias, target in self.aliases.items() if rule.match(alias)}
 
     def __repr__(self) -> str:
         also: dict[str, list[str]] = {}
@@ -146,12 +150,43 @@ def unit_axis(axes: Sequence[str]) -> str:
     return next((a for a in ("head", "channel", "expert", "unit") if a in axes), axes[-1])
 
 
-def compiled_pattern(pattern: str) -> re.Pattern[str]:
-    """The rule of a pattern of dotted names, for its ``match``.
+WILD = re.compile(r"[*?\[{]")
 
-    ``*`` stands for anything within one dotted part, ``**`` for anything at all.
+
+def compiled_pattern(pattern: str, brackets: bool = True) -> re.Pattern[str]:
+    """The rule of a pattern of dotted names, for its ``match``; without ``brackets`` these stand for themselves.
+
+    ``*`` is anything within one dotted part, ``?`` one character of it, ``[01]`` one of these characters (``[!01]``
+    any other), ``**`` anything at all, ``{a,b}`` either.
 
     >>> [bool(compiled_pattern("rnn.*").match(name)) for name in ("rnn.cell", "rnn.cell.gate", "rnn")]
     [True, False, False]
+    >>> [bool(compiled_pattern("blocks.{0,11}.h[!z]").match(name)) for name in ("blocks.11.hq", "blocks.1.hq")]
+    [True, False]
+
+    Raises
+    ------
+    SiteError
+        If a bracket is left open.
     """
-    return re.compile(re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^.]*") + r"\Z")
+    parts = (
+        re.split(r"(\*\*|\*|\?|\[!?[^\]]+\]|\{[^{}]*\})", pattern) if brackets else re.split(r"(\*\*|\*|\?)", pattern)
+    )
+    rule = ""
+    for part in parts:
+        if part in FIXED:
+            rule += FIXED[part]
+        elif brackets and len(part) > 2 and part[0] == "[" and part[-1] == "]":
+            inside = part[1:-1].replace("\\", "\\\\")
+            rule += f"[^.{inside[1:]}]" if inside[0] == "!" else f"[{inside}]"
+        elif brackets and len(part) > 1 and part[0] == "{" and part[-1] == "}":
+            rule += f"(?:{'|'.join(re.escape(p) for p in part[1:-1].split(','))})"
+        else:
+            rule += re.escape(part)
+    try:
+        return re.compile(rule + r"\Z")
+    except re.error as error:
+        raise SiteError(f"the pattern {pattern!r} is not understood: {error}") from error
+
+
+FIXED = {"**": ".*", "*": "[^.]*", "?": "[^.]"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -230,13 +231,16 @@ def architecture(model: nn.Module) -> str:
         if cls.__name__ in known:
             return cls.__name__
     name = type(model).__name__
-    hint = (
-        "put the encoder into a BertForMaskedLM (its head may stay untrained), or pass as_module=True to use module "
-        "paths as sites"
-        if name == "BertModel"
-        else "wrap the version with a head, such as ...ForCausalLM, or pass as_module=True to use module paths as sites"
+    family = re.split(r"For|Model|LMHead|MTModel", name)[0]
+    relatives = sorted(k for k in known if re.split(r"For|Model|LMHead|MTModel", k)[0] == family)
+    hint = ""
+    if name == "BertModel":
+        hint = "put the encoder into a BertForMaskedLM (its head may stay untrained), or "
+    elif relatives:
+        hint = f"of this family it has {', '.join(relatives)}. Put the weights into one of these, or "
+    raise InputError(
+        f"TransformerLens has no adapter for {name}; {hint}pass as_module=True to use module paths as sites"
     )
-    raise InputError(f"TransformerLens has no adapter for {name}; {hint}")
 
 
 def is_transformers_model(model: Any) -> bool:

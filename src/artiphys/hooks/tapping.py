@@ -154,7 +154,7 @@ class Tapping:
 
         def visit(tree: Any) -> Any:
             n = count()
-            if tap.call is not None and n != tap.call:
+            if (tap.call is not None and n != tap.call) or (self._names and self.frame.suspended):
                 return None
             raw = find(tree, tap.path)
             new = fn(*self._located(tap, raw, n))

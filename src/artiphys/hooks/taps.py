@@ -130,6 +130,7 @@ class Frame:
     whole: int = 0  # writes and reads in force that need all positions, though only the last are asked for
     mask: Tensor | None = None  # (row, position) real positions of a direct call, as far as it is said
     valid_at: ValidAt | None = None  # of the trials announced, set by the preparation
+    suspended: int = 0  # blocks entered in which the writes that outlast a run do nothing
     in_force: list[str] = field(default_factory=list)  # names of writes that outlast a single run, in order of entry
 
     def announce(self, rows: Rows) -> None:

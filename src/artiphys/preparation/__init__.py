@@ -1,4 +1,4 @@
 """A network that can be recorded from and lesioned.
 
-Read wrap, wrap_checks, preparation, wiring, steadiness, identity.
+Read wrap, wrap_checks, preparation, run, wiring, steadiness, identity.
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -13,9 +13,10 @@ from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.tapping import Tapping, is_ours
-from artiphys.hooks.taps import At, Frame, StopForwardError, Write
+from artiphys.hooks.taps import Frame, StopForwardError, Write
 from artiphys.players import Grouping, Players, players_of
 from artiphys.preparation.identity import Identity
+from artiphys.preparation.run import Run, keeper, n_times, shapes
 from artiphys.preparation.steadiness import Steadiness
 from artiphys.preparation.wiring import Wiring
 from artiphys.sites import Site, Sites
@@ -23,14 +24,6 @@ from artiphys.stimuli import Inputs, Stimuli
 from artiphys.third_party import UNSTEADY, forward_pre_hooks
 
 When = Literal["after", "before"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One forward pass: the model's outputs, and the activity that was read (site -> tensor, trial-first)."""
-
-    outputs: Any
-    activity: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Preparation:
@@ -94,7 +87,7 @@ class Preparation:
             raise
         except Exception as error:
             raise InputError(
-                f"the network could not be run on two and three trials of the example ({_shapes(example)}): {error}. "
+                f"the network could not be run on two and three trials of the example ({shapes(example)}): {error}. "
                 "Trials must lie on axis 0, and any number of them must do"
             ) from error
         self._sites = Sites(
@@ -171,7 +164,7 @@ class Preparation:
                 raise InputError(f"write at {name!r} came as {type(fn).__name__}; wanted a function fn(x, at)")
             tapping.write(self.tap(name), fn)
         for name in wanted:
-            tapping.read(self.tap(name), self._keeper(name, parts_of, name == stop), before=when == "before")
+            tapping.read(self.tap(name), keeper(self.frame, name, parts_of, name == stop), before=when == "before")
         outputs: Any = None
         with tapping:
             try:
@@ -185,19 +178,6 @@ class Preparation:
             if parts:
                 activity[name] = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         return Run(outputs, activity)
-
-    def _keeper(self, name: str, parts_of: dict[str, list[Tensor]], stop: bool) -> Callable[[Tensor, At], None]:
-        def keep(x: Tensor, at: At) -> None:
-            if at.time is not None and at.site.stepped and parts_of[name] and name.endswith("_reverse"):
-                parts_of[name].insert(0, x)  # the backward direction comes last step first
-            else:
-                parts_of[name].append(x)
-            self.frame.activity[name] = x
-            last = not at.site.stepped or (at.n_time is not None and len(parts_of[name]) == at.n_time)
-            if stop and last:
-                raise StopForwardError
-
-        return keep
 
     def _forward(self, stimuli: Stimuli, last_only: bool) -> Any:
         self.frame.announce(Rows(stimuli))
@@ -219,8 +199,11 @@ class Preparation:
         units: Sequence[int] | None = None,
         axis: str | None = None,
         group_by: Grouping | Sequence[Sequence[int]] | None = None,
+        stimuli: Stimuli | Inputs | None = None,
     ) -> Players:
         """Players of a game: one per unit (head, channel, expert) of the matching sites, or one per group.
+
+        Along ``axis="time"`` as many as the ``stimuli`` have (the shortest trial, where they differ), or the named.
 
         Examples
         --------
@@ -229,6 +212,8 @@ class Preparation:
         2 players: hidden.0, hidden.1
         """
         chosen = self.sites.select([sites] if isinstance(sites, str) else list(sites))
+        if axis == "time" and units is None and group_by is None and stimuli is not None:
+            units = range(min(n_times(self.run, self.adapter, site, Stimuli.of(stimuli)) for site in chosen))
         return players_of(chosen, units=units, axis=axis, group_by=group_by)
 
     def require_wrapped(self) -> None:
@@ -256,7 +241,16 @@ class Preparation:
     @property
     def in_force(self) -> tuple[str, ...]:
         """Names of the writes that outlast a single run and act now (digests of lesions), in order of entry."""
-        return tuple(self.frame.in_force)
+        return () if self.frame.suspended else tuple(self.frame.in_force)
+
+    @contextlib.contextmanager
+    def intact(self) -> Iterator[None]:
+        """While entered, lesions that are in force do nothing."""
+        self.frame.suspended += 1
+        try:
+            yield
+        finally:
+            self.frame.suspended -= 1
 
     def require_wired(self, name: str) -> Site:
         """The site, if writing to it can reach the output; checked once by writing NaN there.
@@ -291,9 +285,3 @@ class Preparation:
         known = f"{len(self._sites)} sites" if self._discovery else "sites not looked at yet"
         owned = ", taken over until unwrap()" if self.bridge is not None else ""
         return f"Preparation({kind} on {device_of(self.model)}, {known}{owned})"
-
-
-def _shapes(inputs: Inputs) -> str:
-    if isinstance(inputs, Mapping):
-        return ", ".join(f"{k} {tuple(v.shape)}" for k, v in inputs.items())
-    return str(tuple(inputs.shape))

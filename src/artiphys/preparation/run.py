@@ -1,0 +1,55 @@
+"""One forward pass: what it gives, and how what is read on the way is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artiphys.adapters.adapter import Adapter
+from artiphys.hooks.taps import At, Frame, StopForwardError
+from artiphys.sites import Site
+from artiphys.stimuli import Inputs, Stimuli
+
+
+@dataclass(frozen=True)
+class Run:
+    """One forward pass: the model's outputs, and the activity that was read (site -> tensor, trial-first)."""
+
+    outputs: Any
+    activity: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def keeper(frame: Frame, name: str, parts_of: dict[str, list[Tensor]], stop: bool) -> Callable[[Tensor, At], None]:
+    """What is done with a value of one site that is read: its steps in order; the pass ends where it should."""
+
+    def keep(x: Tensor, at: At) -> None:
+        if at.time is not None and at.site.stepped and parts_of[name] and name.endswith("_reverse"):
+            parts_of[name].insert(0, x)  # the backward direction comes last step first
+        else:
+            parts_of[name].append(x)
+        frame.activity[name] = x
+        last = not at.site.stepped or (at.n_time is not None and len(parts_of[name]) == at.n_time)
+        if stop and last:
+            raise StopForwardError
+
+    return keep
+
+
+def n_times(run: Callable[..., Run], adapter: Adapter, site: Site, stimuli: Stimuli) -> int:
+    """Times that a site has in every trial of the stimuli."""
+    with torch.no_grad():
+        x = run(stimuli[:1], read=site.name).activity[site.name]
+    n = x.shape[1 + site.axis("time")]
+    valid = adapter.valid(stimuli, site, n)
+    return n if valid is None else int(valid.sum(dim=1).min())
+
+
+def shapes(inputs: Inputs) -> str:
+    """Shapes of inputs, for messages."""
+    if isinstance(inputs, Mapping):
+        return ", ".join(f"{k} {tuple(v.shape)}" for k, v in inputs.items())
+    return str(tuple(inputs.shape))
