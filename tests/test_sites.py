@@ -33,7 +33,10 @@ class Loop(nn.Module):
         return h
 
 
-@pytest.mark.parametrize("pattern", ["core.step", "core.*", "**.step", "core.step.**", "**", "co?e.step", "co[qr]e.step", "{core,other}.step"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["core.step", "core.*", "**.step", "core.step.**", "**", "co?e.step", "co[qr]e.step", "{core,other}.step"],
+)
 def test_patterns_name_the_stepped_module(pattern: str) -> None:
     prep = ap.wrap(Loop().eval(), torch.randn(3, 4, 2), steps=[pattern])
     assert prep.sites["core.step.cell"].stepped and prep.sites["core.step.cell"].axes == ("time", "unit")

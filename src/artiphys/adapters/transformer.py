@@ -73,7 +73,8 @@ class TransformerAdapter:
         self._attention = attention_implementation(model.config)
         try:
             model.set_attn_implementation("eager")  # type: ignore[operator]
-            return build_bridge(model, name, tokenizer)
+            with torch.random.fork_rng(devices=[]):
+                return build_bridge(model, name, tokenizer)
         except Exception as error:
             self._restore()
             raise InputError(
