@@ -126,7 +126,9 @@ class Lengths:
         seen: list[Event] = []
         with contextlib.suppress(Exception):
             self.events(inputs, seen)
-        return {event.place: event.tensor for event in seen}
+        done = {event.module for event in seen if not event.of_input}
+        # What a module could not take tells nothing of its input.
+        return {event.place: event.tensor for event in seen if not event.of_input or event.module in done}
 
 
 def shortened(inputs: Inputs) -> Iterator[Inputs]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -206,6 +207,7 @@ class TorchAdapter:
             same = names.get((e.key, origin(self.root, e.place)))
         if same is not None and discovery.taps[same].site.stepped == stepped:
             discovery.aliases.update(dict.fromkeys(shown, same))
+            self._learn_axes(e, same, discovery)
             return
         where = None if other is None else trial_axis(tuple(e.tensor.shape), tuple(other.tensor.shape))
         if where is None or other is None:
@@ -235,6 +237,17 @@ class TorchAdapter:
         if not stepped and n_calls > 1:
             bare = self._names(e, 1, False)[0]
             discovery.silent[bare] = f"the module is called {n_calls} times; name one call, such as {shown[0]!r}"
+
+    def _learn_axes(self, e: Event, name: str, discovery: Discovery) -> None:
+        """Axes of a site that a module of known type takes: what comes into a Sequential goes into its first child."""
+        tap = discovery.taps[name]
+        if not tap.site.unit_known:
+            found = axes_by_type(self.root.get_submodule(e.module), e, len(tap.site.axes), None)
+            if found is not None and found.unit_known:
+                site = replace(
+                    tap.site, axes=found.names, unit_axis=unit_axis(found.names), guessed=found.guessed, unit_known=True
+                )
+                discovery.taps[name] = replace(tap, site=site)
 
     def _is_own_input(self, e: Event, known: Tap) -> bool:
         module = self.root.get_submodule(e.module)
