@@ -70,7 +70,7 @@ class Writer:
         if self.lesion.units is not None and self.unit_axis is not None:
             place = at.axes.index(self.unit_axis)
             chosen = torch.zeros(x.shape[place], dtype=torch.bool, device=x.device)
-            chosen[list(self.units())] = True
+            chosen[torch.tensor(self.units())] = True
             keep = keep & along(chosen[None], x.ndim, place)
         return keep
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
+from fixtures.pretend_device import NAME, pretend
 from torch import Tensor, nn
 
 import artiphys as ap
@@ -27,26 +29,33 @@ class Case:
     read: Callable[[Any, Inputs], Tensor]  # what the bare model computes at the site
     tolerance: float = 1e-6
     options: dict[str, Any] | None = None
+    device: str = "cpu"
 
     def model(self) -> nn.Module:
         torch.manual_seed(0)
-        return self.make().eval()
+        return self.make().eval().to(self.device)
+
+    def on_cpu(self) -> Case:
+        return replace(self, device="cpu")
 
     def wrap(self, model: nn.Module) -> ap.Preparation:
         example = None if hasattr(model, "config") else self.inputs
         return ap.wrap(model, example, **(self.options or {}))
 
     def bare(self, model: nn.Module, inputs: Inputs | None = None) -> Tensor:
-        x = self.inputs if inputs is None else inputs
+        x: Any = self.inputs if inputs is None else inputs
         with torch.no_grad():
-            out = model(**x) if isinstance(x, dict) else model(x)
-        return first(out)
+            if isinstance(x, dict):
+                out = model(**{k: v.to(self.device) for k, v in x.items()})
+            else:
+                out = model(x.to(self.device))
+        return first(out).cpu()
 
     def edited(self) -> Tensor:
-        model = copy.deepcopy(self.model())
+        model = copy.deepcopy(self.on_cpu().model())
         with torch.no_grad():
             self.edit(model)
-        return self.bare(model)
+        return self.on_cpu().bare(model)
 
 
 def first(out: Any) -> Tensor:
@@ -220,6 +229,30 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
+def devices() -> list[str]:
+    """A device that mixes with no CPU tensors, and a GPU where there is one."""
+    return [NAME, *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@contextlib.contextmanager
+def present(device: str) -> Iterator[str]:
+    with pretend() if device == NAME else contextlib.nullcontext():
+        yield device
+
+
+@pytest.fixture(params=[(name, device) for device in ("cpu", *devices()) for name in CASES], ids="-".join)
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    name, device = request.param
+    with present(device):
+        yield replace(CASES[name], device=device)
+
+
+@pytest.fixture(params=devices())
+def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
+    with present(request.param):
+        yield torch.device(request.param)
+
+
 @pytest.fixture(params=list(CASES))
-def case(request: pytest.FixtureRequest) -> Case:
+def cpu_case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]

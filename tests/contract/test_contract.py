@@ -24,7 +24,7 @@ def raw(run: Any) -> Tensor:
     out = run.outputs
     if isinstance(out, dict):
         out = next(iter(out.values()))
-    return torch.as_tensor(out[0] if isinstance(out, tuple) else out)
+    return torch.as_tensor(out[0] if isinstance(out, tuple) else out).cpu()
 
 
 def rows(inputs: Inputs, index: Any) -> Inputs:
@@ -32,17 +32,17 @@ def rows(inputs: Inputs, index: Any) -> Inputs:
 
 
 def test_what_is_read_is_what_the_bare_model_computes(case: Case) -> None:
-    expected = case.read(case.model(), case.inputs)
+    expected = case.read(case.on_cpu().model(), case.inputs)
     prep = case.wrap(case.model())
     site = RESIDUAL if prep.bridge is not None else case.site
     with torch.no_grad():
-        got = prep.run(case.inputs, read=site).activity[prep.sites[site].name]
+        got = prep.run(case.inputs, read=site).activity[prep.sites[site].name].cpu()
     assert got.shape == expected.shape
     torch.testing.assert_close(got, expected, atol=case.tolerance, rtol=case.tolerance)
 
 
 def test_outputs_are_the_bare_models(case: Case) -> None:
-    expected = case.bare(case.model())
+    expected = case.on_cpu().bare(case.on_cpu().model())
     prep = case.wrap(case.model())
     with torch.no_grad():
         got = raw(prep.run(case.inputs, read=case.site))
@@ -55,7 +55,8 @@ def test_zero_lesion_is_the_weight_edit(case: Case) -> None:
     with torch.no_grad(), ap.lesioned(prep, ap.Lesion(case.site, units=[case.unit], kind="zero")):
         got = raw(prep.run(case.inputs))
     torch.testing.assert_close(got, expected, atol=case.tolerance, rtol=case.tolerance)
-    assert not torch.allclose(got, case.bare(case.model()), atol=1e-4), "the lesion must do something here"
+    intact = case.on_cpu().bare(case.on_cpu().model())
+    assert not torch.allclose(got, intact, atol=1e-4), "the lesion must do something here"
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
@@ -113,10 +114,10 @@ def test_modes_are_as_found(case: Case) -> None:
 
 
 def test_half_precision(case: Case) -> None:
-    prep = case.wrap(case.model().to(torch.bfloat16))
+    prep = case.wrap(case.on_cpu().model().to(torch.bfloat16).to(case.device))
     inputs = case.inputs if case.inputs.dtype == torch.long else case.inputs.to(torch.bfloat16)
     if case.inputs.dtype != torch.long:
-        prep = ap.wrap(case.model().to(torch.bfloat16), inputs)
+        prep = ap.wrap(case.on_cpu().model().to(torch.bfloat16).to(case.device), inputs)
     with torch.no_grad(), ap.lesioned(prep, ap.Lesion(case.site, units=[case.unit], kind="zero")):
         run = prep.run(inputs, read=case.site)
     name = prep.sites[case.site].name
@@ -124,7 +125,7 @@ def test_half_precision(case: Case) -> None:
     dtype = prep.sites[name].dtype
     assert run.activity[name].dtype == dtype and raw(run).dtype == torch.bfloat16
     axis = 1 + prep.sites[name].axis(prep.sites[name].unit_axis)
-    assert not run.activity[name].select(axis, case.unit).any()
+    assert not run.activity[name].cpu().select(axis, case.unit).any()
     rec = ap.record(prep, inputs, name)
     assert rec[name].dtype == "float32" and f"torch.{rec[name].attrs['dtype']}" == str(dtype)
 
@@ -134,7 +135,7 @@ def test_batch_size_one(case: Case) -> None:
     with torch.no_grad():
         whole = prep.run(case.inputs, read=case.site).activity[prep.sites[case.site].name]
         one = prep.run(rows(case.inputs, slice(1, 2)), read=case.site).activity[prep.sites[case.site].name]
-    torch.testing.assert_close(one, whole[1:2], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(one.cpu(), whole[1:2].cpu(), atol=1e-5, rtol=1e-5)
 
 
 def test_games_of_several_coalitions_equal_one_at_a_time(case: Case) -> None:

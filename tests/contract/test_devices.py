@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from fixtures.pretend_device import NAME, pretend
 from torch import Tensor, nn
 
 import artiphys as ap
@@ -18,19 +16,6 @@ Case = Any
 KINDS: dict[str, dict[str, Any]] = {
     "zero": {}, "mean": {}, "resample": {}, "noise": {"sd": 0.3}, "gain": {"gain": 0.5}, "clamp": {"value": 0.2},
 }  # fmt: skip
-
-
-def devices() -> list[str]:
-    return [NAME, *(["cuda"] if torch.cuda.is_available() else [])]
-
-
-@pytest.fixture(params=devices())
-def device(request: pytest.FixtureRequest) -> Iterator[torch.device]:
-    if request.param != NAME:
-        yield torch.device(request.param)
-        return
-    with pretend() as made:
-        yield made
 
 
 def first(out: Any) -> Tensor:
@@ -42,8 +27,8 @@ def mean_output(outputs: Any, trials: ap.Stimuli) -> Tensor:
     return first(outputs).flatten(1).double().mean(dim=1)
 
 
-def there_and_here(case: Case, device: torch.device) -> tuple[ap.Preparation, ap.Preparation]:
-    return case.wrap(case.model().to(device)), case.wrap(case.model())
+def there_and_here(cpu_case: Case, device: torch.device) -> tuple[ap.Preparation, ap.Preparation]:
+    return cpu_case.wrap(cpu_case.model().to(device)), cpu_case.wrap(cpu_case.model())
 
 
 def close(a: Any, b: Any) -> None:
@@ -58,43 +43,43 @@ def test_tensors_of_both_devices_do_not_mix(device: torch.device) -> None:
         there.numpy()
 
 
-def test_reads_and_recordings(case: Case, device: torch.device) -> None:
-    there, here = there_and_here(case, device)
-    site = there.sites[case.site].name
+def test_reads_and_recordings(cpu_case: Case, device: torch.device) -> None:
+    there, here = there_and_here(cpu_case, device)
+    site = there.sites[cpu_case.site].name
     with torch.no_grad():
-        run = there.run(case.inputs, read=site)
+        run = there.run(cpu_case.inputs, read=site)
     assert run.activity[site].device.type == device.type == first(run.outputs).device.type
-    recordings = [ap.record(p, case.inputs, site, batch_size=2, progress=False)[site].values for p in (there, here)]
+    recordings = [ap.record(p, cpu_case.inputs, site, batch_size=2, progress=False)[site].values for p in (there, here)]
     close(*recordings)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_games_with_lesions_of_every_kind(case: Case, kind: Any, device: torch.device) -> None:
+def test_games_with_lesions_of_every_kind(cpu_case: Case, kind: Any, device: torch.device) -> None:
     values = []
-    for prep in there_and_here(case, device):
-        players = prep.players(case.site, units=[0, 1, 2])
-        game = ap.Game(prep, case.inputs, mean_output, players, kind=kind, progress=False, **KINDS[kind])
+    for prep in there_and_here(cpu_case, device):
+        players = prep.players(cpu_case.site, units=[0, 1, 2])
+        game = ap.Game(prep, cpu_case.inputs, mean_output, players, kind=kind, progress=False, **KINDS[kind])
         values.append(ap.shapley(game).values.values)
     close(*values)
 
 
-def test_projections_and_lesions_in_a_block(case: Case, device: torch.device) -> None:
+def test_projections_and_lesions_in_a_block(cpu_case: Case, device: torch.device) -> None:
     found = []
-    for prep in there_and_here(case, device):
-        axis = "channel" if "channel" in prep.sites[case.site].axes else prep.sites[case.site].axes[-1]
-        directions = np.eye(prep.sites[case.site].size(axis))[:2]
-        lesion = ap.Lesion(case.site, kind="project", direction=directions, reference=ap.Stimuli(case.inputs))
+    for prep in there_and_here(cpu_case, device):
+        axis = "channel" if "channel" in prep.sites[cpu_case.site].axes else prep.sites[cpu_case.site].axes[-1]
+        directions = np.eye(prep.sites[cpu_case.site].size(axis))[:2]
+        lesion = ap.Lesion(cpu_case.site, kind="project", direction=directions, reference=ap.Stimuli(cpu_case.inputs))
         with torch.no_grad(), ap.lesioned(prep, lesion):
-            found.append(first(prep.run(case.inputs).outputs).cpu())
+            found.append(first(prep.run(cpu_case.inputs).outputs).cpu())
     close(*found)
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated"])
-def test_gradients(case: Case, method: Any, device: torch.device) -> None:
+def test_gradients(cpu_case: Case, method: Any, device: torch.device) -> None:
     values = []
-    for prep in there_and_here(case, device):
+    for prep in there_and_here(cpu_case, device):
         game = ap.Game(
-            prep, case.inputs, mean_output, prep.players(case.site, units=[0, 1]), kind="zero", progress=False
+            prep, cpu_case.inputs, mean_output, prep.players(cpu_case.site, units=[0, 1]), kind="zero", progress=False
         )
         values.append(ap.attribution(game, method=method, steps=2).values.values)
     close(*values)

@@ -42,6 +42,7 @@ class Preparation:
         self.adapter, self.tokenizer, self.bridge = adapter, tokenizer, bridge
         self.frame = Frame(valid_at=adapter.valid)
         self.on_unwrap: Callable[[], object] = lambda: None
+        self.on_look: Callable[[Inputs], object] = lambda example: None
         self._discovery: Discovery | None = None
         self._sites = Sites({})
         self._example: Inputs | None = None
@@ -90,6 +91,7 @@ class Preparation:
                 f"the network could not be run on two and three trials of the example ({shapes(example)}): {error}. "
                 "Trials must lie on axis 0, and any number of them must do"
             ) from error
+        self.on_look(self._example)
         self._sites = Sites(
             {name: tap.site for name, tap in self._discovery.taps.items()},
             self._discovery.aliases,

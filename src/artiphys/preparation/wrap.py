@@ -121,6 +121,8 @@ def wrap_transformer(
             adapter.unwrap()
             raise
     prep = Preparation(adapter, tokenizer=tokenizer or adapter.tokenizer, bridge=adapter.bridge)
+    if before is not None and not before.outputs:  # a model that none but its user can run
+        prep.on_look = lambda shown: check_wrapping(adapter, Before.of(adapter.twin(), shown))
     owners = [model, adapter.bridge, adapter.root]
     for owner in owners:
         owner.__dict__[MARK] = prep
