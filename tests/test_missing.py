@@ -211,3 +211,9 @@ def test_no_column_of_the_users_means_padding_or_an_axis() -> None:
     np.testing.assert_array_equal(a.mean.values, b.mean.values)
     assert a.mean.over == "trial"
     assert ap.decode(rec.mean("time"), "valid", n_permutations=0).chance == 0.5
+
+
+def test_large_whole_numbers_stay_apart_beside_missing_ones() -> None:
+    large = [2**60 + i for i in range(5)]
+    for given in (pd.array([*large, None], dtype="Int64"), np.ma.array([*large, 0], mask=[False] * 5 + [True])):
+        assert plain_array(given)[:5].tolist() == large

@@ -35,7 +35,17 @@ class Loop(nn.Module):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["core.step", "core.*", "**.step", "core.step.**", "**", "co?e.step", "co[qr]e.step", "{core,other}.step"],
+    [
+        "core.step",
+        "core.*",
+        "**.step",
+        "core.step.**",
+        "**",
+        "co?e.step",
+        "co[qr]e.step",
+        "{core,other}.step",
+        "{other,co??}.step",
+    ],
 )
 def test_patterns_name_the_stepped_module(pattern: str) -> None:
     prep = ap.wrap(Loop().eval(), torch.randn(3, 4, 2), steps=[pattern])

@@ -18,7 +18,7 @@ from fixtures.families import FAMILIES
 from torch import Tensor, nn
 
 import artiphys as ap
-from artiphys.errors import InputError, LesionError
+from artiphys.errors import ArtiphysError, InputError, LesionError
 from artiphys.structure import Structure
 
 SCALE = 2.0
@@ -81,7 +81,12 @@ def other_forward(self: Any, x: Tensor) -> Tensor:
     return torch.as_tensor(self.b(helper(torch.relu(self.a(x)))))
 
 
+def patched(z: Tensor) -> Tensor:
+    return torch.zeros(len(z), 6)
+
+
 CHANGES: dict[str, Callable[[Any], None]] = {
+    "forward of a module": lambda m: setattr(m.a, "forward", patched),
     "number": set_to("power", 3.0),
     "function": set_to("act", torch.sin),
     "function of the user": set_to("act", helper),
@@ -116,6 +121,55 @@ def test_a_global_value_that_the_code_uses_counts(monkeypatch: pytest.MonkeyPatc
     name = ap.wrap(net(), X).fingerprint()
     monkeypatch.setitem(globals(), "SCALE", 5.0)
     assert ap.wrap(net(), X).fingerprint() != name
+
+
+class Sizes:
+    """A class whose attribute the code reads."""
+
+    k = 1.0
+
+
+TABLE = {"k": 1.0}
+
+
+class Reader(nn.Module):
+    gain = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.a(x) * self.gain * Sizes.k * TABLE["k"])
+
+
+@pytest.mark.parametrize("place", ["class", "another class", "table", "every module"])
+def test_what_lies_outside_a_module_counts_too(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    prep = ap.wrap(Reader().eval(), X)
+    name = prep.fingerprint()
+    if place == "every module":
+        handle = nn.modules.module.register_module_forward_hook(lambda m, a, o: 2 * o)
+        assert prep.fingerprint() != name
+        handle.remove()
+        return
+    if place == "table":
+        monkeypatch.setitem(TABLE, "k", 2.0)
+    else:
+        monkeypatch.setattr(Reader if place == "class" else Sizes, "gain" if place == "class" else "k", 2.0)
+    assert prep.fingerprint() != name
+
+
+def test_a_module_that_was_replaced_is_said() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).eval()
+    prep = ap.wrap(model, X)
+    players = prep.players("1")
+    model[1] = nn.Tanh()
+    with pytest.raises(ArtiphysError, match="wrap the network again"):
+        ap.Game(prep, Y, ap.scores.log_prob("y"), players, kind="zero")
+    with pytest.raises(ArtiphysError, match="again"), ap.lesioned(prep, ap.Lesion("1", units=[0], kind="zero")):
+        model(X)
+    assert ap.wrap(model, X).sites["1"].n_units == 6
 
 
 def test_what_changes_nothing_changes_no_name() -> None:
@@ -163,6 +217,7 @@ def closure(by: float) -> Callable[..., Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore:torch.ao.quantization:DeprecationWarning", "ignore:torch.quantize_per:UserWarning")
+@pytest.mark.filterwarnings("ignore:the network mixes")  # scales of dynamic quantisation are those of a batch
 @pytest.mark.parametrize("what", ["lambda", "closure", "quantised"])
 def test_what_has_no_name_is_kept_on_no_disk(what: str, tmp_path: Path) -> None:
     model: Any = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)).eval()

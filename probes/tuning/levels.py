@@ -9,7 +9,7 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.probes.data.trial_values import N_ROUNDINGS, coded, distinct_numbers
+from artiphys.probes.data.trial_values import N_ROUNDINGS, SINGLE_PRECISION, coded, distinct_numbers
 from artiphys.user_warnings import warn
 
 MAX_LEVELS = 20  # a number with more values than this is binned
@@ -67,6 +67,9 @@ def _numbers(values: Array, circular: bool, period: float, bins: int | None, rou
         values = values % period
         values = np.where(values > period * (1 - rounding), 0.0, values)  # what rounding puts just below a full turn
     labels, level = distinct_numbers(values, period if circular else 0.0, rounding)
+    if circular and len(labels) > 1 and labels[0] + period - labels[-1] <= SINGLE_PRECISION * period:
+        level = np.where(level == len(labels) - 1, 0, level)  # on both sides of a full turn
+        labels = labels[:-1]
     values = labels[level]
     if bins is None and len(labels) <= MAX_LEVELS:
         return labels, level

@@ -12,6 +12,8 @@ import xarray as xr
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 
+MAX_EXACT = 2**53  # the whole numbers up to here are different floats
+
 
 def plain_array(given: Any) -> Array:
     """A plain array of what a user gave; masked entries become missing: NaN among numbers, None among others.
@@ -33,6 +35,10 @@ def plain_array(given: Any) -> Array:
         given = _stacked(given)
     if isinstance(given, np.ma.MaskedArray):
         return _unmasked(given)
+    if isinstance(given, (pd.Series, pd.api.extensions.ExtensionArray)) and pd.api.types.is_integer_dtype(given.dtype):
+        whole = np.array([None if pd.isna(v) else v for v in given], dtype=object)
+        if any(v is not None and abs(v) > MAX_EXACT for v in whole) and any(v is None for v in whole):
+            return whole  # as floats several of them would be one
     if isinstance(given, pd.DataFrame) and given.isna().to_numpy().any():
         numeric = all(pd.api.types.is_numeric_dtype(t) for t in given.dtypes)
         return given.to_numpy(dtype=float if numeric else object, na_value=np.nan)
@@ -98,7 +104,8 @@ def _unmasked(given: np.ma.MaskedArray[Any, Any]) -> Array:
         raise InputError("a masked array with named fields came; give one array per field")
     if not mask.any():
         return values
-    if values.dtype.kind in "iuf":
+    kind = values.dtype.kind
+    if kind == "f" or (kind in "iu" and (np.abs(values[~mask].astype(object)) <= MAX_EXACT).all()):
         return np.where(mask, np.nan, values.astype(np.promote_types(values.dtype, np.float32)))
     if values.dtype.kind in "mM":
         return np.where(mask, np.array("NaT", dtype=values.dtype), values)

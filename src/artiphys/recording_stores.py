@@ -115,6 +115,8 @@ class ZarrStore(_Described):
     @classmethod
     def start(cls, path: Path, attrs: dict[str, Any], stimuli: Stimuli, batch_size: int, overwrite: bool) -> ZarrStore:
         """A new recording, or the unfinished one that is there if it is of the same thing."""
+        if path.is_symlink():
+            raise RecordingError(f"{path} is a link; give the directory itself")
         for part in (path, *path.parents):
             if part.is_file():
                 raise RecordingError(f"{part} is a file; out= names a directory to make")

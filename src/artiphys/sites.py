@@ -180,7 +180,8 @@ def compiled_pattern(pattern: str, brackets: bool = True) -> re.Pattern[str]:
             inside = part[1:-1].replace("\\", "\\\\")
             rule += f"[^.{inside[1:]}]" if inside[0] == "!" else f"[{inside}]"
         elif brackets and len(part) > 1 and part[0] == "{" and part[-1] == "}":
-            rule += f"(?:{'|'.join(re.escape(p) for p in part[1:-1].split(','))})"
+            inner = (compiled_pattern(p).pattern.removesuffix(r"\Z") for p in part[1:-1].split(","))
+            rule += f"(?:{'|'.join(inner)})"
         else:
             rule += re.escape(part)
     try:

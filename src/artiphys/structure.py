@@ -24,9 +24,10 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.digests import tensor_bytes
-from artiphys.third_party import MODULE_TABLES, forward_hooks, forward_pre_hooks
+from artiphys.third_party import MODULE_TABLES, forward_hooks, forward_pre_hooks, hooks_of_every_module
 
 LIBRARIES = ("torch", "transformers", "transformer_lens", "artiphys", "numpy", "builtins")
+CONTAINERS = (dict, list, tuple, set, frozenset, np.ndarray)
 MAX_DEPTH = 6  # of objects inside attributes
 SIMPLE = (bool, int, float, complex, str, bytes, type(None), enum.Enum, range, slice, PurePath,
           torch.dtype, torch.Size, torch.memory_format, torch.layout)  # fmt: skip
@@ -48,6 +49,8 @@ class Structure:
         self._told: dict[str, str] = {}
         self.seen: dict[int, Any] = {}  # by id; kept alive, so that no other object gets its id
         self._tensors = {id(t) for t in (*model.parameters(), *model.buffers())}
+        for hook in hooks_of_every_module():
+            self.words.append(f"hook of every module {self._function(hook, 'a hook of every module')}")
         for name, module in model.named_modules():
             self._module(name, module)
 
@@ -66,7 +69,8 @@ class Structure:
         if _is_library(kind) and kind.__module__.startswith("transformer_lens"):
             return  # rewired from a configuration that is told once
         for key, value in module.__dict__.items():
-            if key not in MODULE_TABLES and not key.startswith("_artiphys"):
+            rewired = key == "forward" and _is_ours(value)
+            if key not in MODULE_TABLES and not key.startswith("_artiphys") and not rewired:
                 self.words.append(f"{name}.{key}={self.value(value, f'{name}.{key}'.lstrip('.'), 0)}")
 
     def value(self, value: Any, where: str, depth: int) -> str:
@@ -120,7 +124,7 @@ class Structure:
         else:
             self.unnamed.append(f"{where} is a {kind.__name__}")
             return _name(kind)
-        if callable(value) and not _is_library(kind):
+        if not _is_library(kind):
             return f"{_name(kind)}{_class_code(kind, self, where)}({self.value(inside, where, depth + 1)})"
         return f"{_name(kind)}({self.value(inside, where, depth + 1)})"
 
@@ -156,6 +160,8 @@ def _class_code(kind: type, structure: Structure, where: str) -> str:
             fn = getattr(member, "__func__", getattr(member, "fget", member))
             if isinstance(fn, types.FunctionType) and name not in ("__init__", "__repr__", "extra_repr"):
                 parts.append(f"{name} {_code(fn, structure, where)}")
+            elif isinstance(member, (*SIMPLE, *CONTAINERS)) and not name.startswith("__"):
+                parts.append(f"{name}={structure.value(member, where, 1)}")
     return " ".join(parts)
 
 
@@ -172,8 +178,11 @@ def _code(fn: types.FunctionType, structure: Structure, where: str) -> str:
                 words.append(f"{name} {_code(used, structure, where)}")
         elif isinstance(used, SIMPLE) and used is not None:
             words.append(f"{name}={used!r}")
-        elif isinstance(used, (Tensor, np.ndarray)):
+        elif isinstance(used, (Tensor, *CONTAINERS)):
             words.append(f"{name}={structure.value(used, where, 1)}")
+        elif isinstance(used, type) and not _is_library(used) and id(used) not in structure.seen:
+            structure.seen[id(used)] = used
+            words.append(f"{name} {_class_code(used, structure, where)}")
     for cell in fn.__closure__ or ():
         try:
             inside = cell.cell_contents

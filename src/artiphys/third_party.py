@@ -35,7 +35,7 @@ def edit_count(t: Tensor) -> int:
 
 
 # torch: what every module holds beside attributes of its own, and what recurrent ones keep of their weights.
-MODULE_TABLES = frozenset(nn.Module().__dict__) | {"_flat_weights", "_flat_weight_refs", "forward"}
+MODULE_TABLES = frozenset(nn.Module().__dict__) | {"_flat_weights", "_flat_weight_refs"}
 
 
 def forward_hooks(module: nn.Module) -> dict[int, Any]:
@@ -46,6 +46,12 @@ def forward_hooks(module: nn.Module) -> dict[int, Any]:
 def forward_pre_hooks(module: nn.Module) -> dict[int, Any]:
     """A module's own table of forward pre-hooks, in their order."""
     return module._forward_pre_hooks
+
+
+def hooks_of_every_module() -> list[Any]:
+    """Hooks that torch runs at every module of every network."""
+    module = nn.modules.module
+    return [*module._global_forward_pre_hooks.values(), *module._global_forward_hooks.values()]
 
 
 def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:

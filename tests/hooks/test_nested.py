@@ -54,7 +54,8 @@ RECORDS: dict[str, Any] = {
     "dataclass": Plain, "frozen": Frozen, "post init": Counting, "named tuple": Named,
     "mapping": lambda hidden, logits: {"hidden": hidden, "logits": logits},
     "record in a tuple": lambda hidden, logits: (Plain(hidden, logits), hidden),
-    "tuple": lambda hidden, logits: (logits, hidden),
+    "tuple": lambda hidden, logits: (logits, hidden.mean(1)),
+    "loss and logits": lambda hidden, logits: (hidden.mean(), logits),
 }  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def test_the_logits_of_a_record_are_scored(record: str) -> None:
     np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("record", [Unnamed, lambda a, b: {"p": a, "q": b}], ids=["named tuple", "mapping"])
+@pytest.mark.parametrize("record", [Unnamed, lambda a, b: {"p": a, "q": b}, lambda a, b: (a, b)])
 def test_a_record_without_logits_is_not_guessed_at(record: Any) -> None:
     prep = ap.wrap(Net(record).eval(), X)
     game = ap.Game(prep, Y, ap.scores.log_prob("y"), prep.players("a"), kind="zero", progress=False)

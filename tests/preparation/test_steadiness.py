@@ -79,6 +79,22 @@ def test_in_evaluation_mode_they_are_not(network: nn.Module) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_chance_that_is_rare_is_seen_on_many_trials(seed: int) -> None:
+    class Rare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.o = nn.Linear(8, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.dropout(torch.relu(self.o(x[:, -1])), 0.01)
+
+    torch.manual_seed(seed)
+    x = torch.randn(64, 5, 8)
+    with pytest.raises(InputError, match="other outputs when run again"):
+        ap.record(ap.wrap(Rare().eval(), x), x, "o")
+
+
 def test_what_is_learnt_later_is_looked_at_again() -> None:
     network = Attention().eval()
     prep = ap.wrap(network, X)

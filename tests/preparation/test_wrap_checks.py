@@ -94,11 +94,31 @@ def test_a_model_in_train_mode_is_compared_in_evaluation_mode_and_left_in_train_
     assert torch.equal(torch.random.get_rng_state(), random)
 
 
-def test_unwrapping_gives_the_model_back() -> None:
-    model = FAMILIES["LlamaForCausalLM"].make()
-    before = logits(model, input_ids=IDS)
+@pytest.mark.parametrize("family", ["LlamaForCausalLM", "T5ForConditionalGeneration", "BartForConditionalGeneration"])
+def test_unwrapping_gives_the_model_back(family: str) -> None:
+    model, inputs = FAMILIES[family].make(), FAMILIES[family].inputs()
+    before = logits(model, **inputs)
     prep = ap.wrap(model)
-    assert prep.unwrap() is model and torch.equal(logits(model, input_ids=IDS), before)
+    assert prep.unwrap() is model and torch.equal(logits(model, **inputs), before)
+
+
+def test_looking_leaves_numbers_of_modules_as_they_were() -> None:
+    model = FAMILIES["LlamaForCausalLM-scaled-rotary"].make()
+    numbers = [{k: v for k, v in m.__dict__.items() if isinstance(v, (int, float))} for m in model.modules()]
+    ap.wrap(model).unwrap()
+    assert [{k: v for k, v in m.__dict__.items() if isinstance(v, (int, float))} for m in model.modules()] == numbers
+
+
+def test_a_decoder_padded_on_the_left_is_refused_where_that_changes_real_tokens() -> None:
+    for family, refused in (("BartForConditionalGeneration", True), ("T5ForConditionalGeneration", False)):
+        prep, inputs = ap.wrap(FAMILIES[family].make()), FAMILIES[family].inputs()
+        mask = torch.ones_like(inputs["decoder_input_ids"])
+        mask[0, :2] = 0
+        if refused:
+            with pytest.raises(InputError, match="left of the decoder"):
+                prep.run({**inputs, "decoder_attention_mask": mask})
+        else:
+            prep.run({**inputs, "decoder_attention_mask": mask})
 
 
 def test_a_family_without_an_adapter_for_this_head_is_told_which_there_are() -> None:

@@ -100,7 +100,8 @@ def device_of(model: nn.Module) -> torch.device:
 
 @contextlib.contextmanager
 def without_trace(model: nn.Module) -> Iterator[None]:
-    """Look at a model without a trace: buffers (batch-norm statistics) and random state are put back."""
+    """Look at a model without a trace: buffers (batch-norm statistics), numbers and random state are put back."""
+    numbers = [(m, {k: v for k, v in m.__dict__.items() if isinstance(v, (int, float))}) for m in model.modules()]
     kept = [
         (buffers_of(m), name, b, b.detach().clone())
         for m in model.modules()
@@ -116,6 +117,8 @@ def without_trace(model: nn.Module) -> Iterator[None]:
                 held[name] = buffer
                 if not identical(buffer, value):
                     buffer.copy_(value)
+            for module, before in numbers:
+                module.__dict__.update(before)
 
 
 def trial_axis(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, bool] | None:

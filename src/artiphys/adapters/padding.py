@@ -54,11 +54,16 @@ def with_positions(kwargs: Mapping[str, Any], padding: Padding, accepts: set[str
     if mask is not None and mask.ndim == 2 and not bool(mask.bool().any(dim=1).all()):
         raise InputError("the mask of a trial holds no real position; leave this trial out")
     sides = padded_sides(mask)
-    for side in sides:
+    of_decoder = [f"{side} of the decoder" for side in padded_sides(given.get(f"decoder_{MASK}"))]
+    for side in (*sides, *of_decoder):
         if side in padding.refused:
             raise InputError(
                 f"these trials are padded on the {side}, and {padding.refused[side]}. Give trials of one length, "
-                + ("or pad on the right" if side == "left" and "right" not in padding.refused else "one length a batch")
+                + (
+                    "or pad on the right"
+                    if side.startswith("left") and "right" not in padding.refused
+                    else "one length a batch"
+                )
             )
     first = padding.first_position
     if "left" in sides and mask is not None and first is not None and POSITIONS in accepts - given.keys():

@@ -71,6 +71,8 @@ class TransformerAdapter:
         name = architecture(model)
         self._before = [(m, module_state(m.__dict__)) for m in model.modules()]
         self._attention = attention_implementation(model.config)
+        configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
+        self._attentions = [(c, attention_implementation(c)) for c in configs.values()]
         try:
             model.set_attn_implementation("eager")  # type: ignore[operator]
             with torch.random.fork_rng(devices=[]):
@@ -114,8 +116,9 @@ class TransformerAdapter:
         for module, state in self._before:
             module.__dict__.clear()
             module.__dict__.update(module_state(state))
-        if self._attention is not None:
-            set_attention_implementation(self._given.config, self._attention)
+        for config, found in self._attentions:
+            if found is not None:
+                set_attention_implementation(config, found)
         self._before = []
 
     def keywords(self, inputs: Inputs) -> dict[str, Any]:

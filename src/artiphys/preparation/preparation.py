@@ -47,6 +47,7 @@ class Preparation:
         self._sites = Sites({})
         self._example: Inputs | None = None
         self._shown: Inputs | None = None
+        self._modules: tuple[int, ...] = ()
         self._wiring = Wiring(adapter.root)
         self._steadiness = Steadiness(adapter.root)
         self.identity = Identity(adapter)
@@ -73,7 +74,9 @@ class Preparation:
     def look(self, inputs: Inputs | None = None) -> None:
         """Find the sites by running the network on its example, or on the first of these inputs; once."""
         if self._discovery is not None:
+            self.require_whole()
             return
+        self._modules = tuple(map(id, self.model.modules()))
         given = self.adapter.example()
         example = given if given is not None else inputs if inputs is not None else self._shown
         if example is None:
@@ -101,6 +104,7 @@ class Preparation:
     def tapping(self) -> Tapping:
         """Hooks to plan reads and writes on; nothing is touched before it is entered."""
         assert self.sites is not None and self._discovery is not None
+        self.require_whole()
         return Tapping(self.model, self.frame, self._discovery.unroll, self.adapter.mask_of_call)
 
     def tap(self, name: str) -> Any:
@@ -222,6 +226,11 @@ class Preparation:
         """`ArtiphysError` once the model was given back: its sites are then no longer there."""
         if self.unwrapped:
             raise ArtiphysError("this preparation was unwrapped; wrap the model again to go on")
+
+    def require_whole(self) -> None:
+        """`ArtiphysError` if a module was replaced, added or taken out since the sites were found."""
+        if self._modules != tuple(map(id, self.model.modules())):
+            raise ArtiphysError("a module of this network was replaced since it was looked at; wrap the network again")
 
     def require_steady(self, stimuli: Stimuli | None = None, model: str = "") -> str:
         """`InputError` if outputs are left to chance; how the network mixes the trials of a batch, "" if it does not.

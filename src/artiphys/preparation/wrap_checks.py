@@ -25,12 +25,14 @@ from artiphys.errors import InputError
 from artiphys.hooks.nested import leaves
 
 logger = logging.getLogger("artiphys")
+N_ANSWER = 3  # tokens of a decoder
 N_LONG, N_SHORT = 6, 4  # tokens of the two prompts of the padded batch
 # Relative to the spread of the outputs: how much two ways of computing the same may differ by rounding.
 MAX_DIFFERENCE = 2e-4
 OF_PROMPTS = {"input_ids", MASK, "decoder_input_ids", f"decoder_{MASK}", POSITIONS}
 EXAMPLE, ALONE = "two trials of the example", "a prompt by itself"
 RIGHT, LEFT = "prompts padded on the right", "prompts padded on the left"
+ANSWER, DECODER_LEFT = "a short answer", "an answer padded on the left"
 Kwargs = dict[str, Any]
 
 
@@ -86,6 +88,11 @@ def _padded_prompts(model: Any) -> dict[str, Kwargs]:
         answer = torch.tensor(ids[-4:])
         for kwargs in prompts.values():
             kwargs["decoder_input_ids"] = answer.repeat(len(kwargs["input_ids"]), 1)
+        beginning = {"input_ids": short[None], "decoder_input_ids": answer[-N_ANSWER:][None]}
+        padded = torch.cat([filler, answer[-N_ANSWER:]])[None]
+        mask = torch.cat([off, torch.ones(N_ANSWER).long()])[None]
+        prompts[ANSWER] = beginning
+        prompts[DECODER_LEFT] = {**beginning, "decoder_input_ids": padded, f"decoder_{MASK}": mask}
     return prompts
 
 
@@ -103,7 +110,8 @@ def check_wrapping(adapter: TransformerAdapter, before: Before) -> None:
             if name == LEFT:
                 continue
             after = _attempt(lambda name=name: _run(model, before.inputs[name], adapter.accepts), name, model)
-            rows = before.inputs[name].get(MASK) if DECODER + "_input_ids" not in before.inputs[name] else None
+            decoding = f"{DECODER}_input_ids" in before.inputs[name]
+            rows = before.inputs[name].get(f"{DECODER}_{MASK}" if decoding else MASK)
             difference = _difference(before.outputs[name], after, rows)
             if difference > before.exact:
                 raise InputError(_changed(model, name, difference))
@@ -119,6 +127,11 @@ def _padding(adapter: TransformerAdapter, before: Before) -> Padding:
         apart = _apart(alone, before.outputs[RIGHT], slice(0, N_SHORT), model)
         if apart > before.exact:
             refused["right"] = _own(model, "right", apart)
+    if DECODER_LEFT in before.outputs:
+        apart = _difference([t[:1, -N_ANSWER:] for t in before.outputs[ANSWER][:1]],
+                            [t[:1, -N_ANSWER:] for t in before.outputs[DECODER_LEFT][:1]], None)  # fmt: skip
+        if apart > before.exact:
+            refused[f"left of the {DECODER}"] = _own(model, f"left of the {DECODER}", apart)
     found = _left_by_first_position(model, accepts, before)
     for first, apart in found.items():
         if apart <= before.exact:

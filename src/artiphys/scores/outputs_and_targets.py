@@ -37,8 +37,11 @@ def _tensor_among(outputs: Any) -> Tensor:
     if named is not None and isinstance(named.get("logits"), Tensor):
         return named["logits"]  # type: ignore[no-any-return]
     if named is None and isinstance(outputs, (tuple, list)):
-        parts = [part for part in outputs if any(True for _ in leaves(part))]
-        if parts:
+        parts = [part for part in outputs if any(t.ndim > 0 for _, t in leaves(part))]
+        fitting = [
+            p for p in parts if isinstance(p, Tensor) and p.is_floating_point() and p.ndim == 2 and p.shape[1] > 1
+        ]
+        if parts and not (len(fitting) > 1 and isinstance(parts[0], Tensor)):
             return _tensor_among(parts[0])
     tensors = [t for _, t in leaves(outputs)]
     if len(tensors) != 1:
@@ -90,6 +93,8 @@ def _places(values: Any, trials: Stimuli) -> Any:
 
 def _classes(labels: Array) -> Tensor:
     refuse_missing(labels, "the label of the score")
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise InputError(f"the label of the score is infinite on {int(np.isinf(labels).sum())} trials")
     if labels.dtype.kind not in "biuf" or (labels.dtype.kind == "f" and not (labels == np.round(labels)).all()):
         raise InputError(
             f"labels came as {labels.dtype} such as {labels.ravel()[:1]}; wanted class indices or token ids"

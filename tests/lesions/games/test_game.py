@@ -34,11 +34,11 @@ def test_values_equal_weight_edits() -> None:
     assert g(all_of_them) == pytest.approx(expected, abs=1e-6)
 
 
-def counting(forward: Any, calls: list[int]) -> Any:
-    """A forward that notes its rows; a hook would be another network."""
+def counting(call: Any, calls: list[int]) -> Any:
+    """`Preparation.call`, noting the rows; a hook would be another network."""
 
-    def counted(x: Any) -> Any:
-        out = forward(x)
+    def counted(x: Any, **options: Any) -> Any:
+        out = call(x, **options)
         calls.append(len(out))
         return out
 
@@ -49,7 +49,7 @@ def test_batched_memoised_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     g = game(batch_size=60)
     g(np.ones(6, dtype=bool))  # how the network can be batched is looked at first
     calls: list[int] = []
-    monkeypatch.setattr(g.prep.model, "forward", counting(g.prep.model.forward, calls))
+    monkeypatch.setattr(g.prep, "call", counting(g.prep.call, calls))
     g.n_evaluations = 0
     c = coalitions(6)[:7]
     first = g(np.vstack([c, c]))

@@ -52,3 +52,9 @@ def test_bins_hold_the_values_at_their_edges() -> None:
     signed = np.where(RNG.random(240) < 0.5, angles, angles - 2 * np.pi)
     for a in (angles, signed):
         assert ap.tuning_curves(COUNTS, a, circular=True, bins=8).n.values.tolist() == [30] * 8
+
+
+def test_jitter_on_both_sides_of_a_full_turn_is_one_direction() -> None:
+    angles = (STEP * 30 + 1e-6 * np.random.default_rng(1).normal(size=240)) % 360
+    with pytest.warns(UserWarning, match="count as one"):
+        assert ap.tuning_curves(COUNTS, angles, circular=True, period=360).n.values.tolist() == [20] * 12
