@@ -102,6 +102,13 @@ def test_unwrapping_gives_the_model_back(family: str) -> None:
     assert prep.unwrap() is model and torch.equal(logits(model, **inputs), before)
 
 
+def test_a_workers_copy_has_the_buffers_that_wrapping_zeroes() -> None:
+    family = FAMILIES["BartForConditionalGeneration"]
+    prep = ap.wrap(family.make())
+    model, _, _ = prep.adapter.portable()
+    torch.testing.assert_close(logits(model, **family.inputs()), logits(family.make(), **family.inputs()))
+
+
 def test_looking_leaves_numbers_of_modules_as_they_were() -> None:
     model = FAMILIES["LlamaForCausalLM-scaled-rotary"].make()
     numbers = [{k: v for k, v in m.__dict__.items() if isinstance(v, (int, float))} for m in model.modules()]

@@ -101,7 +101,8 @@ def device_of(model: nn.Module) -> torch.device:
 @contextlib.contextmanager
 def without_trace(model: nn.Module) -> Iterator[None]:
     """Look at a model without a trace: buffers (batch-norm statistics), numbers and random state are put back."""
-    numbers = [(m, {k: v for k, v in m.__dict__.items() if isinstance(v, (int, float))}) for m in model.modules()]
+    # Not flags: one may tell that weights were changed for good, as on the first pass of RWKV.
+    numbers = [(m, {k: v for k, v in m.__dict__.items() if type(v) in (int, float)}) for m in model.modules()]
     kept = [
         (buffers_of(m), name, b, b.detach().clone())
         for m in model.modules()

@@ -19,12 +19,14 @@ from artiphys.adapters.adapter import Discovery, device_of, inputs_to
 from artiphys.adapters.padding import MASK, Padding, last_position, last_real, mask_argument, with_positions
 from artiphys.adapters.probe_inputs import DECODER, default_example, main_input
 from artiphys.adapters.transformer_sites import discovered
+from artiphys.digests import identical
 from artiphys.errors import InputError
 from artiphys.hooks.taps import Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
 from artiphys.third_party import (
     attention_implementation,
+    buffers_of,
     build_bridge,
     frame_mask,
     module_state,
@@ -70,6 +72,8 @@ class TransformerAdapter:
     def _build(self, model: nn.Module, tokenizer: Any) -> Any:
         name = architecture(model)
         self._before = [(m, module_state(m.__dict__)) for m in model.modules()]
+        # TransformerLens may work some of them into weights of its own, and zero them (BART's bias of the logits).
+        self._values = [(b, b.detach().clone()) for b in model.buffers()]
         self._attention = attention_implementation(model.config)
         configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
         self._attentions = [(c, attention_implementation(c)) for c in configs.values()]
@@ -100,7 +104,12 @@ class TransformerAdapter:
 
     def twin(self) -> Any:
         """The transformers model as it was before, in modules of its own that share the weights."""
-        model: Any = twins_of(self._before)[id(self._given)]
+        twins = twins_of(self._before)
+        values = {id(buffer): value for buffer, value in self._values}
+        for twin in twins.values():
+            held = buffers_of(twin)
+            held.update({name: values.get(id(b), b) for name, b in held.items()})
+        model: Any = twins[id(self._given)]
         model.config = copy.deepcopy(model.config)
         if self._attention is not None:
             set_attention_implementation(model.config, self._attention)
@@ -116,6 +125,10 @@ class TransformerAdapter:
         for module, state in self._before:
             module.__dict__.clear()
             module.__dict__.update(module_state(state))
+        with torch.no_grad():
+            for buffer, value in self._values:
+                if not identical(buffer, value):
+                    buffer.copy_(value)
         for config, found in self._attentions:
             if found is not None:
                 set_attention_implementation(config, found)
