@@ -22,6 +22,41 @@ def test_torch_counts_edits_in_place() -> None:
     assert third_party.edit_count(t) == before + 1
     t.data.add_(1)  # edits through .data are not counted
     assert third_party.edit_count(t) == before + 1
+    with torch.inference_mode():
+        assert third_party.edit_count(torch.zeros(3)) == -1
+
+
+def test_torch_tells_hooks_of_every_module() -> None:
+    handle = nn.modules.module.register_module_forward_hook(print)
+    assert print in third_party.hooks_of_every_module()
+    handle.remove()
+    assert print not in third_party.hooks_of_every_module()
+
+
+def test_torchs_own_tables_of_a_module_hold_nothing_of_the_users() -> None:
+    for module in (nn.Linear(2, 2), nn.GRU(2, 2)):
+        own = set(module.__dict__) - third_party.MODULE_TABLES
+        assert own and not any(name.startswith("_forward") or "hooks" in name or "weight" in name for name in own)
+
+
+def test_torchs_fast_path_is_off_for_a_while() -> None:
+    with third_party.without_fast_path():
+        assert not torch.backends.mha.get_fastpath_enabled()
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_transformers_makes_frames_of_a_mask_of_samples() -> None:
+    from fixtures.families import FAMILIES
+
+    family = FAMILIES["HubertForCTC"]
+    model, n = family.make(), family.inputs()["input_values"].shape[1]
+    mask = torch.ones(2, n).long()
+    mask[0, n // 2 :] = 0
+    with torch.no_grad():
+        n_frames = model(**family.inputs()).logits.shape[1]
+    frames = third_party.frame_mask(model, n_frames, mask)
+    assert frames is not None and frames.shape == (2, n_frames) and bool(frames[1].all()) and not bool(frames[0].all())
+    assert third_party.frame_mask(nn.Linear(2, 2), 3, mask) is None
 
 
 def test_torch_keeps_hooks_by_id_in_their_order() -> None:
