@@ -139,3 +139,13 @@ def test_a_family_without_an_adapter_for_this_head_is_told_which_there_are() -> 
     assert vision.sites["blocks.0.attn.hook_z"].axes == ("time", "head", "unit")
     sizes = vision.sites["embed.hook_in"]
     assert sizes.axes == ("channel", "height", "width") and vision.sites["unembed.hook_in"].axes == ("unit",)
+
+
+def test_a_model_that_only_its_user_can_run_is_compared_on_the_first_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artiphys.preparation.wrap_checks.default_example", lambda model: None)
+    monkeypatch.setattr("artiphys.preparation.wrap_checks._padded_prompts", lambda model: {})
+    prep = ap.wrap(FAMILIES["GPT2LMHeadModel-unscaled"].make())
+    for _ in range(2):  # not only the first time
+        with pytest.raises(InputError, match=r"changes what.*as_module=True"):
+            prep.run({"input_ids": IDS}, read="blocks.0.hook_resid_post")
+    assert "blocks.0.hook_resid_post" in ap.wrap(FAMILIES["GPT2LMHeadModel"].make()).sites

@@ -85,6 +85,7 @@ class Preparation:
                 "ap.wrap(model, example=inputs)"
             )
         self._example = two_trials(example)
+        self.on_look(self._example)  # before anything is kept: what is refused once is refused again
         try:
             self._discovery = self.adapter.discover(self._example)
         except ArtiphysError:
@@ -94,7 +95,6 @@ class Preparation:
                 f"the network could not be run on two and three trials of the example ({shapes(example)}): {error}. "
                 "Trials must lie on axis 0, and any number of them must do"
             ) from error
-        self.on_look(self._example)
         self._sites = Sites(
             {name: tap.site for name, tap in self._discovery.taps.items()},
             self._discovery.aliases,
