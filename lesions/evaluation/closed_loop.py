@@ -25,7 +25,7 @@ def run_closed_loop(setup: Setup, coalitions: Array, keep: Callable[[Array, Arra
     writes = writes_of(setup.players)
     n_episodes = None
     for coalition in coalitions:
-        tapping = prep.tapping()
+        tapping = prep.tapping(is_loop=True)
         for site, write in writes.items():
             write.cut = torch.as_tensor(~coalition[None])
             tapping.write(prep.tap(site), write)

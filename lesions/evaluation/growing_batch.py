@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from artiphys.adapters.recurrent import Unrolled
 from artiphys.adapters.stages import OUT, Place, Stages
 from artiphys.hooks.batch_rows import Rows
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.nested import Key, leaves, mapped
 from artiphys.hooks.rerouting import Forward, rerouted
 from artiphys.hooks.taps import Frame
@@ -50,17 +51,16 @@ class Growth:
         """While entered, the model's stages let a batch grow; the first ``n_shared`` run once for all blocks."""
         self.n_shared = n_shared
         modules = list({id(s.module): s.module for s in self.stages.stages}.values())
-        had = [u.aligned for u in self.unrolled]
+        changes = Changes()
         try:
+            changes.undone_by(self._prefix.clear)
             for u in self.unrolled:
-                u.aligned = self._aligned
+                changes.set(u.__dict__, "aligned", self._aligned)
             after = [] if self.stages.last is None else self.stages.last.after
             with rerouted(modules, self._rerouted), rerouted(after, self._narrowed):
                 yield
         finally:
-            for u, aligned in zip(self.unrolled, had):
-                u.aligned = aligned
-            self._prefix.clear()
+            changes.undo()
 
     def begin(self, tree: Tree, trials: Stimuli, n_at_once: int, wanted_from: int = 0) -> None:
         """A block of coalitions on some trials; stages are called on at most ``n_at_once`` nodes at a time.

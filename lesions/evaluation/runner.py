@@ -52,10 +52,7 @@ class Runner:
             tapping.write(self.prep.tap(site), write)
         with torch.no_grad(), tapping, layout.growth.active(layout.n_shared):
             self._layout = layout
-            try:
-                yield
-            finally:
-                self.prep.frame.forget()
+            yield
 
     @property
     def n_units(self) -> float:

@@ -51,14 +51,14 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
                 f"ap.lesioned got a {type(lesion).__name__}; wanted lesions made by ap.Lesion"
                 + ("; unpack it: ap.lesioned(prep, *lesions)" if isinstance(lesion, (list, tuple)) else "")
             )
-    tapping = prep.tapping()
+    write_functions = writers(prep, lesions)
+    tapping = prep.tapping(names=[lesion.digest() for lesion in lesions])
     timed = []
-    for writer in writers(prep, lesions):
+    for writer in write_functions:
         write: Write = writer
         if writer.lesion.time is not None:
             timed.append(write := _Timed(writer))
         tapping.write(prep.tap(writer.site.name), write)
-    tapping.name([lesion.digest() for lesion in lesions])
     with tapping:
         yield prep
     for write in timed:

@@ -48,6 +48,21 @@ def forward_pre_hooks(module: nn.Module) -> dict[int, Any]:
     return module._forward_pre_hooks
 
 
+def remove_forward_hook(module: nn.Module, fn: Callable[..., Any]) -> None:
+    """Take a function off a module's forward hooks and pre-hooks, also if putting it there was interrupted."""
+    before = (module._forward_pre_hooks, module._forward_pre_hooks_with_kwargs)
+    after = (module._forward_hooks, module._forward_hooks_with_kwargs, module._forward_hooks_always_called)
+    for tables in (before, after):
+        for key in [k for k, hook in tables[0].items() if hook is fn]:
+            for table in tables:
+                table.pop(key, None)
+
+
+def is_hooked(module: nn.Module, fn: Callable[..., Any]) -> bool:
+    """Whether a function is among a module's forward hooks or pre-hooks."""
+    return any(h is fn for hooks in (module._forward_pre_hooks, module._forward_hooks) for h in hooks.values())
+
+
 def hooks_of_every_module() -> list[Any]:
     """Hooks that torch runs at every module of every network."""
     module = nn.modules.module

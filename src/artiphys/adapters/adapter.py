@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.digests import identical
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.taps import Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -25,7 +25,7 @@ class Discovery:
     taps: dict[str, Tap] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     silent: dict[str, str] = field(default_factory=dict)  # name -> why it cannot be used
-    unroll: Callable[[Sequence[Tap]], AbstractContextManager[None]] = lambda taps: nullcontext()
+    unroll: Callable[[Changes, Sequence[Tap]], object] = lambda changes, taps: None
 
 
 class Adapter(Protocol):
@@ -101,25 +101,27 @@ def device_of(model: nn.Module) -> torch.device:
 @contextlib.contextmanager
 def without_trace(model: nn.Module) -> Iterator[None]:
     """Look at a model without a trace: buffers (batch-norm statistics), numbers and random state are put back."""
-    # Not flags: one may tell that weights were changed for good, as on the first pass of RWKV.
-    numbers = [(m, {k: v for k, v in m.__dict__.items() if type(v) in (int, float)}) for m in model.modules()]
-    kept = [
-        (buffers_of(m), name, b, b.detach().clone())
-        for m in model.modules()
-        for name, b in buffers_of(m).items()
-        if b is not None
-    ]
     devices = [device_of(model)] if device_of(model).type == "cuda" else []
-    with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.no_grad():
-        try:
+    changes = Changes()
+    try:
+        for module in model.modules():
+            for name, buffer in buffers_of(module).items():
+                if buffer is not None:
+                    changes.undone_by(_restored, buffers_of(module), name, buffer, buffer.detach().clone())
+            # Not flags: one may tell that weights were changed for good, as on the first pass of RWKV.
+            numbers = {k: v for k, v in module.__dict__.items() if type(v) in (int, float)}
+            changes.undone_by(module.__dict__.update, numbers)
+        with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.no_grad():
             yield
-        finally:
-            for held, name, buffer, value in kept:
-                held[name] = buffer
-                if not identical(buffer, value):
-                    buffer.copy_(value)
-            for module, before in numbers:
-                module.__dict__.update(before)
+    finally:
+        changes.undo()
+
+
+def _restored(held: dict[str, Tensor | None], name: str, buffer: Tensor, value: Tensor) -> None:
+    held[name] = buffer
+    if not identical(buffer, value):
+        with torch.inference_mode(False), torch.no_grad():
+            buffer.copy_(value)
 
 
 def trial_axis(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, bool] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.nested import Key, leaves
 from artiphys.third_party import edit_count
 
@@ -73,13 +73,16 @@ def module_events(
     def post(name: str) -> Callable[..., None]:
         return lambda module, args, kwargs, output: note(name, False, output, sources.get(name))
 
-    with contextlib.ExitStack() as stack:
+    changes = Changes()
+    try:
         for name, module in root.named_modules():
             if any(name.startswith(f"{s}.") for s in skip):
                 continue
-            stack.callback(module.register_forward_pre_hook(pre(name), with_kwargs=True).remove)
-            stack.callback(module.register_forward_hook(post(name), with_kwargs=True).remove)
+            changes.hook(module, pre(name), pre=True)
+            changes.hook(module, post(name))
         run()
+    finally:
+        changes.undo()
     return events
 
 

@@ -8,14 +8,14 @@ fused forward is back.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from artiphys.errors import InputError
+from artiphys.hooks.changes import ABSENT, Changes, put_back
 from artiphys.hooks.taps import Tap
 
 
@@ -51,7 +51,8 @@ class Unrolled:
 
     def __init__(self, module: nn.RNNBase) -> None:
         self.module = module
-        self.in_force = 0
+        self._users: set[object] = set()
+        self._had: Any = ABSENT
         self.points: dict[str, StatePoint] = {}
         self.cells: dict[str, CellStep] = {}
         # Brings a state of an earlier step to the rows of the present one, where a batch grows on the way.
@@ -66,23 +67,23 @@ class Unrolled:
     def _suffixes(self) -> list[str]:
         return ["", "_reverse"] if self.module.bidirectional else [""]
 
-    @contextlib.contextmanager
-    def active(self) -> Iterator[None]:
-        """While this is entered the module runs step by step."""
-        module = self.module
-        had = module.__dict__.get("forward")
-        if self.in_force == 0:
-            module.__dict__["forward"] = self.forward
-            self.had = had
-        self.in_force += 1
-        try:
-            yield
-        finally:
-            self.in_force -= 1
-            if self.in_force == 0:
-                del module.__dict__["forward"]
-                if self.had is not None:
-                    module.__dict__["forward"] = self.had
+    def run_stepwise(self, changes: Changes) -> None:
+        """Let the module run step by step until the changes are undone; others may ask for the same meanwhile."""
+        user = object()
+        changes.undone_by(self._leave, user)
+        self._users.add(user)
+        if not self._is_stepwise:
+            self._had = self.module.__dict__.get("forward", ABSENT)
+            self.module.__dict__["forward"] = self.forward
+
+    def _leave(self, user: object) -> None:
+        self._users.discard(user)
+        if not self._users and self._is_stepwise:
+            put_back(self.module.__dict__, "forward", self._had)
+
+    @property
+    def _is_stepwise(self) -> bool:
+        return bool(self.module.__dict__.get("forward") == self.forward)
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Tensor, Any]:
         """Same arguments and results as the module's own forward, computed step by step."""
@@ -181,12 +182,9 @@ class Unrolled:
         return (torch.sigmoid(o) * torch.tanh(c)) @ projection.T, c
 
 
-@contextlib.contextmanager
-def unroll(modules: Sequence[Unrolled], taps: Sequence[Tap]) -> Iterator[None]:
-    """Run those recurrent modules step by step whose states the taps ask for."""
+def unroll(modules: Sequence[Unrolled], changes: Changes, taps: Sequence[Tap]) -> None:
+    """Run those recurrent modules step by step whose states the taps ask for, until the changes are undone."""
     wanted = {id(tap.module) for tap in taps}
-    with contextlib.ExitStack() as stack:
-        for unrolled in modules:
-            if any(id(p) in wanted for p in unrolled.points.values()):
-                stack.enter_context(unrolled.active())
-        yield
+    for unrolled in modules:
+        if any(id(p) in wanted for p in unrolled.points.values()):
+            unrolled.run_stepwise(changes)

@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import nn
 
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.nested import Key, leaves
 from artiphys.hooks.rerouting import Forward, rerouted
 from artiphys.hooks.taps import Tap
@@ -144,14 +145,13 @@ class Trace:
         def note(name: str) -> Callable[..., None]:
             return lambda *_: self.of_site.setdefault(name, []).append(self.n_ended)
 
-        with contextlib.ExitStack() as stack:
+        changes = Changes()
+        try:
             for tap in taps:
-                fn = note(tap.site.name)
-                hook = (
-                    tap.module.register_forward_pre_hook(fn) if tap.of_input else tap.module.register_forward_hook(fn)
-                )
-                stack.callback(hook.remove)
+                changes.hook(tap.module, note(tap.site.name), pre=tap.of_input)
             yield
+        finally:
+            changes.undo()
 
 
 def candidates(root: nn.Module) -> list[list[tuple[str, nn.Module]]]:

@@ -130,7 +130,7 @@ class TorchAdapter:
         with without_trace(self.root):
             two = self._events(pair)
             three = {e.place: e for e in self._events(rows_of(example, (0, 1, 0)))}
-        discovery = Discovery(unroll=lambda taps: unroll(list(self.recurrent.values()), taps))
+        discovery = Discovery(unroll=lambda changes, taps: unroll(list(self.recurrent.values()), changes, taps))
         calls: dict[str, int] = {}
         for e in two:
             calls[e.module] = max(calls.get(e.module, 0), e.call + 1)

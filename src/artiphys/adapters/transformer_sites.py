@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from artiphys.adapters.adapter import Discovery, rows_of, trial_axis, why_not_trial_major, without_trace
 from artiphys.adapters.probe_inputs import DECODER, main_input, shorter
 from artiphys.adapters.transformer_axes import Sizes, axes_of, conversion_of
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site, unit_axis
 from artiphys.stimuli import Inputs
@@ -132,16 +133,17 @@ def _moved(
 def _fired(adapter: Bridged, points: Mapping[str, nn.Module], inputs: Any, last_only: bool = False) -> Fired:
     seen: Fired = {}
 
-    def hook(module: nn.Module, args: Any, output: Any) -> None:
+    def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if isinstance(output, Tensor):
             seen.setdefault(id(module), []).append(output.clone())
 
-    handles = [p.register_forward_hook(hook) for p in {id(p): p for p in points.values()}.values()]
+    changes = Changes()
     try:
+        for point in {id(p): p for p in points.values()}.values():
+            changes.hook(point, hook)
         adapter.call(inputs, last_only=last_only)
     finally:
-        for handle in handles:
-            handle.remove()
+        changes.undo()
     return seen
 
 

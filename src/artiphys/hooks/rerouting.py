@@ -8,20 +8,18 @@ from typing import Any
 
 from torch import nn
 
+from artiphys.hooks.changes import Changes
+
 Forward = Callable[..., Any]
 
 
 @contextlib.contextmanager
 def rerouted(modules: Sequence[nn.Module], make: Callable[[nn.Module, Forward], Forward]) -> Iterator[None]:
     """While entered, each module's forward is ``make(module, forward)``; hooks stay as they are."""
-    had = [(m, m.__dict__.get("forward")) for m in modules]
+    changes = Changes()
     try:
         for m in modules:
-            m.__dict__["forward"] = make(m, m.forward)
+            changes.set(m.__dict__, "forward", make(m, m.forward))
         yield
     finally:
-        for m, forward in had:
-            if forward is None:
-                m.__dict__.pop("forward", None)
-            else:
-                m.__dict__["forward"] = forward
+        changes.undo()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.nested import Key
+from artiphys.hooks.turns import Turns
 from artiphys.sites import Site
 from artiphys.stimuli import Stimuli
 
@@ -127,11 +129,25 @@ class Frame:
     activity: dict[str, Tensor] = field(default_factory=dict)
     calls: dict[object, int] = field(default_factory=dict)  # how often each hook has seen its module so far
     announced: bool = False
-    whole: int = 0  # writes and reads in force that need all positions, though only the last are asked for
     mask: Tensor | None = None  # (row, position) real positions of a direct call, as far as it is said
     valid_at: ValidAt | None = None  # of the trials announced, set by the preparation
-    suspended: int = 0  # blocks entered in which the writes that outlast a run do nothing
-    in_force: list[str] = field(default_factory=list)  # names of writes that outlast a single run, in order of entry
+    thread: int | None = None  # in which a forward pass is in progress
+    writing: bool = False  # a write function is at work inside it
+    turns: Turns = field(default_factory=Turns)
+    # By what keeps them in force, so that taking them out twice does no harm:
+    lasting: dict[object, tuple[str, ...]] = field(default_factory=dict)  # names of writes that outlast a single run
+    whole: dict[object, bool] = field(default_factory=dict)  # needs all positions, though only the last are asked for
+    suspended: dict[object, int] = field(default_factory=dict)  # threads in which lasting writes do nothing
+
+    @property
+    def in_force(self) -> tuple[str, ...]:
+        """Names of the lasting writes that act now, in order of entry."""
+        return () if self.is_suspended else tuple(name for names in self.lasting.values() for name in names)
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the calling thread has put the lasting writes out of force for a while."""
+        return bool(self.suspended) and threading.get_ident() in self.suspended.values()
 
     def announce(self, rows: Rows) -> None:
         """Say what the next forward will be; `Preparation.run` does, a user's direct call does not."""
@@ -145,8 +161,9 @@ class Frame:
 
     def forget(self) -> None:
         """Nothing is known of the next forward."""
-        self.rows = self.n_rows = self.window = self.mask = None
-        self.activity, self.announced = {}, False
+        self.announced = self.writing = False
+        self.rows = self.n_rows = self.window = self.mask = self.thread = None
+        self.activity = {}
 
     def begin(self, n_rows: int | None, offset: int | None = None, mask: Tensor | None = None) -> None:
         """Start of a forward pass of the root module; ``offset`` and ``mask`` of a direct call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
-from artiphys.hooks.tapping import Tapping, is_ours
+from artiphys.hooks.changes import Changes
+from artiphys.hooks.hook_functions import is_ours
+from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Frame, StopForwardError, Write
 from artiphys.players import Grouping, Players, players_of
 from artiphys.preparation.identity import Identity
@@ -76,7 +79,6 @@ class Preparation:
         if self._discovery is not None:
             self.require_whole()
             return
-        self._modules = tuple(map(id, self.model.modules()))
         given = self.adapter.example()
         example = given if given is not None else inputs if inputs is not None else self._shown
         if example is None:
@@ -84,10 +86,18 @@ class Preparation:
                 "the sites of this network are found by running it once; wrap it with a few inputs: "
                 "ap.wrap(model, example=inputs)"
             )
-        self._example = two_trials(example)
-        self.on_look(self._example)  # before anything is kept: what is refused once is refused again
+        turn = self.frame.turns.take()
         try:
-            self._discovery = self.adapter.discover(self._example)
+            if self._discovery is None:  # nor did another thread look meanwhile
+                self._look(two_trials(example))
+        finally:
+            turn.end()
+
+    def _look(self, example: Inputs) -> None:
+        self.on_look(example)  # before anything is kept: what is refused once is refused again
+        self._example, self._modules = example, tuple(map(id, self.model.modules()))
+        try:
+            found = self.adapter.discover(example)
         except ArtiphysError:
             raise
         except Exception as error:
@@ -95,17 +105,15 @@ class Preparation:
                 f"the network could not be run on two and three trials of the example ({shapes(example)}): {error}. "
                 "Trials must lie on axis 0, and any number of them must do"
             ) from error
-        self._sites = Sites(
-            {name: tap.site for name, tap in self._discovery.taps.items()},
-            self._discovery.aliases,
-            self._discovery.silent,
-        )
+        self._sites = Sites({name: tap.site for name, tap in found.taps.items()}, found.aliases, found.silent)
+        self._discovery = found  # last: who finds it finds the sites too
 
-    def tapping(self) -> Tapping:
+    def tapping(self, *, names: Sequence[str] = (), is_loop: bool = False) -> Tapping:
         """Hooks to plan reads and writes on; nothing is touched before it is entered."""
         assert self.sites is not None and self._discovery is not None
         self.require_whole()
-        return Tapping(self.model, self.frame, self._discovery.unroll, self.adapter.mask_of_call)
+        unroll, mask_of_call = self._discovery.unroll, self.adapter.mask_of_call
+        return Tapping(self.model, self.frame, unroll, mask_of_call, names=names, is_loop=is_loop)
 
     def tap(self, name: str) -> Any:
         """The tap of a site or alias."""
@@ -162,7 +170,11 @@ class Preparation:
         if stop is not None and stop not in wanted:
             wanted.append(stop)
         if not wanted and not write:
-            return Run(self._forward(stimuli, last_only), {})
+            turn = self.frame.turns.take()
+            try:
+                return Run(self._forward(stimuli, last_only), {})
+            finally:
+                turn.end()
         parts_of: dict[str, list[Tensor]] = {name: [] for name in wanted}
         tapping = self.tapping()
         for name, fn in (write or {}).items():
@@ -195,7 +207,7 @@ class Preparation:
     def call(self, inputs: Inputs, *, last_only: bool = False, n_trials: int | None = None) -> Any:
         """The network's outputs for trials that were announced; for what runs it itself, such as a game."""
         # A site after the choice of the last positions would else hold these alone, and its times mean others.
-        every = self.frame.whole > 0
+        every = bool(self.frame.whole)
         return self.adapter.call(inputs, last_only=last_only, n_trials=n_trials, every_position=every)
 
     def players(
@@ -252,16 +264,17 @@ class Preparation:
     @property
     def in_force(self) -> tuple[str, ...]:
         """Names of the writes that outlast a single run and act now (digests of lesions), in order of entry."""
-        return () if self.frame.suspended else tuple(self.frame.in_force)
+        return self.frame.in_force
 
     @contextlib.contextmanager
     def intact(self) -> Iterator[None]:
-        """While entered, lesions that are in force do nothing."""
-        self.frame.suspended += 1
+        """While entered, lesions that are in force do nothing in this thread."""
+        changes = Changes()
         try:
+            changes.set(self.frame.suspended, object(), threading.get_ident())
             yield
         finally:
-            self.frame.suspended -= 1
+            changes.undo()
 
     def require_wired(self, name: str) -> Site:
         """The site, if writing to it can reach the output; checked once by writing NaN there.

@@ -1,0 +1,76 @@
+"""Changes to a network that are undone together, whatever comes between.
+
+An interrupt may come before any line, also before the first line of an ``__exit__`` and in the middle of undoing.
+So each step is noted before its change is made, undoing may be done twice, and what nobody undid is undone when the
+object that noted it is no longer held by anyone.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from artiphys.third_party import remove_forward_hook
+
+Step = tuple[Callable[..., object], tuple[Any, ...]]
+ABSENT = object()
+
+
+class Changes:
+    """Changes in force, and how to undo them.
+
+    What undoes a change must do no harm where the change was not made, or was undone already; and it must not hold
+    this object, or that would live as long as the change.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+        self._when_dropped = weakref.finalize(self, undo_all, self._steps)
+        self._when_dropped.atexit = False
+
+    def undone_by(self, undo: Callable[..., object], *args: Any) -> None:
+        """Note how to undo a change that is about to be made."""
+        self._steps.append((undo, args))
+
+    def set(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        """Change an entry of a table, such as an attribute in a module's ``__dict__``."""
+        self.undone_by(put_back, table, key, table.get(key, ABSENT))
+        table[key] = value
+
+    def hook(self, module: nn.Module, fn: Callable[..., Any], *, pre: bool = False, first: bool = False) -> None:
+        """Put a hook on a module, before all others of its kind or after them; it gets keyword arguments too."""
+        self.undone_by(remove_forward_hook, module, fn)
+        put = module.register_forward_pre_hook if pre else module.register_forward_hook
+        put(fn, with_kwargs=True, prepend=first)
+
+    def hook_end(self, module: nn.Module, fn: Callable[..., Any]) -> None:
+        """Put a hook on a module that also runs where its forward raises an error."""
+        self.undone_by(remove_forward_hook, module, fn)
+        module.register_forward_hook(fn, with_kwargs=True, always_call=True)
+
+    def undo(self) -> None:
+        """Undo all, the latest first."""
+        try:
+            undo_all(self._steps)
+        finally:  # again, where an interrupt came between
+            undo_all(self._steps)
+        self._when_dropped.detach()
+
+
+def undo_all(steps: list[Step]) -> None:
+    """Undo steps from the latest to the first; one that was interrupted is done again next time."""
+    while steps:
+        undo, args = steps[-1]
+        undo(*args)
+        steps.pop()
+
+
+def put_back(table: dict[Any, Any], key: Any, value: Any) -> None:
+    """The entry of a table as it was."""
+    if value is ABSENT:
+        table.pop(key, None)
+    else:
+        table[key] = value
