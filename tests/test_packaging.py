@@ -21,13 +21,14 @@ ROOMS = ("artiphys.probes", "artiphys.lesions")
 # Imports go to the same line or to one above it. What comes after the rooms may import both of them.
 ORDER = [
     "artiphys.version artiphys.errors artiphys.array_types artiphys.user_warnings artiphys.third_party",
-    "artiphys.deprecation artiphys.blas_threads artiphys.missing artiphys.digests",
+    "artiphys.deprecation artiphys.missing artiphys.digests",
     "artiphys.structure",
     "artiphys.stats",
     "artiphys.stimuli",
     "artiphys.sites",
     "artiphys.players",
     "artiphys.hooks",
+    "artiphys.blas_threads",
     "artiphys.adapters",
     "artiphys.preparation",
     "artiphys.recording_stores",

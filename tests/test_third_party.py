@@ -41,10 +41,18 @@ def test_torchs_own_tables_of_a_module_hold_nothing_of_the_users() -> None:
     assert not any(isinstance(v, torch.Tensor) for values in held if isinstance(values, list) for v in values)
 
 
-def test_torchs_fast_path_is_off_for_a_while() -> None:
-    with third_party.without_fast_path():
-        assert not torch.backends.mha.get_fastpath_enabled()
-    assert torch.backends.mha.get_fastpath_enabled()
+def test_a_hook_is_found_and_taken_off_with_all_that_torch_notes_of_it() -> None:
+    module = nn.Linear(2, 2)
+
+    def hook(*args: object) -> None: ...
+
+    empty = {k: dict(v) for k, v in module.__dict__.items() if "_hooks" in k}
+    module.register_forward_pre_hook(hook, with_kwargs=True)
+    module.register_forward_hook(hook, with_kwargs=True, always_call=True)
+    assert third_party.is_hooked(module, hook)
+    third_party.remove_forward_hook(module, hook)
+    assert not third_party.is_hooked(module, hook)
+    assert {k: dict(v) for k, v in module.__dict__.items() if "_hooks" in k} == empty
 
 
 def test_transformers_makes_frames_of_a_mask_of_samples() -> None:

@@ -51,16 +51,13 @@ class Growth:
         """While entered, the model's stages let a batch grow; the first ``n_shared`` run once for all blocks."""
         self.n_shared = n_shared
         modules = list({id(s.module): s.module for s in self.stages.stages}.values())
-        changes = Changes()
-        try:
+        with Changes() as changes:
             changes.undone_by(self._prefix.clear)
             for u in self.unrolled:
                 changes.set(u.__dict__, "aligned", self._aligned)
             after = [] if self.stages.last is None else self.stages.last.after
             with rerouted(modules, self._rerouted), rerouted(after, self._narrowed):
                 yield
-        finally:
-            changes.undo()
 
     def begin(self, tree: Tree, trials: Stimuli, n_at_once: int, wanted_from: int = 0) -> None:
         """A block of coalitions on some trials; stages are called on at most ``n_at_once`` nodes at a time.

@@ -23,7 +23,7 @@ from artiphys.lesions.evaluation.remembered_checks import fastest_rows_of
 from artiphys.lesions.evaluation.setup import Setup, score_of
 from artiphys.lesions.games.overlap import check_overlap
 from artiphys.lesions.games.player_lesions import GameKind, PlayerLike, player_lesions
-from artiphys.lesions.games.protocol import checked_coalitions
+from artiphys.lesions.games.protocol import checked_coalitions, scalar
 from artiphys.lesions.operations.context import writers
 from artiphys.players import Players
 from artiphys.preparation.preparation import Preparation
@@ -160,15 +160,16 @@ class Game:
     def per_trial(self, coalitions: Any) -> Array:
         """What is kept of each trial (or episode) under each coalition: ``(n, trial)`` or ``(n, trial, output)``."""
         wanted = checked_coalitions(coalitions, self.n_players)
-        self.setup.require_unchanged()
-        keys = keys_of(wanted)
-        memo = self._cache.memo
-        missing = {k: i for i, k in enumerate(keys) if k not in memo}
-        if missing:
-            self._evaluate(wanted[list(missing.values())])
-        else:
-            self._cache.flush()  # what could not be written before
-        return memo.take(keys) if keys else np.empty((0, len(self.stimuli)))
+        with self.prep.frame.turns.take(is_loop=True):  # what is in force now is in force until the end
+            self.setup.require_unchanged()
+            keys = keys_of(wanted)
+            memo = self._cache.memo
+            missing = {k: i for i, k in enumerate(keys) if k not in memo}
+            if missing:
+                self._evaluate(wanted[list(missing.values())])
+            else:
+                self._cache.flush()  # what could not be written before
+            return memo.take(keys) if keys else np.empty((0, len(self.stimuli)))
 
     def _evaluate(self, coalitions: Array) -> None:
         """Evaluate coalitions that are not in memory, each kept as soon as it is there."""
@@ -217,16 +218,12 @@ class Game:
     @property
     def intact(self) -> Any:
         """Value with all players intact."""
-        return self._single(True)
+        return scalar(self(np.ones((1, self.n_players), dtype=bool))[0])
 
     @property
     def lesioned(self) -> Any:
         """Value with all players lesioned."""
-        return self._single(False)
-
-    def _single(self, intact: bool) -> Any:
-        value = self(np.full((1, self.n_players), intact))[0]
-        return float(value) if np.ndim(value) == 0 else value
+        return scalar(self(np.zeros((1, self.n_players), dtype=bool))[0])
 
     def cost(self, coalitions: Any) -> float:
         """Planned cost of coalitions in forward passes of one coalition each, sharing counted."""

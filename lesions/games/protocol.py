@@ -55,3 +55,8 @@ def checked_coalitions(coalitions: Any, n_players: int) -> Array:
             raise InputError("coalitions must be boolean: True = intact, False = lesioned")
         matrix = matrix.astype(bool)
     return np.ascontiguousarray(matrix)
+
+
+def scalar(value: Any) -> Any:
+    """A value of one coalition as a float, where it is one number."""
+    return float(value) if np.ndim(value) == 0 else value

@@ -150,6 +150,19 @@ def record(
         raise InputError(f"sites came as {type(sites).__name__}; wanted a name, a pattern or a list of them")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
+    with prep.frame.turns.take(is_loop=True):  # what is in force now is in force until the end
+        return Recording(_recorded(prep, stimuli, sites, batch_size, out, overwrite, progress))
+
+
+def _recorded(
+    prep: Preparation,
+    stimuli: Stimuli,
+    sites: str | Sequence[str],
+    batch_size: int,
+    out: str | Path | None,
+    overwrite: bool,
+    progress: bool,
+) -> Store:
     prep.look(stimuli.inputs)
     prep.require_steady()  # before anything is run
     chosen = prep.sites.select([sites] if isinstance(sites, str) else list(sites))
@@ -186,7 +199,7 @@ def record(
                 _keep_validity(prep, stimuli, chosen, activity, store)
             store.write(start, {s.name: _padded(prep, activity[s.name], s, batch) for s in chosen})
             bar.update(len(batch))
-    return Recording(store)
+    return store
 
 
 def _validity(prep: Preparation, stimuli: Stimuli, site: Site, x: Tensor) -> Tensor | None:

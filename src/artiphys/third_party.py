@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import ctypes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-import torch
 import xarray as xr
 from scipy.linalg import cython_lapack
 from torch import Tensor, nn
 
 # torch: modules whose output in train mode is left to chance or to the batch.
 UNSTEADY = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-
-
-@contextlib.contextmanager
-def without_fast_path() -> Iterator[None]:
-    """While entered, torch runs the layers of an encoder one module after another, so that hooks see plain tensors."""
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 def edit_count(t: Tensor) -> int:

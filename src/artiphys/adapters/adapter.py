@@ -102,8 +102,7 @@ def device_of(model: nn.Module) -> torch.device:
 def without_trace(model: nn.Module) -> Iterator[None]:
     """Look at a model without a trace: buffers (batch-norm statistics), numbers and random state are put back."""
     devices = [device_of(model)] if device_of(model).type == "cuda" else []
-    changes = Changes()
-    try:
+    with Changes() as changes:
         for module in model.modules():
             for name, buffer in buffers_of(module).items():
                 if buffer is not None:
@@ -113,8 +112,6 @@ def without_trace(model: nn.Module) -> Iterator[None]:
             changes.undone_by(module.__dict__.update, numbers)
         with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.no_grad():
             yield
-    finally:
-        changes.undo()
 
 
 def _restored(held: dict[str, Tensor | None], name: str, buffer: Tensor, value: Tensor) -> None:

@@ -73,16 +73,13 @@ def module_events(
     def post(name: str) -> Callable[..., None]:
         return lambda module, args, kwargs, output: note(name, False, output, sources.get(name))
 
-    changes = Changes()
-    try:
+    with Changes() as changes:
         for name, module in root.named_modules():
             if any(name.startswith(f"{s}.") for s in skip):
                 continue
             changes.hook(module, pre(name), pre=True)
             changes.hook(module, post(name))
         run()
-    finally:
-        changes.undo()
     return events
 
 

@@ -145,13 +145,10 @@ class Trace:
         def note(name: str) -> Callable[..., None]:
             return lambda *_: self.of_site.setdefault(name, []).append(self.n_ended)
 
-        changes = Changes()
-        try:
+        with Changes() as changes:
             for tap in taps:
                 changes.hook(tap.module, note(tap.site.name), pre=tap.of_input)
             yield
-        finally:
-            changes.undo()
 
 
 def candidates(root: nn.Module) -> list[list[tuple[str, nn.Module]]]:

@@ -30,10 +30,10 @@ from artiphys.adapters.padding import mask_argument
 from artiphys.adapters.recurrent import Unrolled, unroll
 from artiphys.adapters.stages import candidates
 from artiphys.errors import InputError, unknown
+from artiphys.hooks.shared_setting import WITHOUT_FAST_PATH
 from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site, compiled_pattern, unit_axis
 from artiphys.stimuli import Inputs, Stimuli
-from artiphys.third_party import without_fast_path
 
 # Sites by the tensor they hold, and by that and the place where it was seen.
 Names = dict[TensorKey | tuple[TensorKey, Place], str]
@@ -80,7 +80,7 @@ class TorchAdapter:
     ) -> Any:
         """The module's own outputs; ``last_only`` means nothing to a module without positions."""
         inputs = inputs_to(inputs, device_of(self.root))
-        with without_fast_path() if self._has_fast_path else contextlib.nullcontext():
+        with WITHOUT_FAST_PATH.in_use() if self._has_fast_path else contextlib.nullcontext():
             if isinstance(inputs, Mapping):
                 return self.root(**inputs)
             return self.root(inputs.transpose(0, 1) if self.flip and inputs.ndim > 2 else inputs)

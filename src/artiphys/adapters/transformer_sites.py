@@ -137,13 +137,10 @@ def _fired(adapter: Bridged, points: Mapping[str, nn.Module], inputs: Any, last_
         if isinstance(output, Tensor):
             seen.setdefault(id(module), []).append(output.clone())
 
-    changes = Changes()
-    try:
+    with Changes() as changes:
         for point in {id(p): p for p in points.values()}.values():
             changes.hook(point, hook)
         adapter.call(inputs, last_only=last_only)
-    finally:
-        changes.undo()
     return seen
 
 

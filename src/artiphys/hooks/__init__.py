@@ -1,4 +1,4 @@
 """Hooks on a network: reads and writes of sites for a while, always undone.
 
-Read nested, batch_rows, changes, turns, taps, hook_functions, tapping; then rerouting.
+Read nested, batch_rows, changes, turns, taps, hook_functions, tapping; then rerouting, shared_setting.
 """

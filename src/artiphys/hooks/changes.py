@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from torch import nn
 
@@ -20,7 +20,7 @@ ABSENT = object()
 
 
 class Changes:
-    """Changes in force, and how to undo them.
+    """Changes in force, and how to undo them; a context manager.
 
     What undoes a change must do no harm where the change was not made, or was undone already; and it must not hold
     this object, or that would live as long as the change.
@@ -30,6 +30,12 @@ class Changes:
         self._steps: list[Step] = []
         self._when_dropped = weakref.finalize(self, undo_all, self._steps)
         self._when_dropped.atexit = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.undo()
 
     def undone_by(self, undo: Callable[..., object], *args: Any) -> None:
         """Note how to undo a change that is about to be made."""

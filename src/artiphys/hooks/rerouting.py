@@ -16,10 +16,7 @@ Forward = Callable[..., Any]
 @contextlib.contextmanager
 def rerouted(modules: Sequence[nn.Module], make: Callable[[nn.Module, Forward], Forward]) -> Iterator[None]:
     """While entered, each module's forward is ``make(module, forward)``; hooks stay as they are."""
-    changes = Changes()
-    try:
+    with Changes() as changes:
         for m in modules:
             changes.set(m.__dict__, "forward", make(m, m.forward))
         yield
-    finally:
-        changes.undo()

@@ -123,6 +123,6 @@ class Tapping:
         turn, self._hooks = self._turn, []
         try:
             if turn is not None:
-                turn.end()
+                turn.undo()
         finally:
             self._turn = None

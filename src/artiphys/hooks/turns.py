@@ -7,8 +7,8 @@ Turns are held weakly: one that was torn by an interrupt ends when nobody holds 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-import sys
 import threading
 import time
 import weakref
@@ -23,7 +23,7 @@ FIRST_WAIT, LONGEST_WAIT = 1e-4, 1e-2  # seconds between two looks at who is bef
 
 
 class Turn(Changes):
-    """A time in which one thread has the network; its changes are undone when it ends.
+    """A time in which one thread has the network; its changes are undone when it ends. A context manager.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Turn(Changes):
         self.lasting, self.is_loop = lasting, is_loop
         self.ended = False
 
-    def end(self) -> None:
+    def undo(self) -> None:
         """Undo what was changed, and let others have the network."""
-        self.undo()
+        super().undo()
         self.ended = True
 
 
@@ -75,8 +75,14 @@ class Turns:
             turn.ended = True
             raise
         finally:
-            self._queue[:] = [p for p in self._queue if (t := p()) is not None and not t.ended]
+            self._forget_ended()
         return turn
+
+    def _forget_ended(self) -> None:
+        for place in list(self._queue):
+            if (turn := place()) is None or turn.ended:
+                with contextlib.suppress(ValueError):  # another thread did it
+                    self._queue.remove(place)
 
     def _wait(self, turn: Turn) -> None:
         seconds = FIRST_WAIT
@@ -108,7 +114,7 @@ class Turns:
             if other is None or other.ended:
                 continue
             if other.thread is turn.thread and not is_running(other.entry):
-                other.end()  # left behind by an interrupt
+                other.undo()  # left behind by an interrupt
             elif other.thread.is_alive():
                 found.append(other)
         return found
@@ -125,7 +131,7 @@ class Turns:
 
 def entry_point() -> int | None:
     """Identity of the call by which the code that takes a turn was entered from outside of artiphys."""
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = inspect.currentframe()
     found = None
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in OURS:
         if not frame.f_code.co_flags & inspect.CO_GENERATOR:  # one that is suspended is in no stack
@@ -138,7 +144,7 @@ def is_running(entry: int | None) -> bool:
     """Whether that call goes on in this thread; else an error's traceback keeps alive what it left behind."""
     if entry is None:
         return True
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         if id(frame) == entry:
             return True

@@ -86,12 +86,9 @@ class Preparation:
                 "the sites of this network are found by running it once; wrap it with a few inputs: "
                 "ap.wrap(model, example=inputs)"
             )
-        turn = self.frame.turns.take()
-        try:
+        with self.frame.turns.take():
             if self._discovery is None:  # nor did another thread look meanwhile
                 self._look(two_trials(example))
-        finally:
-            turn.end()
 
     def _look(self, example: Inputs) -> None:
         self.on_look(example)  # before anything is kept: what is refused once is refused again
@@ -170,11 +167,8 @@ class Preparation:
         if stop is not None and stop not in wanted:
             wanted.append(stop)
         if not wanted and not write:
-            turn = self.frame.turns.take()
-            try:
+            with self.frame.turns.take():
                 return Run(self._forward(stimuli, last_only), {})
-            finally:
-                turn.end()
         parts_of: dict[str, list[Tensor]] = {name: [] for name in wanted}
         tapping = self.tapping()
         for name, fn in (write or {}).items():
@@ -184,11 +178,8 @@ class Preparation:
         for name in wanted:
             tapping.read(self.tap(name), keeper(self.frame, name, parts_of, name == stop), before=when == "before")
         outputs: Any = None
-        with tapping:
-            try:
-                outputs = self._forward(stimuli, last_only)
-            except StopForwardError:
-                outputs = None
+        with tapping, contextlib.suppress(StopForwardError):
+            outputs = self._forward(stimuli, last_only)
         activity = {}
         for name, parts in parts_of.items():
             if not parts and stop is None:
@@ -269,12 +260,9 @@ class Preparation:
     @contextlib.contextmanager
     def intact(self) -> Iterator[None]:
         """While entered, lesions that are in force do nothing in this thread."""
-        changes = Changes()
-        try:
+        with Changes() as changes:
             changes.set(self.frame.suspended, object(), threading.get_ident())
             yield
-        finally:
-            changes.undo()
 
     def require_wired(self, name: str) -> Site:
         """The site, if writing to it can reach the output; checked once by writing NaN there.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +14,17 @@ from torch import Tensor, nn
 
 from artiphys.adapters.adapter import without_trace
 from artiphys.errors import ArtiphysError, SiteError
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.nested import leaves
 from artiphys.hooks.taps import At, Write
 from artiphys.sites import Site
 
 RunExample = Callable[[dict[str, Write]], Any]
+
+
+# What TransformerLens warns of the very edits that are tried here.
+OF_EDITS = ("A forward hook edited hook_scale/hook_normalized", "A hook on .* returned a modified tensor")
+_NUMBERS = itertools.count()
 
 
 class Wiring:
@@ -50,8 +58,9 @@ class Wiring:
         if not site.dtype.is_floating_point:
             raise SiteError(f"site {site.name!r} holds integers ({site.dtype}) and cannot be lesioned")
         probes: list[Write] = [lambda x, at: torch.full_like(x, torch.nan), _shaken(1), _shaken(2)]
-        with without_trace(self.model), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TransformerLens warns of the very edits we try here
+        with without_trace(self.model), Changes() as changes:
+            for message in OF_EDITS:
+                _ignore(changes, message)
             now = state()
             if self._intact is None or self._intact[0] != now:
                 self._intact = (now, _outputs(run, {}))
@@ -65,7 +74,7 @@ class Wiring:
             for probe in probes:
                 try:
                     changed = _outputs(run, {site.name: probe})
-                except RuntimeError as error:  # such as quantised arithmetic, which takes no NaN
+                except (RuntimeError, Warning) as error:  # such as quantised arithmetic, which takes no NaN
                     failed = error
                     continue
                 if len(changed) != len(intact) or any(_differ(a, b) for a, b in zip(intact, changed)):
@@ -101,3 +110,20 @@ def _shaken(seed: int) -> Write:
         return x + torch.as_tensor(noise).to(x)
 
     return shake
+
+
+def _ignore(changes: Changes, message: str) -> None:
+    """Ignore warnings that begin with a regular expression, until the changes are undone.
+
+    `warnings.catch_warnings` would put back all filters that there were, also those of another thread that were in
+    force for a while; this takes out the one that it put in.
+    """
+    own = f"(?#{next(_NUMBERS)}){message}"  # a comment in the expression, by which it is no other's
+    changes.undone_by(_regard, own)
+    warnings.filterwarnings("ignore", message=own)
+
+
+def _regard(message: str) -> None:
+    for entry in [f for f in warnings.filters if getattr(f[1], "pattern", None) == message]:
+        with contextlib.suppress(ValueError):
+            warnings.filters.remove(entry)  # type: ignore[attr-defined]
