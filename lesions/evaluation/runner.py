@@ -11,6 +11,7 @@ import torch
 from artiphys.adapters.adapter import without_trace
 from artiphys.array_types import Array
 from artiphys.hooks.batch_rows import Rows
+from artiphys.hooks.changes import without_grad
 from artiphys.hooks.taps import Tap
 from artiphys.lesions.evaluation.layout import Layout
 from artiphys.lesions.evaluation.prefix_tree import Tree
@@ -50,7 +51,7 @@ class Runner:
         tapping = self.prep.tapping()
         for site, write in self.writes.items():
             tapping.write(self.prep.tap(site), write)
-        with torch.no_grad(), tapping, layout.growth.active(layout.n_shared):
+        with without_grad(), tapping, layout.growth.active(layout.n_shared):
             self._layout = layout
             yield
 
@@ -104,5 +105,5 @@ class Runner:
             finally:
                 prep.frame.forget()
 
-        with torch.no_grad(), without_trace(prep.model), tapping:
+        with without_grad(), without_trace(prep.model), tapping:
             yield taps, run

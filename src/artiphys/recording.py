@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, RecordingError, unknown
+from artiphys.hooks.changes import without_grad
 from artiphys.preparation.preparation import Preparation
 from artiphys.recording_stores import MemoryStore, Store, ZarrStore
 from artiphys.sites import Site
@@ -191,7 +192,7 @@ def _recorded(
         delay=2,
         disable=not progress,
     )
-    with torch.no_grad(), bar:
+    with without_grad(), bar:
         for start in range(store.n_done, len(stimuli), batch_size):
             batch = stimuli[start : start + batch_size]
             activity = prep.run(batch, read=names, last_only=True).activity

@@ -41,7 +41,7 @@ def remove_forward_hook(module: nn.Module, fn: Callable[..., Any]) -> None:
     after = (module._forward_hooks, module._forward_hooks_with_kwargs, module._forward_hooks_always_called)
     for tables in (before, after):
         for key in [k for k, hook in tables[0].items() if hook is fn]:
-            for table in tables:
+            for table in reversed(tables):  # the table by which it is found comes last
                 table.pop(key, None)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.digests import identical
-from artiphys.hooks.changes import Changes
+from artiphys.hooks.changes import Changes, without_grad
 from artiphys.hooks.taps import Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -110,7 +110,10 @@ def without_trace(model: nn.Module) -> Iterator[None]:
             # Not flags: one may tell that weights were changed for good, as on the first pass of RWKV.
             numbers = {k: v for k, v in module.__dict__.items() if type(v) in (int, float)}
             changes.undone_by(module.__dict__.update, numbers)
-        with torch.random.fork_rng(devices=devices), torch.inference_mode(False), torch.no_grad():
+        changes.undone_by(torch.set_rng_state, torch.get_rng_state())
+        for device in devices:
+            changes.undone_by(torch.cuda.set_rng_state, torch.cuda.get_rng_state(device), device)
+        with torch.inference_mode(False), without_grad():
             yield
 
 

@@ -21,6 +21,7 @@ from artiphys.adapters.probe_inputs import DECODER, default_example, main_input
 from artiphys.adapters.transformer_sites import discovered
 from artiphys.digests import identical
 from artiphys.errors import InputError
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.taps import Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -43,10 +44,12 @@ class TransformerAdapter:
     ----------
     model : transformers model or TransformerBridge
         A transformers model is taken over: its modules are rewired in place until `unwrap`.
-    tokenizer : optional
+    tokenizer : object or None
         Kept on the bridge.
-    example : tensor or mapping, optional
+    example : tensor, mapping or None
         A few inputs; needed where the model takes more, or something other, than tokens, pixels or a sound.
+    changes : Changes
+        Where it is noted how the model becomes what it was before.
 
     Attributes
     ----------
@@ -56,20 +59,22 @@ class TransformerAdapter:
 
     version = "transformer-2"
 
-    def __init__(self, model: Any, tokenizer: Any = None, example: Inputs | None = None) -> None:
+    def __init__(self, model: Any, tokenizer: Any, example: Inputs | None, changes: Changes) -> None:
         self._given, self._example = model, example
         self.recurrent: dict[str, Any] = {}
         self._before: list[tuple[nn.Module, dict[str, Any]]] = []
+        self._values: list[tuple[Tensor, Tensor]] = []
+        self._attentions: list[tuple[Any, str | None]] = []
         if is_bridge(model):
             self.bridge = model
         else:
-            self.bridge = self._build(model, tokenizer)
+            self.bridge = self._build(model, tokenizer, changes)
         self.root: nn.Module = self.bridge.original_model
         self.accepts = accepted_by(self.root)
         self.padding = Padding(0, {})
         self.tokenizer = self.bridge.tokenizer
 
-    def _build(self, model: nn.Module, tokenizer: Any) -> Any:
+    def _build(self, model: nn.Module, tokenizer: Any, changes: Changes) -> Any:
         name = architecture(model)
         self._before = [(m, module_state(m.__dict__)) for m in model.modules()]
         # TransformerLens may work some of them into weights of its own, and zero them (BART's bias of the logits).
@@ -77,20 +82,18 @@ class TransformerAdapter:
         self._attention = attention_implementation(model.config)
         configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
         self._attentions = [(c, attention_implementation(c)) for c in configs.values()]
-        try:
-            model.set_attn_implementation("eager")  # type: ignore[operator]
-            with torch.random.fork_rng(devices=[]):
+        changes.undone_by(self._restore)
+        with Changes() as chance:
+            chance.undone_by(torch.set_rng_state, torch.get_rng_state())
+            try:
+                model.set_attn_implementation("eager")  # type: ignore[operator]
                 return build_bridge(model, name, tokenizer)
-        except Exception as error:
-            self._restore()
-            raise InputError(
-                f"TransformerLens cannot wrap this {type(model).__name__} with its configuration "
-                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'without a reason'}). "
-                "as_module=True leaves the model as it is, with module paths as sites"
-            ) from error
-        except BaseException:
-            self._restore()
-            raise
+            except Exception as error:
+                raise InputError(
+                    f"TransformerLens cannot wrap this {type(model).__name__} with its configuration "
+                    f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'without a reason'}). "
+                    "as_module=True leaves the model as it is, with module paths as sites"
+                ) from error
 
     def example(self) -> Inputs | None:
         """The user's example, or two trials of tokens, pixels or sound that the model surely takes."""
@@ -98,7 +101,9 @@ class TransformerAdapter:
 
     def unwrap(self) -> Any:
         """The transformers model as it was before; a bridge that was given is given back."""
-        if self._before:
+        try:
+            self._restore()
+        finally:  # again, where an interrupt came between
             self._restore()
         return self._given
 
@@ -132,7 +137,7 @@ class TransformerAdapter:
         for config, found in self._attentions:
             if found is not None:
                 set_attention_implementation(config, found)
-        self._before = []
+        self._before, self._values, self._attentions = [], [], []
 
     def keywords(self, inputs: Inputs) -> dict[str, Any]:
         """Inputs as keyword arguments of the model."""

@@ -7,10 +7,13 @@ object that noted it is no longer held by anyone.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
+import torch
 from torch import nn
 
 from artiphys.third_party import remove_forward_hook
@@ -57,6 +60,10 @@ class Changes:
         self.undone_by(remove_forward_hook, module, fn)
         module.register_forward_hook(fn, with_kwargs=True, always_call=True)
 
+    def keep(self) -> None:
+        """Let the changes be; somebody else undoes them."""
+        self._steps.clear()
+
     def undo(self) -> None:
         """Undo all, the latest first."""
         try:
@@ -80,3 +87,17 @@ def put_back(table: dict[Any, Any], key: Any, value: Any) -> None:
         table.pop(key, None)
     else:
         table[key] = value
+
+
+@contextlib.contextmanager
+def without_grad() -> Iterator[None]:
+    """No gradients while entered, as `torch.no_grad`."""
+    with Changes() as changes:
+        changes.undone_by(_set_grad, torch.is_grad_enabled(), threading.get_ident())
+        torch.set_grad_enabled(False)
+        yield
+
+
+def _set_grad(enabled: bool, thread: int) -> None:
+    if thread == threading.get_ident():  # the setting is each thread's own
+        torch.set_grad_enabled(enabled)

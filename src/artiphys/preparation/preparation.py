@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
-from artiphys.hooks.changes import Changes
+from artiphys.hooks.changes import Changes, without_grad
 from artiphys.hooks.hook_functions import is_ours
 from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Frame, StopForwardError, Write
@@ -249,7 +249,7 @@ class Preparation:
                 )
         if stimuli is None:
             return ""
-        with torch.no_grad():
+        with without_grad():
             return self._steadiness.require(stimuli, (model, self.in_force), lambda some: self.run(some).outputs)
 
     @property
@@ -288,9 +288,10 @@ class Preparation:
         """The network as it was before it was wrapped; the preparation must not be used afterwards."""
         if any(is_ours(h) for h in forward_pre_hooks(self.model).values()):
             raise ArtiphysError("a lesion is in force; leave ap.lesioned before unwrapping")
+        model = self.adapter.unwrap()
         self.on_unwrap()
         self.unwrapped = self.bridge is not None
-        return self.adapter.unwrap()
+        return model
 
     def __repr__(self) -> str:
         kind = type(self.model).__name__

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from artiphys.adapters.torch_module import TorchAdapter
 from artiphys.adapters.transformer import TransformerAdapter, is_bridge, is_transformers_model
 from artiphys.errors import InputError
+from artiphys.hooks.changes import Changes
 from artiphys.preparation.preparation import Preparation
 from artiphys.preparation.wrap_checks import Before, check_wrapping
 from artiphys.stimuli import Inputs, Stimuli
@@ -113,20 +114,18 @@ def wrap_transformer(
     if copy:
         model = copying.deepcopy(model)
     before = Before.of(model, example) if check and not is_bridge(model) else None
-    adapter = TransformerAdapter(model, tokenizer, example)
-    if before is not None:
-        try:
+    with Changes() as changes:
+        adapter = TransformerAdapter(model, tokenizer, example, changes)
+        if before is not None:
             check_wrapping(adapter, before)
-        except BaseException:
-            adapter.unwrap()
-            raise
-    prep = Preparation(adapter, tokenizer=tokenizer or adapter.tokenizer, bridge=adapter.bridge)
-    if before is not None and not before.outputs:  # a model that none but its user can run
-        prep.on_look = lambda shown: check_wrapping(adapter, Before.of(adapter.twin(), shown))
-    owners = [model, adapter.bridge, adapter.root]
-    for owner in owners:
-        owner.__dict__[MARK] = prep
-    prep.on_unwrap = lambda: [owner.__dict__.pop(MARK, None) for owner in owners]
+        prep = Preparation(adapter, tokenizer=tokenizer or adapter.tokenizer, bridge=adapter.bridge)
+        if before is not None and not before.outputs:  # a model that none but its user can run
+            prep.on_look = lambda shown: check_wrapping(adapter, Before.of(adapter.twin(), shown))
+        owners = [model, adapter.bridge, adapter.root]
+        for owner in owners:
+            changes.set(owner.__dict__, MARK, prep)
+        prep.on_unwrap = lambda: [owner.__dict__.pop(MARK, None) for owner in owners]
+        changes.keep()
     return prep
 
 

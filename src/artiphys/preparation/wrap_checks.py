@@ -22,6 +22,7 @@ from artiphys.adapters.padding import MASK, POSITIONS, Padding, positions_of
 from artiphys.adapters.probe_inputs import DECODER, default_example, main_input, plain_tokens
 from artiphys.adapters.transformer import TransformerAdapter, accepted_by
 from artiphys.errors import InputError
+from artiphys.hooks.changes import Changes
 from artiphys.hooks.nested import leaves
 
 logger = logging.getLogger("artiphys")
@@ -228,11 +229,8 @@ def _own(model: nn.Module, side: str, difference: float) -> str:
 @contextlib.contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     """In evaluation mode, without a trace."""
-    modes = [(m, m.training) for m in model.modules()]
-    try:
-        model.eval()
+    with Changes() as changes:
+        for module in model.modules():
+            changes.set(module.__dict__, "training", False)
         with without_trace(model):
             yield
-    finally:
-        for module, training in modes:
-            module.training = training
