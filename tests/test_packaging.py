@@ -20,7 +20,8 @@ ROOMS = ("artiphys.probes", "artiphys.lesions")
 
 # Imports go to the same line or to one above it. What comes after the rooms may import both of them.
 ORDER = [
-    "artiphys.version artiphys.errors artiphys.array_types artiphys.user_warnings artiphys.third_party",
+    "artiphys.version artiphys.errors artiphys.array_types artiphys.user_warnings artiphys.progress",
+    "artiphys.third_party",
     "artiphys.deprecation artiphys.missing artiphys.digests",
     "artiphys.structure",
     "artiphys.stats",

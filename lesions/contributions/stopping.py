@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from artiphys.array_types import Array
 from artiphys.lesions.estimators.estimate import MIN_DF, Estimate, least_df
+from artiphys.progress import progress_bar
 from artiphys.stats.intervals import t_interval_each
 
 SCHEDULE_GROWTH = 1.5
@@ -51,7 +51,7 @@ def until(
     if tolerance is None:
         return sample(most)[0], ""
     whose = "every half-width" if top_k is None else f"the half-widths of the {top_k} largest"
-    with tqdm(total=most, desc="samples", delay=2, disable=not progress, leave=False) as bar:
+    with progress_bar("samples", total=most, show=progress) as bar:
         for samples in schedule(least, most):
             estimate, values = sample(samples)
             bar.update(samples - bar.n)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
@@ -27,6 +26,7 @@ from artiphys.lesions.games.protocol import checked_coalitions, scalar
 from artiphys.lesions.operations.context import writers
 from artiphys.players import Players
 from artiphys.preparation.preparation import Preparation
+from artiphys.progress import progress_bar
 from artiphys.recording import Recording
 from artiphys.scores import ClosedLoop, Score
 from artiphys.stimuli import Inputs, Stimuli
@@ -175,7 +175,7 @@ class Game:
         """Evaluate coalitions that are not in memory, each kept as soon as it is there."""
         began = clock.perf_counter()
         coalitions = self._cache.load_known(coalitions)
-        bar = tqdm(total=len(coalitions), desc="coalitions", delay=2, disable=not self.progress, leave=False)
+        bar = progress_bar("coalitions", total=len(coalitions), show=self.progress)
 
         def keep(some: Array, per_trial: Array) -> None:
             self.n_evaluations += len(some)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, StatisticsError
 from artiphys.missing import plain_array
@@ -14,6 +13,7 @@ from artiphys.probes.clustering.cluster_tests import clusters, criteria_of, gaus
 from artiphys.probes.clustering.result import CellTypes
 from artiphys.probes.clustering.valley import between_two, valley_p_value
 from artiphys.probes.tuning.result import Tuning
+from artiphys.progress import progress_bar
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.user_warnings import warn
 
@@ -85,7 +85,7 @@ def cell_types(
     rng = np.random.default_rng(seed)
     ks = range(2, max_types + 1)
     observed = tightness(x, ks, rng)
-    draws = tqdm(range(n_null), desc="continua", delay=2, disable=not progress, leave=False)
+    draws = progress_bar("continua", over=range(n_null), show=progress)
     null = np.stack([tightness(gaussian_like(x, rng), ks, rng) for _ in draws])  # (draw, measure, k)
     every = np.concatenate([observed[None, 0], null[:, 0]])
     z = (every.mean(axis=0) - every) / every.std(axis=0)  # tight is large

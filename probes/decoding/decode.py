@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
@@ -24,6 +23,7 @@ from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.result_from_scores import result_from_scores
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.by_name import check_estimator, reader_of
+from artiphys.progress import Bar, progress_bar
 from artiphys.stats.permutations import whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 
@@ -112,12 +112,12 @@ def decode(
     work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first), np.stack(targets))
     parts: dict[str | None, Readout] = {}
     for site, data in sites.items():
-        with tqdm(desc=f"decoding {site or ''}".strip(), delay=2, disable=not progress, leave=False) as bar:
+        with progress_bar(f"decoding {site or ''}".strip(), show=progress) as bar:
             parts[site] = _at_site(work, data, bar)
     return result_from_scores(task, parts, crossing, test, estimator=reader.name, confounded=work.confounds.any)
 
 
-def _at_site(work: CrossValidation, data: xr.DataArray, bar: tqdm[Any]) -> Readout:
+def _at_site(work: CrossValidation, data: xr.DataArray, bar: Bar) -> Readout:
     """Decode at every time of one site."""
     times = times_of(data)
     found, patterns = [], []

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.errors import InputError, StatisticsError, unknown
@@ -17,6 +16,7 @@ from artiphys.probes.data.trial_values import coded, groups_of, per_trial
 from artiphys.probes.data.units import Units
 from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.roc import auc, auc_chunks
+from artiphys.progress import progress_bar
 from artiphys.stats.permutations import Permutations, PermutationTest, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.user_warnings import warn
@@ -72,7 +72,7 @@ def detectability(
     member = None if within is not None else groups_of(groups, units.first)
     used = np.sort(np.concatenate(strata))
     rows = []
-    with tqdm(total=units.n_units, desc="detection", unit="unit", delay=2, disable=not progress, leave=False) as bar:
+    with progress_bar("detection", total=units.n_units, unit="unit", show=progress) as bar:
         for _, x in units.blocks():
             if np.isnan(x).any():
                 raise InputError("activity is padded; choose times that all trials have")

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 from artiphys.array_types import ActivityLike, Array, ProgressBar, TrialValues
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
@@ -20,6 +19,7 @@ from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.by_name import check_estimator, reader_of
 from artiphys.probes.searchlights.neighbourhoods import neighbourhoods as made_neighbourhoods
 from artiphys.probes.searchlights.result import Searchlight
+from artiphys.progress import progress_bar
 from artiphys.stats.intervals import nadeau_bengio
 from artiphys.stats.p_values import max_statistic_p_value, p_value
 from artiphys.stats.permutations import whole_count
@@ -84,7 +84,7 @@ def searchlight(
     options: dict[str, Any] = {"size": size, "step": step, "axis": axis, "n_subsets": n_subsets, "seed": seed}
     sets = {name: made_neighbourhoods(data, neighbourhoods, **options) for name, data in sites.items()}
     n_places = sum(len(sets[name]) * data.sizes.get("time", 1) for name, data in sites.items())
-    with tqdm(total=n_places, desc="searchlight", unit="place", delay=2, disable=not progress, leave=False) as bar:
+    with progress_bar("searchlight", total=n_places, unit="place", show=progress) as bar:
         scores = np.concatenate([_at_site(work, data, list(sets[name].values()), bar) for name, data in sites.items()])
     observed, null = scores[:, 0].mean(axis=-1), scores[:, 1:].mean(axis=-1).T  # (place,), (permutation, place)
     coords = _coords(sites, sets)

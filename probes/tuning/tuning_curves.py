@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from tqdm.auto import tqdm
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.errors import InputError, StatisticsError
@@ -23,6 +22,7 @@ from artiphys.probes.tuning.levels import Levels
 from artiphys.probes.tuning.result import Tuning
 from artiphys.probes.tuning.selectivity import eta_squared
 from artiphys.probes.tuning.welch_test import permuted_welch, welch
+from artiphys.progress import progress_bar
 from artiphys.stats.permutations import Permutations, PermutationTest, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
@@ -183,7 +183,7 @@ def _by_units(
 ) -> tuple[Array, Array, Array, Iterator[Array]]:
     """Moments ``(level, unit)``, and the activity of the chosen units, block by block of units."""
     parts = []
-    with tqdm(total=units.n_units, desc="tuning", unit="unit", delay=2, disable=not progress, leave=False) as bar:
+    with progress_bar("tuning", total=units.n_units, unit="unit", show=progress) as bar:
         for _, block in units.blocks():
             parts.append(moments(clean(block), cell, n_levels))
             bar.update(block.shape[1])
@@ -200,7 +200,7 @@ def _by_trials(
     place = np.cumsum(chosen) - 1
     activity = np.empty((units.n_trials, int(chosen.sum())))
     total = units.n_trials * len(units.sites)
-    with tqdm(total=total, desc="tuning", unit="trial", delay=2, disable=not progress, leave=False) as bar:
+    with progress_bar("tuning", total=total, unit="trial", show=progress) as bar:
         for rows, where, block in units.trial_blocks():
             gathered.add(block, cell[rows], where)
             here = chosen[where]

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from artiphys.errors import InputError, RecordingError, unknown
 from artiphys.hooks.changes import without_grad
 from artiphys.preparation.preparation import Preparation
+from artiphys.progress import progress_bar
 from artiphys.recording_stores import MemoryStore, Store, ZarrStore
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -184,14 +184,7 @@ def _recorded(
     )
     if out is not None and store.n_done:
         prep.identity.require_named()
-    bar = tqdm(
-        total=len(stimuli),
-        initial=store.n_done,
-        desc="recording",
-        unit="trial",
-        delay=2,
-        disable=not progress,
-    )
+    bar = progress_bar("recording", total=len(stimuli), initial=store.n_done, unit="trial", show=progress)
     with without_grad(), bar:
         for start in range(store.n_done, len(stimuli), batch_size):
             batch = stimuli[start : start + batch_size]
