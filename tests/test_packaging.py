@@ -32,6 +32,7 @@ ORDER = [
     "artiphys.blas_threads",
     "artiphys.adapters",
     "artiphys.preparation",
+    "artiphys.zarr_files",
     "artiphys.recording_stores",
     "artiphys.recording",
     "artiphys.scores",

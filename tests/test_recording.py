@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, InputError, RecordingError
-from artiphys.recording_stores import ZarrStore
+from artiphys.recording_stores.zarr_directory import ZarrStore
 
 
 def stimuli(n: int = 10) -> ap.Stimuli:

@@ -10,18 +10,26 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 
 from artiphys.array_types import Array
 from artiphys.errors import CampaignError
 from artiphys.user_warnings import warn
+from artiphys.zarr_files import (
+    GROUP,
+    attributes_of,
+    get_array,
+    hidden_name,
+    put_array,
+    put_group,
+    sweep,
+    written_aside,
+)
 
 logger = logging.getLogger("artiphys")
 FORMAT = 1
@@ -50,40 +58,35 @@ class Campaign:
         self._places: dict[bytes, tuple[str, int]] = {}
         self._read: set[str] = set()
         try:
-            if self.path.exists() and any(self.path.iterdir()):
-                self._check_ours()
-            else:
-                zarr.open_group(str(self.path), mode="a").attrs["artiphys_campaign"] = FORMAT
-            if not self.folder.exists():
-                zarr.open_group(str(self.folder), mode="a").attrs.update(dict(context))
-            (self.folder / f".{uuid.uuid4().hex}").mkdir()
-        except (OSError, NotADirectoryError) as error:
+            if self.path.is_dir():
+                sweep(self.path)
+            held = {p.name for p in self.path.iterdir()} if self.path.exists() else set()
+            if not held or (held == {GROUP} and attributes_of(self.path) == {}):  # the latter killed at its first step
+                put_group(self.path, {"artiphys_campaign": FORMAT})
+            elif (attributes_of(self.path) or {}).get("artiphys_campaign") != FORMAT:
+                raise CampaignError(
+                    f"{self.path} is no campaign directory (or of another format); choose another cache= or remove it"
+                )
+            if self.folder.is_dir():
+                sweep(self.folder)
+            if attributes_of(self.folder) is None:
+                put_group(self.folder, context)
+            (probe := self.folder / hidden_name()).mkdir()
+            probe.rmdir()
+        except OSError as error:
             raise self._unwritable(error) from error
-        for left in self.folder.glob(".*"):
-            if left.is_dir() and not any(left.iterdir()):
-                left.rmdir()
         self.refresh()
-
-    def _check_ours(self) -> None:
-        try:
-            known = zarr.open_group(str(self.path), mode="r").attrs.get("artiphys_campaign")
-        except Exception:  # noqa: BLE001 (whatever zarr says, it is no campaign)
-            known = None
-        if known != FORMAT:
-            raise CampaignError(
-                f"{self.path} is no campaign directory (or of another format); choose another cache= or remove it"
-            )
 
     @property
     def rows(self) -> int | None:
         """Rows per call that this campaign's batches were planned with."""
-        rows = zarr.open_group(str(self.folder), mode="r").attrs.get("rows")
+        rows = (attributes_of(self.folder) or {}).get("rows")
         return None if rows is None else int(rows)
 
     @rows.setter
     def rows(self, rows: int) -> None:
         try:
-            zarr.open_group(str(self.folder), mode="a").attrs["rows"] = int(rows)
+            put_group(self.folder, {**(attributes_of(self.folder) or {}), "rows": int(rows)})
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -99,14 +102,10 @@ class Campaign:
 
     def _checked(self, folder: Path) -> list[bytes] | None:
         try:
-            group = zarr.open_group(str(folder), mode="r")
-            keys = np.asarray(group["keys"][:])
-            if group.attrs.get("checksum") != _checksum(keys, np.asarray(group["values"][:])):
-                raise ValueError("checksum")
+            return [row.tobytes() for row in _batch_at(folder)[0]]
         except Exception as error:  # noqa: BLE001 (a damaged batch costs its values, not the campaign)
             warn(f"{folder} is damaged ({error}) and is left out; its values are computed again")
             return None
-        return [row.tobytes() for row in keys]
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._places
@@ -121,7 +120,14 @@ class Campaign:
             by_folder.setdefault(self._places[key][0], []).append(i)
         rows: list[Any] = [None] * len(keys)
         for name, members in by_folder.items():
-            values = np.asarray(zarr.open_group(str(self.folder / name), mode="r")["values"][:])
+            try:
+                values = _batch_at(self.folder / name)[1]
+            except Exception as error:
+                self._places = {k: place for k, place in self._places.items() if place[0] != name}
+                raise CampaignError(
+                    f"{self.folder / name} was damaged or removed since it was looked at ({error}); call again: its "
+                    "values are then computed again"
+                ) from error
             for i in members:
                 rows[i] = values[self._places[keys[i]][1]]
         return np.stack(rows)
@@ -129,20 +135,14 @@ class Campaign:
     def add(self, keys: Sequence[bytes], values: Array) -> None:
         """Put one batch on disk, whole or not at all."""
         name = uuid.uuid4().hex
-        hidden = self.folder / f".{name}"
         table = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1)
         try:
-            group = zarr.open_group(str(hidden), mode="w")
-            for label, array in (("keys", table), ("values", values)):
-                group.create_array(label, shape=array.shape, dtype=str(array.dtype), chunks=array.shape)[:] = array
-            group.attrs["checksum"] = _checksum(table, values)
-            os.rename(hidden, self.folder / name)
+            with written_aside(self.folder / name) as aside:
+                put_group(aside, {"checksum": _checksum(table, values)})
+                put_array(aside, "keys", table)
+                put_array(aside, "values", values)
         except OSError as error:
-            shutil.rmtree(hidden, ignore_errors=True)
             raise self._unwritable(error) from error
-        except BaseException:
-            shutil.rmtree(hidden, ignore_errors=True)
-            raise
         self._read.add(name)
         self._places.update({k: (name, i) for i, k in enumerate(keys)})
 
@@ -151,6 +151,15 @@ class Campaign:
             f"the campaign directory {self.path} cannot be written ({type(error).__name__}: {error}). What it holds "
             "is whole and the values computed since are kept in this game: make room or allow writing, then call again"
         )
+
+
+def _batch_at(folder: Path) -> tuple[Array, Array]:
+    """Keys and values of a batch; raises if they are not as they were written."""
+    checked = "keys" in (attributes_of(folder) or {}).get("checked", ())
+    keys, values = (np.asarray(get_array(folder, name, checked)) for name in ("keys", "values"))
+    if (attributes_of(folder) or {}).get("checksum") != _checksum(keys, values):
+        raise ValueError("its checksum is another")
+    return keys, values
 
 
 def _checksum(keys: Array, values: Array) -> str:

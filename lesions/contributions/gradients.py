@@ -12,6 +12,7 @@ from torch import Tensor
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, LesionError
+from artiphys.hooks.changes import grad_enabled
 from artiphys.hooks.taps import At, Write
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.result_from_estimate import labelled
@@ -122,7 +123,7 @@ def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]])
     for place, weight in path:
         gates = torch.full((len(trials), game.n_players), place, dtype=torch.float64, requires_grad=True)
         write: dict[str, Write] = {s: _Gated(gates, list(w.families.values())) for s, w in writes.items()}
-        with torch.enable_grad():
+        with grad_enabled(True):
             run = game.prep.run(trials, write=write, last_only=game.score.needs == "last")
             scores = game.score.raw(run.outputs, trials, len(trials))
             if not scores.requires_grad:

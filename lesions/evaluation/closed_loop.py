@@ -9,7 +9,7 @@ import torch
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.hooks.changes import without_grad
+from artiphys.hooks.changes import grad_enabled
 from artiphys.lesions.evaluation.setup import Setup
 from artiphys.lesions.operations.combined import writes_of
 
@@ -31,7 +31,7 @@ def run_closed_loop(setup: Setup, coalitions: Array, keep: Callable[[Array, Arra
             write.cut = torch.as_tensor(~coalition[None])
             tapping.write(prep.tap(site), write)
         try:
-            with without_grad(), tapping:
+            with grad_enabled(False), tapping:
                 scored = score.fn(prep)
             values = np.atleast_1d(np.asarray(torch.as_tensor(scored).detach().cpu(), dtype=float))
         except Exception as error:

@@ -11,7 +11,7 @@ import torch
 from artiphys.adapters.adapter import without_trace
 from artiphys.array_types import Array
 from artiphys.hooks.batch_rows import Rows
-from artiphys.hooks.changes import without_grad
+from artiphys.hooks.changes import grad_enabled
 from artiphys.hooks.taps import Tap
 from artiphys.lesions.evaluation.layout import Layout
 from artiphys.lesions.evaluation.prefix_tree import Tree
@@ -51,7 +51,7 @@ class Runner:
         tapping = self.prep.tapping()
         for site, write in self.writes.items():
             tapping.write(self.prep.tap(site), write)
-        with without_grad(), tapping, layout.growth.active(layout.n_shared):
+        with grad_enabled(False), tapping, layout.growth.active(layout.n_shared):
             self._layout = layout
             yield
 
@@ -105,5 +105,5 @@ class Runner:
             finally:
                 prep.frame.forget()
 
-        with without_grad(), without_trace(prep.model), tapping:
+        with grad_enabled(False), without_trace(prep.model), tapping:
             yield taps, run

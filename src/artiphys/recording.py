@@ -12,10 +12,12 @@ import xarray as xr
 from torch import Tensor
 
 from artiphys.errors import InputError, RecordingError, unknown
-from artiphys.hooks.changes import without_grad
+from artiphys.hooks.changes import grad_enabled
 from artiphys.preparation.preparation import Preparation
 from artiphys.progress import progress_bar
-from artiphys.recording_stores import MemoryStore, Store, ZarrStore
+from artiphys.recording_stores.in_memory import MemoryStore
+from artiphys.recording_stores.store import Store
+from artiphys.recording_stores.zarr_directory import ZarrStore
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
 from artiphys.version import __version__
@@ -123,7 +125,7 @@ def record(
     batch_size : int
         Trials per forward pass.
     out : path, optional
-        Stream to a zarr directory, with memory for two batches whatever the number of trials. If the
+        Stream to a zarr directory, with memory for two batches and 16 MB whatever the number of trials. If the
         recording there was interrupted and is of the same network, stimuli and sites, it is finished.
     overwrite : bool
         Replace what is at ``out``.
@@ -177,22 +179,22 @@ def _recorded(
             f"{mixes}, so activity would depend on batch_size; pass batch_size={len(stimuli)} to record all trials in "
             "one batch"
         )
-    store: Store = (
-        MemoryStore(attrs, stimuli)
-        if out is None
-        else ZarrStore.start(Path(out), attrs, stimuli, batch_size, overwrite)
-    )
+    store: Store = MemoryStore(attrs, stimuli) if out is None else ZarrStore.start(Path(out), attrs, stimuli, overwrite)
     if out is not None and store.n_done:
         prep.identity.require_named()
     bar = progress_bar("recording", total=len(stimuli), initial=store.n_done, unit="trial", show=progress)
-    with without_grad(), bar:
-        for start in range(store.n_done, len(stimuli), batch_size):
-            batch = stimuli[start : start + batch_size]
-            activity = prep.run(batch, read=names, last_only=True).activity
-            if start == store.n_done == 0:
-                _keep_validity(prep, stimuli, chosen, activity, store)
-            store.write(start, {s.name: _padded(prep, activity[s.name], s, batch) for s in chosen})
-            bar.update(len(batch))
+    with grad_enabled(False), bar:
+        first = store.n_done
+        try:
+            for start in range(first, len(stimuli), batch_size):
+                batch = stimuli[start : start + batch_size]
+                activity = prep.run(batch, read=names, last_only=True).activity
+                if start == 0:
+                    _keep_validity(prep, stimuli, chosen, activity, store)
+                store.write(start, {s.name: _padded(prep, activity[s.name], s, batch) for s in chosen})
+                bar.update(len(batch))
+        finally:
+            store.flush()
     return store
 
 

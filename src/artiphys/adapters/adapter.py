@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.digests import identical
-from artiphys.hooks.changes import Changes, without_grad
+from artiphys.hooks.changes import Changes, grad_enabled
 from artiphys.hooks.taps import Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -113,7 +113,7 @@ def without_trace(model: nn.Module) -> Iterator[None]:
         changes.undone_by(torch.set_rng_state, torch.get_rng_state())
         for device in devices:
             changes.undone_by(torch.cuda.set_rng_state, torch.cuda.get_rng_state(device), device)
-        with torch.inference_mode(False), without_grad():
+        with torch.inference_mode(False), grad_enabled(False):
             yield
 
 

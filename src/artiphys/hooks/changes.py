@@ -90,11 +90,11 @@ def put_back(table: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 @contextlib.contextmanager
-def without_grad() -> Iterator[None]:
-    """No gradients while entered, as `torch.no_grad`."""
+def grad_enabled(enabled: bool) -> Iterator[None]:
+    """Gradients, or none, while entered, as `torch.set_grad_enabled`."""
     with Changes() as changes:
         changes.undone_by(_set_grad, torch.is_grad_enabled(), threading.get_ident())
-        torch.set_grad_enabled(False)
+        torch.set_grad_enabled(enabled)
         yield
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
-from artiphys.hooks.changes import Changes, without_grad
+from artiphys.hooks.changes import Changes, grad_enabled
 from artiphys.hooks.hook_functions import is_ours
 from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Frame, StopForwardError, Write
@@ -249,7 +249,7 @@ class Preparation:
                 )
         if stimuli is None:
             return ""
-        with without_grad():
+        with grad_enabled(False):
             return self._steadiness.require(stimuli, (model, self.in_force), lambda some: self.run(some).outputs)
 
     @property

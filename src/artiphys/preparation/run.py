@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from artiphys.adapters.adapter import Adapter
-from artiphys.hooks.changes import without_grad
+from artiphys.hooks.changes import grad_enabled
 from artiphys.hooks.taps import At, Frame, StopForwardError
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -41,7 +41,7 @@ def keeper(frame: Frame, name: str, parts_of: dict[str, list[Tensor]], stop: boo
 
 def n_times(run: Callable[..., Run], adapter: Adapter, site: Site, stimuli: Stimuli) -> int:
     """Times that a site has in every trial of the stimuli."""
-    with without_grad():
+    with grad_enabled(False):
         x = run(stimuli[:1], read=site.name).activity[site.name]
     n = x.shape[1 + site.axis("time")]
     valid = adapter.valid(stimuli, site, n)
