@@ -12,6 +12,8 @@ from artiphys.lesions.operations.lesion import Lesion
 from artiphys.lesions.operations.writer import Writer
 
 N_WORDS = 4
+MAX_KEY_BYTES = 64  # of a coalition as bits; longer ones are digested
+N_AT_ONCE = 4096  # coalitions whose sums are worked out together
 
 
 def keys_of(coalitions: Array) -> list[bytes]:
@@ -21,6 +23,8 @@ def keys_of(coalitions: Array) -> list[bytes]:
     True
     """
     packed = np.ascontiguousarray(np.packbits(coalitions, axis=1))
+    if packed.shape[1] > MAX_KEY_BYTES:
+        return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in packed]
     found: list[bytes] = packed.view(f"V{packed.shape[1]}").ravel().tolist()
     return found
 
@@ -38,10 +42,13 @@ def lesion_words(players: Sequence[Sequence[Writer]]) -> Array:
 
 def lesion_keys(cut: Array, words: Array, also: Sequence[str] = ()) -> list[bytes]:
     """One key per coalition (bool ``(n, player)``, True = lesioned); ``also`` are lesions in force around it."""
-    with np.errstate(over="ignore"):
-        sums = cut.astype(np.uint64) @ words
     extra = "|".join(also).encode()
-    return [hashlib.blake2b(row.tobytes() + extra, digest_size=16).digest() for row in sums]
+    keys: list[bytes] = []
+    for start in range(0, len(cut), N_AT_ONCE):
+        with np.errstate(over="ignore"):
+            sums = cut[start : start + N_AT_ONCE].astype(np.uint64) @ words
+        keys += [hashlib.blake2b(row.tobytes() + extra, digest_size=16).digest() for row in sums]
+    return keys
 
 
 def _words(writer: Writer) -> list[tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,24 @@ from artiphys.lesions.games.protocol import GameLike, distinct
 from artiphys.version import __version__
 
 
-def result_from_estimate(game: GameLike, estimate: Estimate, of_coalitions: Array, **provenance: Any) -> Attribution:
+def result_from_estimate(
+    game: GameLike,
+    estimate: Estimate,
+    of_coalitions: Array,
+    *,
+    players: Sequence[Hashable] | None = None,
+    **provenance: Any,
+) -> Attribution:
     """An `Attribution` from an estimate and the values of its coalitions ``(coalition[, output])``.
 
-    ``provenance`` fills its other fields (method, why, seed, ...).
+    ``players`` are those that the estimate is of, if not all; ``provenance`` fills the other fields (method, why,
+    seed, ...).
     """
     with few_threads():
         # Weights add up to 0: a constant game is exactly 0.
         values = estimate.weights @ (of_coalitions - of_coalitions[1])
         per_trial, stderr_stimuli = over_stimuli(game, estimate.coalitions, estimate.weights, values.shape)
-    make = labelled(game.player_names, _outputs(game, of_coalitions))
+    make = labelled(game.player_names if players is None else players, _outputs(game, of_coalitions))
     n_evaluations = distinct(estimate.coalitions)
     refused = refusal(estimate, values, n_evaluations)
     intact, lesioned = of_coalitions[:2]
@@ -43,6 +52,18 @@ def result_from_estimate(game: GameLike, estimate: Estimate, of_coalitions: Arra
         n_trials=len(game.stimuli) if per_trial is None else per_trial.shape[1],
         refused=refused, **({"n_evaluations": n_evaluations} | provenance),
     )  # fmt: skip
+
+
+def joined(parts: Sequence[Attribution]) -> Attribution:
+    """One attribution of the players of several, which agree in all else."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = {}
+    for name in ("values", "stderr", "stderr_stimuli", "per_trial", "df"):
+        found = [getattr(part, name) for part in parts]
+        if all(a is not None for a in found):
+            arrays[name] = xr.concat(found, dim="player")
+    return replace(parts[0], **arrays)
 
 
 def _outputs(game: GameLike, values: Array) -> Sequence[Hashable] | None:

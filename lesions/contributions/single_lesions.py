@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from artiphys.lesions.contributions.result import Attribution
-from artiphys.lesions.contributions.result_from_estimate import result_from_estimate
+from artiphys.lesions.contributions.result_from_estimate import joined, result_from_estimate
 from artiphys.lesions.estimators.estimate import Estimate
 from artiphys.lesions.games.function_game import as_game
+
+N_AT_ONCE = 1024  # players
 
 
 def single_lesions(game: Any, *, n_players: int | None = None) -> Attribution:
@@ -38,9 +40,15 @@ def single_lesions(game: Any, *, n_players: int | None = None) -> Attribution:
     """
     on = as_game(game, n_players)
     n, started = on.n_players, clock.perf_counter()
-    coalitions = np.vstack([np.ones((1, n), bool), np.zeros((1, n), bool), ~np.eye(n, dtype=bool)])
-    weights = np.hstack([np.ones((n, 1)), np.zeros((n, 1)), -np.eye(n)])
-    values = on(coalitions)
-    estimate = Estimate(coalitions, weights)
-    result = result_from_estimate(on, estimate, values, method="single lesions", n_evaluations=n + 1)
-    return replace(result, seconds=clock.perf_counter() - started)
+    parts = []
+    for start in range(0, n, N_AT_ONCE):  # a table of all players by all coalitions would grow with their square
+        players = np.arange(start, min(start + N_AT_ONCE, n))
+        each = np.arange(len(players))
+        coalitions = np.ones((2 + len(players), n), dtype=bool)
+        coalitions[1], coalitions[2 + each, players] = False, False
+        weights = np.zeros((len(players), 2 + len(players)))
+        weights[:, 0], weights[each, 2 + each] = 1.0, -1.0
+        estimate, names = Estimate(coalitions, weights), [on.player_names[p] for p in players]
+        options: dict[str, Any] = {"method": "single lesions", "n_evaluations": n + 1, "players": names}
+        parts.append(result_from_estimate(on, estimate, on(coalitions), **options))
+    return replace(joined(parts), seconds=clock.perf_counter() - started)

@@ -11,6 +11,7 @@ from artiphys.lesions.evaluation.prefix_tree import Tree
 from artiphys.stimuli import Stimuli
 
 MAX_ROWS = 1 << 17
+MAX_NUMBERS = 1 << 23  # of a batch between two stages (32 MiB in float32)
 MIN_GAIN = 1.05  # a larger batch must be faster by this much to be worth its memory
 MEMORY_SHARE = 0.4
 N_MEASURED_BLOCKS, LONG_BLOCK_SECONDS = (
@@ -34,14 +35,18 @@ class BatchSizes:
         Rows found earlier for the same model and stimuli.
     whole : bool
         All trials must stand in one batch, so that nothing can be halved.
+    width : int
+        Numbers of one row that pass between two stages.
     """
 
-    def __init__(self, stimuli: Stimuli, rows: int | None, known: int | None = None, whole: bool = False) -> None:
+    def __init__(
+        self, stimuli: Stimuli, rows: int | None, known: int | None = None, whole: bool = False, width: int = 1
+    ) -> None:
         self.n_trials, self.whole = len(stimuli), whole
         self.fixed = rows is not None
-        self.rows = rows or known or first_guess(stimuli)
+        self.limit = max(1, min(MAX_ROWS, MAX_NUMBERS // width))
+        self.rows = rows or known or min(first_guess(stimuli), self.limit)
         self.settled = self.fixed or known is not None
-        self.limit = MAX_ROWS
         self._rates: dict[int, float] = {}
         self._tried: dict[int, tuple[int, float]] = {}  # blocks and seconds, by rows
         self._warm = False
@@ -70,7 +75,7 @@ class BatchSizes:
         def units(size: int) -> float:  # the path down to the first coalition of each block is computed again
             return float(whole + (base - left[parting[size - 1 :: size]]).sum())
 
-        sizes = [m * self.n_at_once for m in (1, 2, 4, 8, 16) if m * self.rows <= self.limit]
+        sizes = [m * self.n_at_once for m in (1, 2, 4, 8, 16) if m == 1 or m * self.rows <= self.limit]
         best = min(units(s) for s in sizes)
         return next(s for s in sizes if units(s) <= 1.02 * best)
 

@@ -75,7 +75,7 @@ class Evaluator:
     def batch_sizes(self, fixed_rows: int | None, known_rows: int | None) -> BatchSizes:
         """Sizes of blocks; one coalition on all trials where the network mixes the trials of a batch."""
         if not self.mixes:
-            return BatchSizes(self.stimuli, fixed_rows, known_rows)
+            return BatchSizes(self.stimuli, fixed_rows, known_rows, width=self.layout.growth.stages.width)
         return BatchSizes(self.stimuli, len(self.stimuli), whole=True)
 
     def sort(self, coalitions: Array) -> Array:

@@ -22,9 +22,11 @@ def in_order(cut: Array, first_stage: Array) -> Array:
     first_stage : int ``(player,)``
         Stage from which each player's lesion acts.
     """
-    columns = np.argsort(first_stage, kind="stable")
-    # lexsort's last key counts most: the earliest stage.
-    return np.lexsort(cut[:, columns[::-1]].T) if cut.shape[1] else np.arange(len(cut))
+    if not cut.shape[1]:
+        return np.arange(len(cut))
+    # As bits they are compared byte by byte, the earliest stage first.
+    packed = np.packbits(cut[:, np.argsort(first_stage, kind="stable")], axis=1)
+    return np.argsort(np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel(), kind="stable")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,12 @@ class Tree:
     @classmethod
     def of(cls, cut: Array, first_stage: Array, n_stages: int) -> Tree:
         """The tree of different coalitions, sorted by `in_order`."""
-        stage = np.where(cut[1:] != cut[:-1], first_stage, n_stages)
-        return cls(stage.min(axis=1, initial=n_stages), n_stages)
+        parting = np.full(max(0, len(cut) - 1), n_stages)
+        for stage in np.unique(first_stage)[::-1]:
+            players = first_stage == stage
+            some = cut if players.all() else cut[:, players]
+            parting[(some[1:] != some[:-1]).any(axis=1)] = min(stage, n_stages)
+        return cls(parting, n_stages)
 
     @cached_property
     def n_leaves(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
 
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.operations.writer import Writer
 
+MAX_PLACES = 10_000_000  # units times times, of all players at a site
 Entry = tuple[int, Writer, str, frozenset[int]]
 
 
@@ -23,7 +24,7 @@ def check_overlap(names: Sequence[str], players: Sequence[Sequence[Writer]]) -> 
     for site, entries in by_site.items():
         if _surely_apart(entries):
             continue
-        for (i, a, axis_a, units_a), (j, b, axis_b, units_b) in combinations(entries, 2):
+        for (i, a, axis_a, units_a), (j, b, axis_b, units_b) in _pairs(entries):
             projections = a.lesion.kind == b.lesion.kind == "project"
             if projections and a.frame == b.frame:
                 continue
@@ -47,8 +48,26 @@ def _place(writer: Writer) -> tuple[str, frozenset[int]]:
 
 
 def _surely_apart(entries: Sequence[Entry]) -> bool:
-    """The common case, fast: one axis, and every unit named once."""
+    """The common cases, fast: one axis and every unit named once, or projections that go together."""
+    if len({(w.frame if w.lesion.kind == "project" else i) for i, w, *_ in entries}) == 1:
+        return True
     named = sum(len(units) for *_, units in entries)
     return len({axis for _, _, axis, _ in entries}) == 1 and named == len(
         frozenset().union(*(units for *_, units in entries))
     )
+
+
+def _pairs(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Entry]]:
+    """Pairs that may overlap: those that share a unit at a time, where all units and times are known by number."""
+    places = [(units, w.lesion.window.positions()) for _, w, _, units in entries]
+    one_axis = len({axis for _, _, axis, _ in entries}) == 1
+    n_places = sum(len(units) * len(times) for units, times in places if times is not None)
+    if not one_axis or any(times is None for _, times in places) or n_places > MAX_PLACES:
+        yield from combinations(entries, 2)
+        return
+    seen: dict[tuple[int, int], Entry] = {}
+    for entry, (units, times) in zip(entries, places):
+        for place in product(units, times or ()):
+            if place in seen:
+                yield seen[place], entry
+            seen[place] = entry

@@ -36,10 +36,13 @@ class Together:
         nodes = None if at.rows is None else at.rows.nodes
         # A model called by a score of its own says nothing of coalitions: there is one.
         cut = self.cut[:1] if nodes is None else self.cut[nodes]
-        if not bool(cut[:, self.players].any()):
+        lesioned = cut.any(dim=0).tolist()
+        if not any(lesioned[player] for player in self.players):
             return x
         new = x
         for family, members in self.families.items():
+            if not any(lesioned[player] for player, _ in members):
+                continue
             if family not in self._owned:  # once, and not for every call of every block
                 units = [(p, u) for p, w in members for u in (w.units() if w.lesion.units is not None else ())]
                 self._owned[family] = [p for p, _ in units], [u for _, u in units]

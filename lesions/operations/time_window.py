@@ -90,10 +90,10 @@ class TimeWindow:
 
     def is_apart_from(self, other: TimeWindow) -> bool:
         """Whether two windows surely share no time; windows counted from different ends may share one."""
-        first, second = self._positions(), other._positions()
+        first, second = self.positions(), other.positions()
         return first is not None and second is not None and first.isdisjoint(second)
 
-    def _positions(self) -> frozenset[int] | None:
+    def positions(self) -> frozenset[int] | None:
         """Positions counted from the start; None where they depend on the trial."""
         window = self.times
         if self.is_slice:

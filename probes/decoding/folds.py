@@ -89,4 +89,4 @@ def strata_of(cv: Any, folds: Folds, groups: Array | None, regress: bool) -> Arr
 def _uses_groups(cv: Any) -> bool:
     """Whether a splitter looks at groups; scikit-learn's others warn where some are given."""
     kinds = [c.__name__ for c in type(cv).__mro__ if c.__module__.startswith("sklearn.model_selection")]
-    return not kinds or any("Group" in kind for kind in kinds)
+    return not kinds or any("Group" in kind and "Unsupported" not in kind for kind in kinds)

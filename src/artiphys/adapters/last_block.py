@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from artiphys.adapters.cache_argument import NAMES
 from artiphys.adapters.stages import NotStagedError, Stages, Trace
 from artiphys.hooks.nested import Key, mapped
 from artiphys.hooks.rerouting import Forward, rerouted
@@ -24,7 +25,6 @@ from artiphys.hooks.taps import Tap
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 KeysValues = tuple[Tensor, Tensor]
-CACHES = ("past_key_values", "layer_past", "past_key_value")
 # Which axis counts the positions that ask, by the name that transformers gives an argument.
 TIME_AXIS = {"hidden_states": 1, "attention_mask": 2, "position_embeddings": -2, "position_ids": -1,
              "cache_position": 0}  # fmt: skip
@@ -49,7 +49,7 @@ class LastBlock:
         self.after = list(after)
         inner = getattr(block, "original_component", block)
         self.names = [n for n in inspect.signature(type(inner).forward).parameters if n != "self"]
-        found = [n for n in CACHES if n in self.names]
+        found = [n for n in NAMES if n in self.names]
         if not found:
             raise NotStagedError("the last block takes no cache of keys and values")
         self._cache = found[0]

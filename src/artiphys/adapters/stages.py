@@ -8,6 +8,7 @@ and which entries of its arguments belong to trials is seen from two and three t
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,8 @@ class Stages:
         Trial axis and rows per trial of those that hold trials another way than one row each.
     costs : list of float
         What each stage computes as a part of a whole one.
+    width : int
+        Most numbers of one trial that pass between two stages.
     last : LastBlock, optional
         How the last module runs in two stages (`artiphys.adapters.last_block`).
     """
@@ -58,6 +61,7 @@ class Stages:
     fixed: dict[Place, tuple[int, ...]] = field(default_factory=dict)
     per_trial: dict[Place, tuple[int, int]] = field(default_factory=dict)
     costs: list[float] = field(default_factory=list)
+    width: int = 1
     last: Any = None
 
     def __len__(self) -> int:
@@ -102,6 +106,8 @@ def find_stages(modules: Sequence[tuple[str, nn.Module]], taps: Sequence[Tap], r
             raise NotStagedError("an argument holds trials in no known way")
         elif (moved[0], small[moved[0]]) != (0, 2):
             found.per_trial[place] = (moved[0], small[moved[0]] // 2)
+    sizes = [math.prod(small) // 2 for place, small in two.shapes.items() if place not in found.fixed]
+    found.width = max(1, *sizes)
     return found
 
 

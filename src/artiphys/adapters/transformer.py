@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.adapters.adapter import Discovery, device_of, inputs_to
+from artiphys.adapters.cache_argument import translate
 from artiphys.adapters.padding import MASK, Padding, last_position, last_real, mask_argument, with_positions
 from artiphys.adapters.probe_inputs import DECODER, default_example, main_input
 from artiphys.adapters.transformer_sites import discovered
@@ -87,7 +88,9 @@ class TransformerAdapter:
             chance.undone_by(torch.set_rng_state, torch.get_rng_state())
             try:
                 model.set_attn_implementation("eager")  # type: ignore[operator]
-                return build_bridge(model, name, tokenizer)
+                bridge = build_bridge(model, name, tokenizer)
+                translate(bridge)
+                return bridge
             except Exception as error:
                 raise InputError(
                     f"TransformerLens cannot wrap this {type(model).__name__} with its configuration "
