@@ -22,6 +22,7 @@ ROOMS = ("artiphys.probes", "artiphys.lesions")
 ORDER = [
     "artiphys.version artiphys.errors artiphys.array_types artiphys.user_warnings artiphys.progress",
     "artiphys.third_party",
+    "artiphys.border",
     "artiphys.deprecation artiphys.missing artiphys.digests",
     "artiphys.structure",
     "artiphys.stats",

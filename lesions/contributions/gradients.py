@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from artiphys.array_types import Array
+from artiphys.border import border
 from artiphys.errors import InputError, LesionError
 from artiphys.hooks.changes import grad_enabled
 from artiphys.hooks.taps import At, Write
@@ -27,6 +28,7 @@ from artiphys.version import __version__
 N_TRIALS_PER_PASS = 32  # trials a backward pass
 
 
+@border
 def attribution(
     game: Game, *, method: Literal["gradient", "integrated"] = "integrated", steps: int = 16
 ) -> Attribution:

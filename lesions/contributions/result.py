@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from artiphys.array_types import Array
+from artiphys.border import border
 from artiphys.errors import BudgetError, InputError, StatisticsError
 from artiphys.stats.intervals import check_confidence, t_interval_each
 
@@ -82,6 +83,7 @@ class Attribution:
         gap = self.intact - self.lesioned - self.values.sum("player")
         return gap if gap.ndim else float(gap)
 
+    @border
     def interval(self, confidence: float | None = None, over: Over = "both") -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends, each like `values`.
 
@@ -131,6 +133,7 @@ class Attribution:
             df = (a**2 + b**2) ** 2 / (a**4 / df_a + b**4 / df_b)
         return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
 
+    @border
     def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
         """One row per player (and output): value, both errors, and the interval over both where there are trials.
 
@@ -153,6 +156,7 @@ class Attribution:
             index = pd.MultiIndex.from_tuples(pairs, names=["player", "output"])
         return pd.DataFrame({name: c.to_numpy().ravel() for name, c in columns.items()}, index=index)
 
+    @border
     def top(self, k: int = 10) -> pd.DataFrame:
         """The ``k`` players (and outputs) of largest absolute value."""
         if k < 1:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from artiphys.array_types import Array
+from artiphys.border import border
 from artiphys.lesions.contributions.choice_of_method import answer
 from artiphys.lesions.contributions.request import Method, Request
 from artiphys.lesions.contributions.result import Attribution
@@ -13,6 +14,7 @@ from artiphys.lesions.games.function_game import as_game
 from artiphys.lesions.games.game import Game
 
 
+@border
 def shapley(
     game: Game | Callable[[Array], Any],
     *,

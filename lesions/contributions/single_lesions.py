@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from artiphys.border import border
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.result_from_estimate import joined, result_from_estimate
 from artiphys.lesions.estimators.estimate import Estimate
@@ -16,6 +17,7 @@ from artiphys.lesions.games.function_game import as_game
 N_AT_ONCE = 1024  # players
 
 
+@border
 def single_lesions(game: Any, *, n_players: int | None = None) -> Attribution:
     """What each player's lesion alone costs: intact minus lesioned, trial by trial.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from artiphys.array_types import Array
+from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.lesions.cache.keys import keys_of
 from artiphys.lesions.cache.layered import LayeredCache
@@ -85,6 +86,7 @@ class Game:
     [1.0, 0.5]
     """
 
+    @border
     def __init__(
         self,
         prep: Preparation,
@@ -231,6 +233,7 @@ class Game:
         units, n_whole = units_of(self._evaluator, wanted)
         return units / n_whole
 
+    @border
     def plan(self, coalitions: Any, *, measure: bool = True) -> Plan:
         """What evaluating coalitions will cost, before it is spent.
 

@@ -11,9 +11,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from artiphys.border import border, shown
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.operations.reference import Donors, MeanTable
 from artiphys.lesions.operations.time_window import Time, TimeWindow, whole_numbers
+from artiphys.missing import plain_array
 from artiphys.recording import Recording
 from artiphys.stimuli import Stimuli
 
@@ -80,6 +82,7 @@ class Lesion:
     pool: Donors | None
     pending: Stimuli | None
 
+    @border
     def __init__(
         self,
         site: str,
@@ -231,8 +234,12 @@ def _number(name: str, value: float | None) -> float | None:
 def _frozen_direction(direction: Any) -> Any:
     if direction is None:
         return None
-    array = np.asarray(getattr(direction, "detach", lambda: direction)(), dtype=np.float64)
-    array = np.atleast_2d(array)
-    if array.ndim != 2 or not np.isfinite(array).all() or (np.linalg.norm(array, axis=1) == 0).any():
+    try:
+        array = np.atleast_2d(plain_array(direction).astype(np.float64, casting="same_kind"))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"direction came as {shown(direction)}; wanted one vector (unit,) or several of them"
+        ) from error
+    if array.ndim != 2 or not array.size or not np.isfinite(array).all() or (np.linalg.norm(array, axis=1) == 0).any():
         raise InputError("direction must be one vector (unit,) or several (direction, unit), finite and not 0")
     return tuple(tuple(float(v) for v in row) for row in array)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError
 from artiphys.missing import plain_array
 from artiphys.probes.clustering.cluster_tests import clusters, criteria_of, gaussian_like, split_in_two, tightness
@@ -20,6 +21,7 @@ from artiphys.user_warnings import warn
 MAX_SHARE_AT_END = 0.1  # share of units at one end of a feature's range that makes a verdict impossible
 
 
+@border
 def cell_types(
     features: Any,
     *,

@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
+from artiphys.border import border
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.trial_values import per_trial
@@ -28,6 +29,7 @@ from artiphys.stats.permutations import whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 
 
+@border
 def decode(
     activity: ActivityLike,
     labels: TrialValues,

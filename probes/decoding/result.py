@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
+from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.transfer import Transfer, transferred
@@ -78,6 +79,7 @@ class Decoding(Tested):
         found = f"{self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"
         return f"Decoding of {self.n_trials} trials{where}: {found}"
 
+    @border
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends, t with (folds - 1) degrees of freedom."""
         check_confidence(confidence)
@@ -96,6 +98,7 @@ class Decoding(Tested):
             raise StatisticsError("no control tasks were run; call decode with control=<stimulus types>")
         return self.score - self.control.mean("control")
 
+    @border
     def information(self, method: str = "jackknife") -> Information:
         """Information that the decoded classes carry about the true ones [bits], a lower bound.
 
@@ -131,6 +134,7 @@ class Decoding(Tested):
             raise StatisticsError(f"{self.estimator} has no weights, one per unit; use a linear reader")
         return readout, linear
 
+    @border
     def at(self, site: str) -> Decoding:
         """The same of one site. p corrected stays corrected for all of them."""
         if site not in self.readouts:
@@ -142,6 +146,7 @@ class Decoding(Tested):
         }
         return replace(self, **chosen, readouts={None: self.readouts[site]})
 
+    @border
     def transfer(
         self,
         activity: ActivityLike,

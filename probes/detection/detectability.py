@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
+from artiphys.border import border, shown
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
@@ -23,6 +24,7 @@ from artiphys.user_warnings import warn
 from artiphys.version import __version__
 
 
+@border
 def detectability(
     activity: ActivityLike,
     labels: TrialValues,
@@ -113,8 +115,10 @@ def _two(labels: Array, signal: Any) -> tuple[Array, str, str]:
     if len(names) != 2:
         raise InputError(f"labels hold {len(names)} values; wanted two, such as signal and noise")
     if signal is not None:
-        if signal not in names.tolist():
-            raise InputError(unknown("condition", signal, [str(n) for n in names]))
+        if np.ndim(signal) or signal not in names.tolist():
+            raise InputError(
+                unknown("condition", shown(signal) if np.ndim(signal) else signal, [str(n) for n in names])
+            )
         y = (names[y] == signal).astype(np.int64)
         names = names if names[1] == signal else names[::-1]
     if np.bincount(y, minlength=2).min() < 2:

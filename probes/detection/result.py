@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm, t
 
 from artiphys.array_types import ActivityLike, Array
+from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.missing import plain_array
 from artiphys.probes.data.held_units import HeldUnits
@@ -66,6 +67,7 @@ class Detection(Tested):
             f"AUC {brief(self.auc)}{p}"
         )
 
+    @border
     def interval(self, what: str = "auc", confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends for each unit of "auc", "d_prime" or "d_a".
 
@@ -96,6 +98,7 @@ class Detection(Tested):
             raise StatisticsError("there are no p-values; call detectability with n_permutations=200 or more")
         return self.p_value.copy(data=false_discovery(self.p_value.to_numpy()))
 
+    @border
     def population(self, *, shuffled: bool = False, activity: ActivityLike | None = None) -> Population:
         """Discriminability by all units together, bias-corrected; with ``shuffled`` as if their noise were independent.
 

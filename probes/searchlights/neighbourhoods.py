@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from artiphys.array_types import Array
+from artiphys.border import shown
 from artiphys.errors import InputError, unknown
 from artiphys.probes.data.activity import loaded
 
@@ -65,6 +66,8 @@ def neighbourhoods(
 
 
 def _given(kind: Any, n_units: int) -> dict[str, Array]:
+    if not isinstance(kind, (Mapping, Sequence, np.ndarray)):
+        raise InputError(f"neighbourhoods came as {shown(kind)}; wanted a name, a mapping or a list of unit indices")
     named = dict(kind) if hasattr(kind, "items") else {f"set {i}": units for i, units in enumerate(kind)}
     neighbourhoods_by_name = {}
     for name, units in named.items():

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from artiphys.array_types import Array
+from artiphys.border import border
 from artiphys.errors import InputError, unknown
 from artiphys.stats.intervals import t_interval
 from artiphys.stats.permutations import PermutationTest, Tested
@@ -57,11 +58,13 @@ class Searchlight(Tested):
         found = f"{self.metric} {brief(self.score)} (chance {self.chance:.3g}{p})"
         return f"Searchlight over {self.score.size} places: {found}"
 
+    @border
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends of each place's score."""
         low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), self.n_folds - 1, confidence)
         return self.score.copy(data=low), self.score.copy(data=high)
 
+    @border
     def containing(self, unit: int, site: str | None = None) -> xr.DataArray:
         """Which places hold a unit (an index into the site's flattened units): boolean ``(place,)``."""
         if site not in self.neighbourhoods:
@@ -72,6 +75,7 @@ class Searchlight(Tested):
             here &= self.score["site"].to_numpy() == site
         return self.score.copy(data=here)
 
+    @border
     def map(self, site: str | None = None, what: str = "score") -> xr.DataArray:
         """``([time,] neighbourhood)`` of one site: "score", "p_value" or "p_corrected"."""
         values = getattr(self, what, None) if what in ("score", "p_value", "p_corrected", "stderr") else None
@@ -89,6 +93,7 @@ class Searchlight(Tested):
         times = chosen["time"].to_numpy()[:: len(names)]
         return xr.DataArray(grid, dims=("time", "neighbourhood"), coords={"time": times, "neighbourhood": names})
 
+    @border
     def top(self, k: int = 10) -> pd.DataFrame:
         """The ``k`` places of smallest corrected p, then highest score."""
         table = self.to_dataframe()

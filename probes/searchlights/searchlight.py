@@ -10,6 +10,7 @@ import torch
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array, ProgressBar, TrialValues
+from artiphys.border import border
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.cross_validation import CrossValidation
@@ -27,6 +28,7 @@ from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
 
 
+@border
 def searchlight(
     activity: ActivityLike,
     labels: TrialValues,

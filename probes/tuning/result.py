@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array
+from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.mutual_information.tables import Information
@@ -82,12 +83,14 @@ class Tuning(Tested):
             raise StatisticsError("there are no p-values; call tuning_curves with n_permutations=200 or more")
         return self.p_value.copy(data=false_discovery(self.p_value.to_numpy()))
 
+    @border
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends of every point of the curves, t with (trials - 1) degrees of freedom."""
         df = np.maximum(self.n.to_numpy() - 1, 1)
         low, high = t_interval(self.curves.to_numpy(), self.sem.to_numpy(), df, confidence)
         return self.curves.copy(data=low), self.curves.copy(data=high)
 
+    @border
     def marginal(self, stimulus: str) -> Tuning:
         """Tuning to one of two stimuli: curves averaged over the other one's values, each weighed alike."""
         if stimulus not in self.dims:
@@ -114,6 +117,7 @@ class Tuning(Tested):
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.of_unit(np.where(total > 0, power[..., 0] / total, np.nan))
 
+    @border
     def preferred(self, method: str = "auto") -> xr.DataArray:
         """Preferred stimulus of each unit; constant units have none: NaN.
 
@@ -181,6 +185,7 @@ class Tuning(Tested):
         """
         return self.eta_squared
 
+    @border
     def orientation_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """1 minus the circular variance at twice the direction, 0 to 1; of rates; by fit where angles are uneven."""
         single = self._single("orientation selectivity")
@@ -193,6 +198,7 @@ class Tuning(Tested):
         rates = rates_of(self.curves.to_numpy(), len(self.dims), "direction selectivity", baseline, rectify)
         return self.of_unit(circular_selectivity(rates, *full_turn(single, also_half=False)))
 
+    @border
     def lifetime_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
         """How few stimuli drive each unit, 0 to 1; of rates.
 
@@ -207,6 +213,7 @@ class Tuning(Tested):
         shape = rates.shape[-len(self.dims) :]
         return self.n.copy(data=sparseness(rates.reshape(-1, *shape), axis=0))
 
+    @border
     def information(
         self,
         method: str = "skaggs",

@@ -103,6 +103,11 @@ def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: b
         level = plain_array(baseline)
         if level.dtype.kind not in "biuf" or not np.isfinite(level).all():
             raise InputError(f"baseline came as {baseline!r}; wanted a finite number, one per unit, or 'min'")
+        if (
+            level.size != 1
+            and level.shape != curves.shape[curves.ndim - n_stimuli - level.ndim : curves.ndim - n_stimuli]
+        ):
+            raise InputError(f"baseline came with shape {level.shape}; wanted a number, or one per unit")
         rates = rates - (level.reshape(*level.shape, *[1] * n_stimuli) if level.ndim else level)
     if rectify:
         rates = np.maximum(rates, 0.0)

@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
+from artiphys.border import border, check
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.held_units import HeldUnits
@@ -30,6 +31,7 @@ from artiphys.version import __version__
 Cleaner = Callable[[Array], Array]  # takes confounds out of a block (trial, unit)
 
 
+@border
 def tuning_curves(
     activity: ActivityLike,
     stimulus: TrialValues | Mapping[str, TrialValues],
@@ -159,10 +161,20 @@ def _levels(
         raise InputError(f"a stimulus is named {sorted(clash)[0]!r}, as an axis of the activity; rename it")
     return tuple(
         Levels.of(
-            n, per_trial(v, data, n), bool(option(circular, n, False)), float(option(period, n, 2 * math.pi)), bins
+            n, per_trial(v, data, n), _flag(option(circular, n, False)), _turn(option(period, n, 2 * math.pi)), bins
         )
         for n, v in named.items()
     )
+
+
+def _flag(circular: Any) -> bool:
+    check("circular", circular, bool)
+    return bool(circular)
+
+
+def _turn(period: Any) -> float:
+    check("period", period, float)
+    return float(period)
 
 
 def _cleaner(removed: Confounds) -> Cleaner:

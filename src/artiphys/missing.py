@@ -29,6 +29,8 @@ def plain_array(given: Any) -> Array:
     if type(given).__name__ == "MaskedTensor":
         raise InputError("a MaskedTensor came; give a tensor with NaN where values are missing")
     if hasattr(given, "detach"):
+        if given.layout is not torch.strided:
+            raise InputError(f"a tensor of layout {given.layout} came; give a dense one (to_dense())")
         tensor = given.detach().cpu()
         return np.asarray(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
     if isinstance(given, (list, tuple)) and _holds_masked(given):

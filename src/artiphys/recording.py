@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from artiphys.border import border, shown
 from artiphys.errors import InputError, RecordingError, unknown
 from artiphys.hooks.changes import grad_enabled
 from artiphys.preparation.preparation import Preparation
@@ -41,6 +42,7 @@ class Recording(Mapping[str, xr.DataArray]):
         self.attrs: dict[str, Any] = store.attrs
 
     @classmethod
+    @border
     def open(cls, path: str | Path) -> Recording:
         """Open a finished recording; arrays are read from disk when used.
 
@@ -63,6 +65,8 @@ class Recording(Mapping[str, xr.DataArray]):
         return self._store.n_trials
 
     def __getitem__(self, name: str) -> xr.DataArray:
+        if not isinstance(name, str):
+            raise InputError(f"a site came as {shown(name)}; wanted its name")
         aliases = self.attrs.get("aliases", {})
         site = aliases.get(name, name)
         if site not in self._store.sites:
@@ -105,6 +109,7 @@ class Recording(Mapping[str, xr.DataArray]):
         return f"Recording of {self.n_trials} trials at {len(self)} sites\n" + "\n".join(lines)
 
 
+@border
 def record(
     prep: Preparation,
     stimuli: Stimuli | Inputs,

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from artiphys.border import shown
 from artiphys.digests import tensor_bytes
 from artiphys.errors import InputError
 from artiphys.missing import is_missing, plain_array
@@ -92,9 +93,14 @@ class Stimuli:
         tensor([[ True,  True,  True],
                 [ True, False, False]])
         """
+        if not isinstance(tokens, (Sequence, np.ndarray, Tensor)) or not np.ndim(tokens[:1]):
+            raise InputError(f"tokens came as {shown(tokens)}; wanted a list of sequences of token ids")
         if isinstance(tokens, str) or any(isinstance(t, str) for t in tokens):
             raise InputError("tokens came as text; use Stimuli.from_texts(prep.tokenizer, texts) instead")
-        given = [torch.as_tensor(t) for t in tokens]
+        try:
+            given = [torch.as_tensor(t) for t in tokens]
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"tokens must be sequences of whole numbers (token ids): {error}") from error
         if any(t.is_floating_point() or t.is_complex() or t.dtype == torch.bool for t in given):
             raise InputError("tokens must be whole numbers (token ids); they came as another type")
         rows = [t.long() for t in given]
@@ -248,7 +254,10 @@ def _tensor(value: Any, name: str) -> Tensor:
         if masked.any():
             raise InputError(f"{name} is masked in {int(masked.sum())} trials; remove or replace these trials first")
     if isinstance(value, np.ndarray):
-        value = torch.from_numpy(np.ascontiguousarray(value))
+        if value.dtype.kind not in "biufc":
+            raise InputError(f"{name} came as an array of {value.dtype}; a network takes numbers")
+        # Of the machine's own byte order and in one piece, as torch wants it.
+        value = torch.from_numpy(np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("=")))
     if isinstance(value, str) or (isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value)):
         raise InputError(
             f"{name} came as text; a network takes tensors. "
@@ -259,6 +268,8 @@ def _tensor(value: Any, name: str) -> Tensor:
             f"{name} came as {type(value).__name__}; wanted a tensor (trial, ...), or a mapping of tensors. "
             "Token lists of different lengths go through Stimuli.from_tokens"
         )
+    if value.layout is not torch.strided:
+        raise InputError(f"{name} came as a tensor of layout {value.layout}; give a dense one ({name}.to_dense())")
     if value.ndim == 0:
         raise InputError(f"{name} is a single number; trials must lie on axis 0")
     if value.is_floating_point() and not bool(torch.isfinite(value).all()):

@@ -146,3 +146,8 @@ def lapack_routine(name: str, n_arguments: int) -> Callable[..., None]:
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     address = get_pointer(capsule, get_name(capsule))
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)
+
+
+def is_protocol(kind: type) -> bool:
+    """Whether a class only says what is asked of others."""
+    return bool(getattr(kind, "_is_protocol", False))

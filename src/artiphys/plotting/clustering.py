@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artiphys.border import border
 from artiphys.plotting.style import BLUE, GREY, axes_of, clean
+from artiphys.probes.clustering.result import CellTypes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from artiphys.probes.clustering.result import CellTypes
 
-
+@border
 def plot_cell_types(types: CellTypes, *, ax: Axes | None = None) -> Axes:
     """Tightness of clusters against their number, beside what a continuum shows (mean and 95 % of draws)."""
     ax = axes_of(ax, 5.2, 3.4)

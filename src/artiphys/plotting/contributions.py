@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artiphys.border import border
 from artiphys.errors import BudgetError, InputError, StatisticsError
+from artiphys.lesions.contributions.result import Attribution
 from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, axes_of, clean, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from artiphys.lesions.contributions.result import Attribution
 
-
+@border
 def plot_contributions(
     single: Attribution,
     shapley: Attribution,
@@ -75,6 +76,7 @@ def _places(result: Attribution, names: Sequence[Any]) -> list[int]:
     return [place[name] for name in names]
 
 
+@border
 def plot_convergence(
     attributions: Sequence[Attribution],
     *,
@@ -127,6 +129,7 @@ def plot_convergence(
     return ax
 
 
+@border
 def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Sequence[str] = ()) -> Axes:
     """Layer x head map of an attribution whose players are heads; marked players get a frame."""
     places = [re.search(r"blocks\.(\d+)\..*\.(\d+)$", str(p)) for p in attribution.values["player"].values]

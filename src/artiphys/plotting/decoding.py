@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, axes_of, clean, label_ticks
+from artiphys.probes.decoding.result import Decoding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from artiphys.probes.decoding.result import Decoding
 
-
+@border
 def plot_time_course(decoding: Decoding, *, ax: Axes | None = None, confidence: float = 0.95) -> Axes:
     """Decoding score against time, one line per site, with intervals; thick where p corrected is below .05."""
     if "time" not in decoding.score.dims or set(decoding.score.dims) - {"site", "time"}:
@@ -66,6 +67,7 @@ def _shades(n: int) -> list[Any]:
     return [colormaps["viridis"](v) for v in np.linspace(0, 0.92, n)]
 
 
+@border
 def plot_generalisation(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     """Train here, test there: the matrix of ``decode(..., across=...)``, dotted where p corrected is below .05."""
     if decoding.score.ndim != 2 or not str(decoding.score.dims[0]).startswith("train_"):
@@ -90,6 +92,7 @@ def plot_generalisation(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@border
 def plot_confusion(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     """Share of each class's trials that was taken for each class."""
     import seaborn
@@ -112,6 +115,7 @@ def plot_confusion(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@border
 def plot_decoding(
     decodings: Sequence[Decoding], names: Sequence[str], *, ax: Axes | None = None, confidence: float = 0.95
 ) -> Axes:

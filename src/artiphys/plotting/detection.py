@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from artiphys.border import border
 from artiphys.plotting.style import BLUE, GREY, axes_of, clean
+from artiphys.probes.detection.result import Detection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from artiphys.probes.detection.result import Detection
 
-
+@border
 def plot_detection(detection: Detection, *, ax: Axes | None = None, confidence: float = 0.95) -> Axes:
     """AUC of every unit in order of size, with intervals; filled where p is below .05 after FDR."""
     ax = axes_of(ax, 6.0, 3.4)

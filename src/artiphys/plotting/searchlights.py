@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artiphys.border import border
 from artiphys.plotting.style import BLUE, GREY, axes_of, clean, label_ticks
+from artiphys.probes.searchlights.result import Searchlight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from artiphys.probes.searchlights.result import Searchlight
 
-
+@border
 def plot_searchlight(searchlight: Searchlight, site: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Score of every neighbourhood (over time, where there is time); marked where p corrected is below .05."""
     score = searchlight.map(site)

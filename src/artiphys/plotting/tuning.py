@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.plotting.style import CYCLE, MARKS, axes_of, clean, label_ticks
+from artiphys.probes.tuning.result import Tuning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from artiphys.probes.tuning.result import Tuning
 
-
+@border
 def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes | None = None) -> Axes:
     """Tuning curves of a few units, mean and standard error; the most selective ones by default."""
     if len(tuning.dims) != 1:
@@ -55,6 +56,7 @@ def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes 
     return ax
 
 
+@border
 def plot_tuning_map(tuning: Tuning, *, unit: int | None = None, ax: Axes | None = None) -> Axes:
     """Mean activity of one unit over two stimuli; the most selective unit by default."""
     if len(tuning.dims) != 2:

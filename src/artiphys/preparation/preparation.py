@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
+from artiphys.border import border
 from artiphys.errors import ArtiphysError, InputError, SiteError
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.changes import Changes, grad_enabled
@@ -19,7 +20,7 @@ from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Frame, StopForwardError, Write
 from artiphys.players import Grouping, Players, players_of
 from artiphys.preparation.identity import Identity
-from artiphys.preparation.run import Run, keeper, n_times, shapes
+from artiphys.preparation.run import Run, check_request, keeper, n_times, shapes
 from artiphys.preparation.steadiness import Steadiness
 from artiphys.preparation.wiring import Wiring
 from artiphys.sites import Site, Sites
@@ -155,13 +156,12 @@ class Preparation:
         SiteError, InputError
         """
         stimuli = Stimuli.of(inputs)
+        check_request(read, write, stop_at, when)
         self.require_wrapped()
         if read or write or stop_at:
             self.look(stimuli.inputs)
         elif self._discovery is None and self._shown is None:
             self._shown = stimuli[: min(2, len(stimuli))].inputs
-        if when not in ("after", "before"):
-            raise InputError(f"when came as {when!r}; wanted 'after' or 'before'")
         wanted = [s.name for s in self.sites.select([read] if isinstance(read, str) else list(read))] if read else []
         stop = None if stop_at is None else self.sites.canonical(stop_at)
         if stop is not None and stop not in wanted:
@@ -172,8 +172,6 @@ class Preparation:
         parts_of: dict[str, list[Tensor]] = {name: [] for name in wanted}
         tapping = self.tapping()
         for name, fn in (write or {}).items():
-            if not callable(fn):
-                raise InputError(f"write at {name!r} came as {type(fn).__name__}; wanted a function fn(x, at)")
             tapping.write(self.tap(name), fn)
         for name in wanted:
             tapping.read(self.tap(name), keeper(self.frame, name, parts_of, name == stop), before=when == "before")
@@ -201,6 +199,7 @@ class Preparation:
         every = bool(self.frame.whole)
         return self.adapter.call(inputs, last_only=last_only, n_trials=n_trials, every_position=every)
 
+    @border
     def players(
         self,
         sites: str | Sequence[str],
@@ -273,11 +272,9 @@ class Preparation:
             If the site is inert: it can be read, but what is written there is ignored.
         """
         site = self.sites[name]
-        assert self._example is not None
-        example = self._example
-        self._wiring.require(
-            site, lambda write: self.run(example, write=write), lambda: (self.fingerprint(), self.in_force)
-        )
+        example: Any = self._example
+        state = lambda: (self.fingerprint(), self.in_force)
+        self._wiring.require(site, lambda write: self.run(example, write=write), state)
         return site
 
     def fingerprint(self) -> str:

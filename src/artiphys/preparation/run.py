@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from artiphys.adapters.adapter import Adapter
+from artiphys.border import shown
+from artiphys.errors import InputError
 from artiphys.hooks.changes import grad_enabled
 from artiphys.hooks.taps import At, Frame, StopForwardError
 from artiphys.sites import Site
@@ -37,6 +39,22 @@ def keeper(frame: Frame, name: str, parts_of: dict[str, list[Tensor]], stop: boo
             raise StopForwardError
 
     return keep
+
+
+def check_request(read: Any, write: Any, stop_at: Any, when: Any) -> None:
+    """`InputError` unless a run was asked for with names of sites, and functions by name."""
+    names = [read] if isinstance(read, str) else read
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"read came as {shown(read)}; wanted the name of a site, a pattern, or a list of them")
+    if write is not None and not isinstance(write, Mapping):
+        raise InputError(f"write came as {shown(write)}; wanted functions by site, such as {{'hidden': fn}}")
+    for name, fn in (write or {}).items():
+        if not callable(fn):
+            raise InputError(f"write at {name!r} came as {type(fn).__name__}; wanted a function fn(x, at)")
+    if stop_at is not None and not isinstance(stop_at, str):
+        raise InputError(f"stop_at came as {shown(stop_at)}; wanted the name of a site")
+    if not isinstance(when, str) or when not in ("after", "before"):
+        raise InputError(f"when came as {shown(when)}; wanted 'after' or 'before'")
 
 
 def n_times(run: Callable[..., Run], adapter: Adapter, site: Site, stimuli: Stimuli) -> int:

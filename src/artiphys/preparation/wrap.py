@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from artiphys.adapters.torch_module import TorchAdapter
 from artiphys.adapters.transformer import TransformerAdapter, is_bridge, is_transformers_model
+from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.hooks.changes import Changes
 from artiphys.preparation.preparation import Preparation
@@ -25,6 +26,7 @@ logger = logging.getLogger("artiphys")
 MARK = "_artiphys_preparation"
 
 
+@border
 def wrap(
     model: Any,
     example: Inputs | Stimuli | None = None,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from artiphys.array_types import Array
+from artiphys.border import border
 from artiphys.errors import InputError
 
 
@@ -28,6 +29,7 @@ class ClosedLoop:
         return np.asarray(per_trial.mean(axis=1))
 
 
+@border
 def closed_loop(fn: Callable[[Any], Any], *, name: str = "", unit: str = "", key: str | None = None) -> ClosedLoop:
     """A behaviour that calls the network as often as it likes: ``fn(prep)`` -> a number, or one per episode.
 

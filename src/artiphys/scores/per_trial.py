@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.scores.outputs_and_targets import PerTrial, check_classes, classes_by_row, plain_outputs, score_key
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
 
+@border
 def accuracy(labels: PerTrial, *, threshold: float = 0.5) -> Score:
     """Proportion correct.
 
@@ -38,6 +40,7 @@ def accuracy(labels: PerTrial, *, threshold: float = 0.5) -> Score:
     return Score(fn, "accuracy", "proportion correct", "last", score_key("accuracy", labels, threshold), rowwise=True)
 
 
+@border
 def log_prob(targets: PerTrial) -> Score:
     """Log-probability of the target class or next token [nats]; outputs are logits."""
 
@@ -51,6 +54,7 @@ def log_prob(targets: PerTrial) -> Score:
     return Score(fn, "log-probability", "nats", "last", score_key("log_prob", targets), rowwise=True)
 
 
+@border
 def logit_difference(correct: PerTrial, wrong: PerTrial) -> Score:
     """Logit of the correct minus logit of the wrong class or next token, at the last position [nats]."""
 
@@ -64,6 +68,7 @@ def logit_difference(correct: PerTrial, wrong: PerTrial) -> Score:
     return Score(fn, "logit difference", "nats", "last", score_key("logit_difference", correct, wrong), rowwise=True)
 
 
+@border
 def output(index: int = 0) -> Score:
     """The network's output itself (its ``index``-th entry), in the model's own units."""
 

@@ -10,12 +10,14 @@ from scipy import stats
 from torch import Tensor
 
 from artiphys.array_types import Array
+from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.scores.outputs_and_targets import PerTrial, classes_by_row, numbers_by_trial, plain_outputs, score_key
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
 
+@border
 def auc(labels: PerTrial, index: int = -1) -> Score:
     """Area under the ROC curve of one output between trials labelled 1 and 0, over the set of all trials.
 
@@ -45,6 +47,7 @@ def auc(labels: PerTrial, index: int = -1) -> Score:
     return Score(collect, "AUC", "proportion", "last", score_key("auc", labels, index), reduce=reduce, rowwise=True)
 
 
+@border
 def correlation(targets: PerTrial, index: int = 0) -> Score:
     """Pearson correlation of one output with a target, over the set of all trials; 0 where either is constant."""
 

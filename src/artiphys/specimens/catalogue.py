@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from artiphys.border import border
 from artiphys.errors import InputError, unknown
 from artiphys.specimens import efficientnet, minilm, smollm2
 from artiphys.specimens.specimen import Specimen
@@ -25,6 +26,7 @@ def names() -> list[str]:
     return list(_MAKERS)
 
 
+@border
 def load(name: str, **options: Any) -> Specimen:
     """A specimen by name, a fresh model each time.
 

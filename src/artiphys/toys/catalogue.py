@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from artiphys.border import border
 from artiphys.errors import InputError, unknown
 from artiphys.toys import codes, decoys, dynamics, induction, logic
 from artiphys.toys.toy import Toy
@@ -35,6 +36,7 @@ def names() -> list[str]:
     return list(_MAKERS)
 
 
+@border
 def load(name: str, **options: Any) -> Toy:
     """A toy by name; some take options, such as ``load("integrator", leak=0.8)``.
 
