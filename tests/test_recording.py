@@ -224,7 +224,7 @@ def test_resuming_under_other_conditions_is_refused(tmp_path: Path) -> None:
 
 
 MISUSE: list[tuple[Any, str]] = [
-    (lambda: ap.record(small(), X, 3), "sites came as int"),  # type: ignore[arg-type]
+    (lambda: ap.record(small(), X, 3), "sites came as 3"),  # type: ignore[arg-type]
 ]
 
 

@@ -63,6 +63,11 @@ class Functional:
         """Values of the linear features: ``(player, player)``."""
         return self.finished(2 * np.eye(self.n), np.ones(self.n))
 
+    def of_linear_times(self, table: Float[Array, "player column"]) -> Float[Array, "player column"]:
+        """`of_linear` times a table, without making it."""
+        taken_off = 2 / self.n if self.index == "shapley" else self.base
+        return np.asarray(2 * table - taken_off * table.sum(axis=0))
+
 
 def sign(intact: Bool[Array, "pair player"]) -> Float[Array, "pair player"]:
     """Coalitions as -1 (lesioned) and +1 (intact)."""

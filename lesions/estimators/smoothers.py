@@ -27,6 +27,7 @@ CUBIC_VARIANCES = (0.0, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # variance of third
 LINEAR_VARIANCES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 N_SELECTION_PAIRS = 150  # pairs on which shrinkage is chosen; more where they would not be twice the linear parameters
 MAX_FEATURES_PER_PAIR = 0.8  # functions a pair from which matrices of pairs are the smaller ones
+MAX_TABLED_PLAYERS = 512  # up to which a table of players by players is made
 N_LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
 
 
@@ -192,8 +193,10 @@ class _Spectrum:
 
 def _fitted(design: Design, functional: Functional, x: Float[Array, "pair player"], shrinkage: _Shrinkage) -> Smoother:
     linear, ratio, relevance = shrinkage.linear, shrinkage.cubic, shrinkage.relevance
-    drift, values = _drift(design, functional, x)
     free = math.isinf(linear)
+    if not free and functional.n > MAX_TABLED_PLAYERS:
+        return _kernel_smoother(*_kernels(design, functional, x, shrinkage), None)
+    drift, values = _drift(design, functional, x)
     if free and ratio == 0:
         factor, weights, estimable = _orthonormal(drift, values)
         return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
@@ -201,7 +204,6 @@ def _fitted(design: Design, functional: Functional, x: Float[Array, "pair player
     n_cubic = math.comb(functional.n, 3) if ratio else 0
     if free and n_cubic > N_LANDMARKS and len(x) > N_LANDMARKS:
         shrunk.append(_landmarks(x, functional, shrinkage))
-        n_cubic = N_LANDMARKS
     elif n_cubic and n_cubic < MAX_FEATURES_PER_PAIR * len(x):
         monomials, monomial_values = cubic(x, functional, relevance)
         shrunk.append((monomials * math.sqrt(ratio), monomial_values * math.sqrt(ratio)))
@@ -214,6 +216,20 @@ def _fitted(design: Design, functional: Functional, x: Float[Array, "pair player
             kernel_values = kernel_values + ratio * cubic_kernel_values(x, functional, relevance)
         return _kernel_smoother(kernel, kernel_values, (drift, values) if free else None)
     return _feature_smoother(shrunk, (drift, values) if free else None)
+
+
+def _kernels(
+    design: Design, functional: Functional, x: Float[Array, "pair player"], shrinkage: _Shrinkage
+) -> tuple[Float[Array, "pair pair"], Float[Array, "player pair"]]:
+    """The kernel of all that is shrunken, and its values, without a table of players by players."""
+    variance, linear = shrinkage.linear / functional.n, functional.linear(x)
+    sizes, size_values = sizes_of(design, functional)
+    kernel = np.eye(len(x)) + variance * (linear @ linear.T + sizes @ sizes.T)
+    values = variance * (functional.of_linear_times(linear.T) + size_values @ sizes.T)
+    if ratio := shrinkage.cubic:
+        kernel += ratio * cubic_kernel(x, x, shrinkage.relevance)
+        values += ratio * cubic_kernel_values(x, functional, shrinkage.relevance)
+    return kernel, values
 
 
 def _landmarks(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from artiphys.array_types import Array
+from artiphys.digests import word_sum
 from artiphys.errors import InputError, LesionError
 from artiphys.hooks.nested import leaves
 from artiphys.lesions.operations.writer import Writer
@@ -34,8 +35,8 @@ class Setup:
         What each player's lesion writes.
     model : str
         Fingerprint of the network when the setup was made.
-    edits : tuple of int
-        How often each input tensor had been edited in place by then.
+    shown : tuple
+        What surely changes when an input tensor is edited.
     """
 
     prep: Preparation
@@ -45,7 +46,7 @@ class Setup:
     player_names: tuple[Hashable, ...]
     players: tuple[tuple[Writer, ...], ...]
     model: str
-    edits: tuple[int, ...]
+    shown: tuple[Any, ...]
 
     @classmethod
     def of(
@@ -59,7 +60,8 @@ class Setup:
     ) -> Setup:
         """The setup as network and stimuli are now."""
         names, writers = tuple(player_names), tuple(tuple(parts) for parts in players)
-        return cls(prep, stimuli, score, kind, names, writers, prep.fingerprint(), _edits(stimuli))
+        own = None if stimuli is None else stimuli.with_own_conditions()
+        return cls(prep, own, score, kind, names, writers, prep.fingerprint(), _shown(own))
 
     @property
     def n_players(self) -> int:
@@ -81,7 +83,7 @@ class Setup:
                 "the model's weights have changed since this game was made, or an attribute, a hook or the code of one "
                 "of its modules; make a new game"
             )
-        if self.edits != _edits(self.stimuli):
+        if self.shown != _shown(self.stimuli):
             raise LesionError("the stimuli were changed in place since this game was made; make a new game")
 
     @property
@@ -138,5 +140,6 @@ def score_of(score: Score | ClosedLoop | Callable[..., Any], stimuli: Stimuli | 
     return Score.of(score)
 
 
-def _edits(stimuli: Stimuli | None) -> tuple[int, ...]:
-    return () if stimuli is None else tuple(edit_count(t) for _, t in leaves(stimuli.inputs))
+def _shown(stimuli: Stimuli | None) -> tuple[Any, ...]:
+    # Edits through .data or of memory that numpy shares are not counted, so words are summed as well.
+    return () if stimuli is None else tuple((edit_count(t), word_sum(t)) for _, t in leaves(stimuli.inputs))

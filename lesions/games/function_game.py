@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from artiphys.array_types import Array
-from artiphys.errors import InputError
+from artiphys.errors import ArtiphysError, InputError
 from artiphys.lesions.games.protocol import GameLike
 from artiphys.missing import plain_array
 from artiphys.scores.score import Score
@@ -61,7 +61,14 @@ class FunctionGame:
 
     def _evaluate(self, rows: Array, keys: list[bytes]) -> None:
         started = clock.perf_counter()
-        raw = self.fn(rows)
+        try:
+            raw = self.fn(rows)
+        except ArtiphysError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"the game failed on coalitions {rows.shape} of booleans ({type(error).__name__}: {error})"
+            ) from error
         values = plain_array(raw)
         if values.dtype.kind not in "biuf":
             raise InputError(f"the game gave values of type {values.dtype}; wanted real numbers")

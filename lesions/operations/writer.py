@@ -88,7 +88,10 @@ class Writer:
         if lesion.kind == "zero":
             return x.new_zeros(())
         if lesion.kind == "clamp":
-            return x.new_full((), float(lesion.value or 0.0))
+            value = float(lesion.value or 0.0)
+            if abs(value) > torch.finfo(x.dtype).max:
+                raise LesionError(f"value came as {value:g}, which {str(x.dtype).removeprefix('torch.')} cannot hold")
+            return x.new_full((), value)
         if lesion.kind == "gain":
             return x * float(lesion.gain or 0.0)
         if lesion.kind == "noise":

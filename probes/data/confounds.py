@@ -12,6 +12,7 @@ import xarray as xr
 from torch import Tensor
 
 from artiphys.array_types import Array
+from artiphys.border import shown
 from artiphys.errors import InputError
 from artiphys.missing import plain_array
 from artiphys.probes.data.trial_values import per_trial
@@ -52,6 +53,8 @@ class Confounds:
             columns = columns_given
         else:
             array = plain_array(columns_given)
+            if array.ndim not in (1, 2):
+                raise InputError(f"confounds came as {shown(columns_given)}; wanted (trial,) or (trial, confound)")
             columns = [array] if array.ndim == 1 else list(array.T)
         read = [per_trial(c, data, "confounds") for c in columns]
         for column in read:

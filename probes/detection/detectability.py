@@ -115,10 +115,9 @@ def _two(labels: Array, signal: Any) -> tuple[Array, str, str]:
     if len(names) != 2:
         raise InputError(f"labels hold {len(names)} values; wanted two, such as signal and noise")
     if signal is not None:
-        if np.ndim(signal) or signal not in names.tolist():
-            raise InputError(
-                unknown("condition", shown(signal) if np.ndim(signal) else signal, [str(n) for n in names])
-            )
+        several = hasattr(signal, "__len__") and not isinstance(signal, (str, bytes))
+        if several or signal not in names.tolist():
+            raise InputError(unknown("condition", shown(signal) if several else signal, [str(n) for n in names]))
         y = (names[y] == signal).astype(np.int64)
         names = names if names[1] == signal else names[::-1]
     if np.bincount(y, minlength=2).min() < 2:

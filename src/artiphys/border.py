@@ -31,6 +31,7 @@ R = TypeVar("R")
 MAX_DRAWS = 100_000
 RANGES: dict[str, tuple[int, int]] = {
     "seed": (0, 2**64 - 1),
+    "budget": (-(2**63), 10**8),  # its least depends on the method
     "batch_size": (1, 2**31),
     "n_permutations": (0, MAX_DRAWS),
     "n_null": (1, MAX_DRAWS),
@@ -42,6 +43,7 @@ RANGES: dict[str, tuple[int, int]] = {
     "k": (1, 2**63),
     "cv": (2, 2**31),
 }
+PLURALS = {int: "whole numbers", float: "finite numbers", str: "text"}
 FRACTIONS = ("confidence", "alpha")  # between 0 and 1, without either
 
 
@@ -124,11 +126,11 @@ def _kind(option: Any) -> str | None:
     """What an option is called; None for what is not checked here."""
     if typing.get_origin(option) is Literal:
         return "one of " + ", ".join(repr(v) for v in typing.get_args(option))
-    known = {int: "a whole number", float: "a number", bool: "True or False", str: "text", Path: "a path",
+    known = {int: "a whole number", float: "a finite number", bool: "True or False", str: "text", Path: "a path",
              type(None): "None"}  # fmt: skip
     if _is_sequence(option):
-        of = [_kind(part) for part in _options(typing.get_args(option)[0])]
-        return "a sequence" if None in of else "a sequence of " + " or ".join(f"{kind}s" for kind in of if kind)
+        of = [PLURALS.get(part, "") for part in _options(typing.get_args(option)[0])]
+        return f"a sequence of {' or '.join(of)}" if all(of) else "a sequence"
     if typing.get_origin(option) is Mapping:
         return "a mapping"
     if isinstance(option, type) and option.__module__.startswith("artiphys") and not typing.is_typeddict(option):
@@ -143,9 +145,14 @@ def _is(value: Any, option: Any) -> bool:
     is_flag = isinstance(value, (bool, np.bool_))
     if _is_sequence(option):
         parts = _options(typing.get_args(option)[0])
-        if isinstance(value, str) or not isinstance(value, (Sequence, Set, np.ndarray, pd.Index)) or not np.ndim(value):
+        if (
+            isinstance(value, str)
+            or not isinstance(value, (Sequence, Set, np.ndarray, pd.Index))
+            or getattr(value, "ndim", 1) != 1
+        ):
             return False
-        return None in map(_kind, parts) or all(any(_is(v, part) for part in parts) for v in value)
+        known = all(part in PLURALS for part in parts)
+        return not known or all(any(_is(v, part) for part in parts) for v in value)
     if typing.get_origin(option) is Mapping:
         return isinstance(value, Mapping)
     if option is Path:
@@ -153,7 +160,7 @@ def _is(value: Any, option: Any) -> bool:
     if option is int:
         return isinstance(value, (int, np.integer)) and not is_flag
     if option is float:
-        return isinstance(value, numbers.Real) and not is_flag and not math.isnan(value)
+        return isinstance(value, numbers.Real) and not is_flag and math.isfinite(value)
     if option is bool:
         return is_flag
     return isinstance(value, option)

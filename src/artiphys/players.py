@@ -106,7 +106,7 @@ def players_of(
                 members = checked_units(site, along, list(group))
                 label = "+".join(str(u) for u in members)
                 singles.append(Player(f"{site.name}.{label}", (Target(site.name, members, along),)))
-    if group_by == "layer":
+    if isinstance(group_by, str) and group_by == "layer":
         return Players(_by_layer(singles))
     if isinstance(group_by, str) and group_by != "site":
         raise InputError(f"group_by came as {group_by!r}; wanted 'site', 'layer' or lists of unit indices")

@@ -23,6 +23,8 @@ from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
 from artiphys.version import __version__
 
+MAX_WHOLE = 2**24  # beyond it float32 does not tell whole numbers apart
+
 
 class Recording(Mapping[str, xr.DataArray]):
     """Activity by site: a DataArray with dims ``(trial, *site axes)``, float32.
@@ -226,7 +228,7 @@ def _keep_validity(
 
 def _padded(prep: Preparation, x: Tensor, site: Site, batch: Stimuli) -> np.ndarray[Any, Any]:
     """Float32 on the CPU, NaN at padding so that padding can enter no statistic unseen."""
-    x = x.detach().to("cpu", torch.float32)
+    x = _as_float32(x.detach().cpu(), site)
     valid = _validity(prep, batch, site, x)
     if valid is None:
         return x.numpy()
@@ -234,6 +236,22 @@ def _padded(prep: Preparation, x: Tensor, site: Site, batch: Stimuli) -> np.ndar
     shape = [1] * x.ndim
     shape[0], shape[axis] = valid.shape
     return torch.where(valid.cpu().reshape(shape), x, torch.nan).numpy()
+
+
+def _as_float32(x: Tensor, site: Site) -> Tensor:
+    """`InputError` for values that float32 does not hold."""
+    what = ""
+    if x.is_complex():
+        what = "complex numbers"
+    elif not x.is_floating_point() and x.numel() and int(x.long().abs().max()) > MAX_WHOLE:
+        what = f"whole numbers beyond {MAX_WHOLE}"
+    elif x.dtype == torch.float64 and bool((x.abs() > torch.finfo(torch.float32).max)[torch.isfinite(x)].any()):
+        what = f"numbers as large as {float(x[torch.isfinite(x)].abs().max()):.3g}"
+    if what:
+        raise InputError(
+            f"site {site.name!r} holds {what}, which a recording's float32 does not; read it with prep.run(read=...)"
+        )
+    return x.float()
 
 
 def _attributes(prep: Preparation, stimuli: Stimuli, sites: Sequence[Site]) -> dict[str, Any]:

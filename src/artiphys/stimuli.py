@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -69,10 +70,16 @@ class Stimuli:
         self.conditions = self.conditions.reset_index(drop=True)
         try:
             self.ids = np.arange(n, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"ids must be {n} different integers, one per trial") from error
         if self.ids.shape != (n,) or len(np.unique(self.ids)) != n:
             raise InputError(f"ids must be {n} different integers, one per trial")
+
+    def with_own_conditions(self) -> Stimuli:
+        """The same inputs with a copy of the conditions: edits of the table do not reach it."""
+        new = copy.copy(self)
+        new.conditions = self.conditions.copy()
+        return new
 
     @classmethod
     def of(cls, inputs: Stimuli | Inputs) -> Stimuli:
@@ -93,10 +100,12 @@ class Stimuli:
         tensor([[ True,  True,  True],
                 [ True, False, False]])
         """
-        if not isinstance(tokens, (Sequence, np.ndarray, Tensor)) or not np.ndim(tokens[:1]):
+        if not isinstance(tokens, (Sequence, np.ndarray, Tensor)) or getattr(tokens, "ndim", 1) == 0:
             raise InputError(f"tokens came as {shown(tokens)}; wanted a list of sequences of token ids")
         if isinstance(tokens, str) or any(isinstance(t, str) for t in tokens):
             raise InputError("tokens came as text; use Stimuli.from_texts(prep.tokenizer, texts) instead")
+        if isinstance(tokens, Tensor) and tokens.layout is not torch.strided:
+            tokens = tokens.to_dense()
         try:
             given = [torch.as_tensor(t) for t in tokens]
         except (TypeError, ValueError, RuntimeError) as error:
@@ -256,8 +265,8 @@ def _tensor(value: Any, name: str) -> Tensor:
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biufc":
             raise InputError(f"{name} came as an array of {value.dtype}; a network takes numbers")
-        # Of the machine's own byte order and in one piece, as torch wants it.
-        value = torch.from_numpy(np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("=")))
+        # A copy: of the machine's own byte order and in one piece, as torch wants it, and its owner may write to his.
+        value = torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C", copy=True))
     if isinstance(value, str) or (isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value)):
         raise InputError(
             f"{name} came as text; a network takes tensors. "

@@ -121,8 +121,10 @@ def is_in_memory(data: xr.DataArray) -> bool:
 
 def dask_client(executor: Any) -> Any:
     """The Dask client that an executor is, or stands for; None for any other executor."""
-    client = executor if hasattr(executor, "scatter") else getattr(executor, "_client", None)
-    return client if hasattr(client, "scatter") else None
+    for client in (executor, getattr(executor, "_client", None)):
+        if hasattr(client, "scatter") and hasattr(client, "get_executor"):
+            return client
+    return None
 
 
 def worker_count(executor: Any) -> int:

@@ -26,6 +26,9 @@ def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes 
     sem = tuning.sem.to_numpy().reshape(-1, n_levels)
     if units is None:
         units = np.sort(np.argsort(-tuning.eta_squared.to_numpy().ravel(), kind="stable")[:4]).tolist()
+    strange = [u for u in units if not isinstance(u, (int, np.integer)) or not 0 <= u < len(curves)]
+    if strange:
+        raise InputError(f"units name {strange[0]!r}; the curves are of {len(curves)} units, 0 to {len(curves) - 1}")
     ax = axes_of(ax, 5.0, 3.4)
     labels = tuning.curves[tuning.dims[0]].to_numpy()
     numeric = tuning.kind != "categorical"

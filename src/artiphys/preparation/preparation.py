@@ -20,7 +20,7 @@ from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Frame, StopForwardError, Write
 from artiphys.players import Grouping, Players, players_of
 from artiphys.preparation.identity import Identity
-from artiphys.preparation.run import Run, check_request, keeper, n_times, shapes
+from artiphys.preparation.run import Run, check_request, keeper, n_times, require_right_type, shapes
 from artiphys.preparation.steadiness import Steadiness
 from artiphys.preparation.wiring import Wiring
 from artiphys.sites import Site, Sites
@@ -190,6 +190,9 @@ class Preparation:
         self.frame.announce(Rows(stimuli))
         try:
             return self.call(stimuli.inputs, last_only=last_only)
+        except RuntimeError as error:
+            require_right_type(error, stimuli.inputs)
+            raise
         finally:
             self.frame.forget()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,3 +72,11 @@ def shapes(inputs: Inputs) -> str:
     if isinstance(inputs, Mapping):
         return ", ".join(f"{k} {tuple(v.shape)}" for k, v in inputs.items())
     return str(tuple(inputs.shape))
+
+
+def require_right_type(error: RuntimeError, inputs: Inputs) -> None:
+    """`InputError` if a network failed for the shape or type of what it was given."""
+    if re.search(r"dtype|scalar type|shape|size|dimension|expected", str(error), re.IGNORECASE):
+        tensors = inputs if isinstance(inputs, Mapping) else {"inputs": inputs}
+        given = ", ".join(f"{k} {tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for k, t in tensors.items())
+        raise InputError(f"the network does not take these inputs ({given}): {error}") from error

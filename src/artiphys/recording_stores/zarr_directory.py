@@ -91,8 +91,9 @@ class ZarrStore(Described):
     @classmethod
     def start(cls, path: Path, attrs: dict[str, Any], stimuli: Stimuli, overwrite: bool) -> ZarrStore:
         """A new recording, or the unfinished one that is there if it is of the same thing."""
-        if path.is_symlink():
-            raise RecordingError(f"{path} is a link; give the directory itself")
+        with _writing(path, 0, int(attrs["n_trials"])):
+            if path.is_symlink():
+                raise RecordingError(f"{path} is a link; give the directory itself")
         for part in (path, *path.parents):
             if part.is_file():
                 raise RecordingError(f"{part} is a file; out= names a directory to make")

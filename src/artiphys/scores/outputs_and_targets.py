@@ -53,6 +53,11 @@ def _tensor_among(outputs: Any) -> Tensor:
     return tensors[0]
 
 
+def kept(values: PerTrial) -> PerTrial:
+    """Values as they are now: a score's labels are not changed by an edit of the array that they came in."""
+    return values if isinstance(values, str) else np.array(plain_array(values))
+
+
 def classes_by_row(labels: PerTrial, trials: Stimuli, n_rows: int) -> Tensor:
     """Classes ``(row,)`` of rows that hold all trials once or several times over."""
     if isinstance(labels, str):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from artiphys.border import border
 from artiphys.errors import InputError
-from artiphys.scores.outputs_and_targets import PerTrial, check_classes, classes_by_row, plain_outputs, score_key
+from artiphys.scores.outputs_and_targets import PerTrial, check_classes, classes_by_row, kept, plain_outputs, score_key
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
@@ -28,9 +28,11 @@ def accuracy(labels: PerTrial, *, threshold: float = 0.5) -> Score:
         largest wins and ties share the credit.
     """
 
+    own = kept(labels)
+
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
         y = plain_outputs(outputs)
-        truth = classes_by_row(labels, trials, len(y)).to(y.device)
+        truth = classes_by_row(own, trials, len(y)).to(y.device)
         if y.ndim == 1 or y.shape[-1] == 1:
             return (y.reshape(len(truth)) >= threshold).double().eq(truth).double()
         check_classes(y, truth)
@@ -44,9 +46,11 @@ def accuracy(labels: PerTrial, *, threshold: float = 0.5) -> Score:
 def log_prob(targets: PerTrial) -> Score:
     """Log-probability of the target class or next token [nats]; outputs are logits."""
 
+    own = kept(targets)
+
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
         y = plain_outputs(outputs)
-        truth = classes_by_row(targets, trials, len(y)).to(y.device)
+        truth = classes_by_row(own, trials, len(y)).to(y.device)
         check_classes(y, truth)
         y = y.to(torch.promote_types(y.dtype, torch.float32))
         return y.gather(-1, truth[:, None])[:, 0] - y.logsumexp(-1)
@@ -58,9 +62,11 @@ def log_prob(targets: PerTrial) -> Score:
 def logit_difference(correct: PerTrial, wrong: PerTrial) -> Score:
     """Logit of the correct minus logit of the wrong class or next token, at the last position [nats]."""
 
+    own = kept(correct), kept(wrong)
+
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
         y = plain_outputs(outputs)
-        a, b = (classes_by_row(v, trials, len(y)).to(y.device) for v in (correct, wrong))
+        a, b = (classes_by_row(v, trials, len(y)).to(y.device) for v in own)
         for ids in (a, b):
             check_classes(y, ids)
         return (y.gather(-1, a[:, None]) - y.gather(-1, b[:, None]))[:, 0]

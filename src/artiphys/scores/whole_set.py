@@ -12,7 +12,14 @@ from torch import Tensor
 from artiphys.array_types import Array
 from artiphys.border import border
 from artiphys.errors import InputError
-from artiphys.scores.outputs_and_targets import PerTrial, classes_by_row, numbers_by_trial, plain_outputs, score_key
+from artiphys.scores.outputs_and_targets import (
+    PerTrial,
+    classes_by_row,
+    kept,
+    numbers_by_trial,
+    plain_outputs,
+    score_key,
+)
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 
@@ -28,6 +35,8 @@ def auc(labels: PerTrial, index: int = -1) -> Score:
     Hanley & McNeil 1982, The meaning and use of the area under a ROC curve.
     """
 
+    own = kept(labels)
+
     def collect(outputs: Any, trials: Stimuli) -> Tensor:
         y = plain_outputs(outputs)
         y = y.reshape(len(y), -1).double()
@@ -36,7 +45,7 @@ def auc(labels: PerTrial, index: int = -1) -> Score:
         return y[:, index] - (y.sum(1) - y[:, index]) / (y.shape[1] - 1)
 
     def reduce(per_trial: Array, trials: Stimuli) -> Array:
-        truth = classes_by_row(labels, trials, len(trials)).numpy()
+        truth = classes_by_row(own, trials, len(trials)).numpy()
         positive = truth == 1
         n1, n0 = int(positive.sum()), int((truth == 0).sum())
         if n1 + n0 != len(truth) or not n1 or not n0:
@@ -51,12 +60,14 @@ def auc(labels: PerTrial, index: int = -1) -> Score:
 def correlation(targets: PerTrial, index: int = 0) -> Score:
     """Pearson correlation of one output with a target, over the set of all trials; 0 where either is constant."""
 
+    own = kept(targets)
+
     def collect(outputs: Any, trials: Stimuli) -> Tensor:
         y = plain_outputs(outputs)
         return y.reshape(len(y), -1).double()[:, index]
 
     def reduce(per_trial: Array, trials: Stimuli) -> Array:
-        target = numbers_by_trial(targets, trials)
+        target = numbers_by_trial(own, trials)
         a = per_trial - per_trial.mean(axis=1, keepdims=True)
         b = target - target.mean()
         norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum())
