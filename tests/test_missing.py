@@ -44,7 +44,7 @@ FORMS: dict[str, Any] = {
     "bfloat16": torch.tensor(np.where(GAPS, np.nan, CODES)).bfloat16(),
     "Int64": pd.array([None if g else c for g, c in zip(GAPS, CODES)], dtype="Int64"),
     "boolean": pd.array([None if g else c == 1 for g, c in zip(GAPS, CODES)], dtype="boolean"),
-    "dates": np.where(GAPS, np.datetime64("NaT"), np.datetime64("2020-01-01") + CODES),
+    "dates": np.where(GAPS, np.datetime64("NaT", "D"), np.datetime64("2020-01-01") + CODES),
     "masked integers": np.ma.array(CODES, mask=GAPS),
     "masked floats": np.ma.array(CODES.astype(float), mask=GAPS),
     "masked text": np.ma.array(np.array(["a", "b"])[CODES], mask=GAPS),

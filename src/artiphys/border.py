@@ -113,7 +113,11 @@ def shown(value: Any) -> str:
         return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} characters)"
     shape = getattr(value, "shape", None)
     kind = type(value).__name__
-    return f"a {kind} of shape {tuple(shape)}" if isinstance(shape, tuple) else f"a {kind}"
+    return _article(kind) + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def _options(hint: Any) -> list[Any]:
@@ -130,11 +134,11 @@ def _kind(option: Any) -> str | None:
              type(None): "None"}  # fmt: skip
     if _is_sequence(option):
         of = [PLURALS.get(part, "") for part in _options(typing.get_args(option)[0])]
-        return f"a sequence of {' or '.join(of)}" if all(of) else "a sequence"
+        return f"a list of {' or '.join(of)}" if all(of) else "a list"
     if typing.get_origin(option) is Mapping:
         return "a mapping"
     if isinstance(option, type) and option.__module__.startswith("artiphys") and not typing.is_typeddict(option):
-        return None if is_protocol(option) else f"a {option.__name__}"
+        return None if is_protocol(option) else _article(option.__name__)
     return known.get(option) if isinstance(option, type) else None
 
 

@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from fixtures.pretend_device import NAME, pretend
 from torch import Tensor, nn
+from torch.utils import backend_registration
 
 import artiphys as ap
 from artiphys.stimuli import Inputs
+
+if hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
+    from fixtures.pretend_device import NAME, pretend
+else:  # an older torch cannot have a device in Python
+    NAME, pretend = "", contextlib.nullcontext
 
 
 @dataclass
@@ -231,7 +236,7 @@ CASES: dict[str, Case] = {
 
 def devices() -> list[str]:
     """A device that mixes with no CPU tensors, and a GPU where there is one."""
-    return [NAME, *(["cuda"] if torch.cuda.is_available() else [])]
+    return [*([NAME] if NAME else []), *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 @contextlib.contextmanager

@@ -80,8 +80,8 @@ class Preparation:
         if self._discovery is not None:
             self.require_whole()
             return
-        given = self.adapter.example()
-        example = given if given is not None else inputs if inputs is not None else self._shown
+        given = [self.adapter.example(), inputs, self._shown]
+        example = next((e for e in given if e is not None), None)
         if example is None:
             raise SiteError(
                 "the sites of this network are found by running it once; wrap it with a few inputs: "
@@ -275,14 +275,14 @@ class Preparation:
             If the site is inert: it can be read, but what is written there is ignored.
         """
         site = self.sites[name]
-        example: Any = self._example
         state = lambda: (self.fingerprint(), self.in_force)
-        self._wiring.require(site, lambda write: self.run(example, write=write), state)
+        self._wiring.require(site, lambda write: self.run(self._example, write=write), state)  # type: ignore[arg-type]
         return site
 
     def fingerprint(self) -> str:
         """Digest of what the network computes: weights, and classes, code, attributes and hooks of its modules."""
-        return self.identity.fingerprint()
+        with self.frame.turns.take(is_loop=True):  # no other thread puts hooks on meanwhile
+            return self.identity.fingerprint()
 
     def unwrap(self) -> Any:
         """The network as it was before it was wrapped; the preparation must not be used afterwards."""

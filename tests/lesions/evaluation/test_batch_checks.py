@@ -147,7 +147,7 @@ def linear(c: np.ndarray[Any, Any]) -> Any:
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"seed": -1}, "seed came"), ({"seed": 1.5}, "whole number"), ({"budget": "a"}, "whole number"),
-     ({"budget": 1500.5}, "whole number"), ({"tolerance": "x"}, "positive number"), ({"top_k": 1.5}, "whole number")],
+     ({"budget": 1500.5}, "whole number"), ({"tolerance": "x"}, "finite number"), ({"top_k": 1.5}, "whole number")],
 )  # fmt: skip
 def test_requests_of_the_wrong_type(options: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
