@@ -19,7 +19,7 @@ from artiphys.stimuli import Inputs
 if hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
     from fixtures.pretend_device import NAME, pretend
 else:  # an older torch cannot have a device in Python
-    NAME, pretend = "", contextlib.nullcontext
+    NAME, pretend = "", contextlib.nullcontext  # type: ignore[assignment]
 
 
 @dataclass
