@@ -66,3 +66,13 @@ def test_captions_do_not_leave_their_attribute(subject: Subject, tmp_path: Path)
     quoted = dataclasses.replace(quoted, reading=stimuli, lesioning=stimuli)
     page = write_report([examine(quoted, progress=False)], tmp_path, "examine", 1.0).read_text()
     assert 'alt="' in page and ' onerror="x' not in page
+
+
+def test_names_that_look_like_formulas_or_paths_are_names(subject: Subject, tmp_path: Path) -> None:
+    odd = "$\\frac{$"
+    stimuli = ap.Stimuli(subject.reading.inputs, {odd: subject.reading.conditions[MARKUP].to_numpy()})
+    named = dataclasses.replace(subject, name=f"../../{odd}", label=odd, reading=stimuli, lesioning=stimuli)
+    out = tmp_path / "a" / "b" / "out"
+    write_report([examine(named, progress=False)], out, "examine", 1.0)
+    files = {p for p in tmp_path.rglob("*") if p.is_file()}
+    assert files and all(p.parent == out for p in files)

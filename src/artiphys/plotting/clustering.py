@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artiphys.border import border
-from artiphys.plotting.style import BLUE, GREY, axes_of, clean
+from artiphys.plotting.style import BLUE, GREY, as_plain_text, axes_of, clean
 from artiphys.probes.clustering.result import CellTypes
 
 if TYPE_CHECKING:
@@ -31,4 +31,4 @@ def plot_cell_types(types: CellTypes, *, ax: Axes | None = None) -> Axes:
     ax.set_title(f"{verdict} (p {types.p_value:.2g})", fontsize=10, pad=24)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=2, fontsize=9)
     clean(ax)
-    return ax
+    return as_plain_text(ax)

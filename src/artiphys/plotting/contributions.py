@@ -11,7 +11,7 @@ import numpy as np
 from artiphys.border import border
 from artiphys.errors import BudgetError, InputError, StatisticsError
 from artiphys.lesions.contributions.result import Attribution
-from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, axes_of, clean, short
+from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, as_plain_text, axes_of, clean, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ def plot_contributions(
     ax.margins(x=0.08)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     clean(ax)
-    return ax
+    return as_plain_text(ax)
 
 
 def _ends(result: Attribution, confidence: float, over: Any) -> tuple[Any, Any]:
@@ -126,7 +126,7 @@ def plot_convergence(
     ax.set_ylabel(f"contribution to {results[-1].score}{unit}")
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(5, len(order)))
     clean(ax)
-    return ax
+    return as_plain_text(ax)
 
 
 @border
@@ -163,4 +163,4 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
     ax.locator_params(axis="x", integer=True)  # there is no layer 0.5
     unit = f" [{attribution.unit}]" if attribution.unit else ""
     ax.figure.colorbar(image, ax=ax, label=f"cost of lesion{unit}\n(blue: lesion helps)")
-    return ax
+    return as_plain_text(ax)

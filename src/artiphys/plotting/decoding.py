@@ -10,7 +10,7 @@ import numpy as np
 
 from artiphys.border import border
 from artiphys.errors import InputError
-from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, axes_of, clean, label_ticks
+from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, as_plain_text, axes_of, clean, label_ticks
 from artiphys.probes.decoding.result import Decoding
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def plot_time_course(decoding: Decoding, *, ax: Axes | None = None, confidence: 
     place = place or {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
     ax.legend(frameon=False, fontsize=9, title=title, **place)
     clean(ax)
-    return ax
+    return as_plain_text(ax)
 
 
 def _site_labels(names: Sequence[str | None]) -> tuple[list[str], str | None]:
@@ -89,7 +89,7 @@ def plot_generalisation(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(f"trained at {test}" + (" [steps]" if test == "time" else ""))
     bar = ax.figure.colorbar(image, ax=ax, label=f"{decoding.metric} (white: chance)")
     bar.outline.set_visible(False)
-    return ax
+    return as_plain_text(ax)
 
 
 @border
@@ -104,15 +104,18 @@ def plot_confusion(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
     share = counts.to_numpy() / counts.to_numpy().sum(axis=1, keepdims=True)
     names = [str(v) for v in counts["true"].to_numpy()]
     seaborn.heatmap(
-        share, vmin=0, vmax=1, cmap="Blues", ax=ax, square=True, xticklabels=names, yticklabels=names,
+        share, vmin=0, vmax=1, cmap="Blues", ax=ax, square=True, xticklabels=False, yticklabels=False,
         annot=len(names) <= 10, fmt=".2f", annot_kws={"fontsize": 9}, cbar_kws={"label": "share of the true class"},
     )  # fmt: skip
+    places = np.arange(len(names)) + 0.5  # after seaborn, which draws labels to look at their size
+    ax.set_xticks(places, names)
+    ax.set_yticks(places, names)
     ax.tick_params(axis="y", rotation=0)
     if max(map(len, names)) > 4:
         ax.tick_params(axis="x", rotation=90)
     ax.set_xlabel("decoded class")
     ax.set_ylabel("true class")
-    return ax
+    return as_plain_text(ax)
 
 
 @border
@@ -148,4 +151,4 @@ def plot_decoding(
     ax.set_ylabel(decodings[0].metric)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     clean(ax)
-    return ax
+    return as_plain_text(ax)

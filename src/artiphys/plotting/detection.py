@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artiphys.border import border
-from artiphys.plotting.style import BLUE, GREY, axes_of, clean
+from artiphys.plotting.style import BLUE, GREY, as_plain_text, axes_of, clean
 from artiphys.probes.detection.result import Detection
 
 if TYPE_CHECKING:
@@ -46,4 +46,4 @@ def plot_detection(detection: Detection, *, ax: Axes | None = None, confidence: 
     ax.set_ylim(-0.02, 1.02)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)
     clean(ax)
-    return ax
+    return as_plain_text(ax)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from artiphys.border import border
-from artiphys.plotting.style import BLUE, GREY, axes_of, clean, label_ticks
+from artiphys.plotting.style import BLUE, GREY, as_plain_text, axes_of, clean, label_ticks
 from artiphys.probes.searchlights.result import Searchlight
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def plot_searchlight(searchlight: Searchlight, site: str | None = None, *, ax: A
         ax.set_ylabel(searchlight.metric)
         ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)
         clean(ax)
-        return ax
+        return as_plain_text(ax)
     ax = axes_of(ax, 6.4, 3.8)
     reach = float(np.abs(score - searchlight.chance).max()) or 1.0
     limits: dict[str, Any] = {"vmin": searchlight.chance - reach, "vmax": searchlight.chance + reach}
@@ -50,4 +50,4 @@ def plot_searchlight(searchlight: Searchlight, site: str | None = None, *, ax: A
     ax.set_xlabel("time [steps]")
     ax.set_ylabel("neighbourhood")
     ax.figure.colorbar(image, ax=ax, label=f"{searchlight.metric} (white: chance)")
-    return ax
+    return as_plain_text(ax)

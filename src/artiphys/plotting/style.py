@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 # Okabe & Ito's palette: told apart by readers with any common colour vision.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#767676"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, "#E69F00", "#56B4E9")
@@ -50,3 +46,13 @@ def label_ticks(ax: Axes, columns: Any, rows: Any) -> None:
     for axis, labels in ((ax.xaxis, columns), (ax.yaxis, rows)):
         step = max(1, len(labels) // 8)
         axis.set_ticks(range(0, len(labels), step), [str(v) for v in labels[::step]])
+
+
+def as_plain_text(ax: Axes) -> Axes:
+    """Names as they are: a dollar sign or a backslash in one begins no formula."""
+    from matplotlib.text import Text
+
+    ax.get_xticklabels(), ax.get_yticklabels()  # made when they are asked for
+    for text in ax.findobj(Text):
+        text.set_parse_math(False)
+    return ax

@@ -9,7 +9,7 @@ import numpy as np
 
 from artiphys.border import border
 from artiphys.errors import InputError
-from artiphys.plotting.style import CYCLE, MARKS, axes_of, clean, label_ticks
+from artiphys.plotting.style import CYCLE, MARKS, as_plain_text, axes_of, clean, label_ticks
 from artiphys.probes.tuning.result import Tuning
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plot_tuning(tuning: Tuning, *, units: Sequence[int] | None = None, ax: Axes 
     ax.margins(x=0.12 if n_levels <= 4 else 0.04)
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9)
     clean(ax)
-    return ax
+    return as_plain_text(ax)
 
 
 @border
@@ -75,7 +75,7 @@ def plot_tuning_map(tuning: Tuning, *, unit: int | None = None, ax: Axes | None 
     ax.set_xlabel(columns)
     ax.set_ylabel(rows)
     ax.figure.colorbar(image, ax=ax, label=f"activity of unit {unit} [model units]")
-    return ax
+    return as_plain_text(ax)
 
 
 def _rounded(labels: Any) -> list[str]:

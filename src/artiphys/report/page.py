@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
@@ -89,12 +90,13 @@ def _column(values: Any) -> dict[str, float]:
 def _section(examination: Examination, out: Path) -> dict[str, Any]:
     """What the page shows of one examination."""
     name = examination.subject.name
+    file = quote(name, safe="")  # whatever it is called, it stays in the folder
     cost = ", ".join(f"{what} {s:.1f} s" for what, s in examination.seconds.items())
     return {
         "name": name,
         "task": _sentence(examination.subject.task),
         "findings": findings(examination),
-        "figures": [_figure(ax, out / f"{name}_{key}.png", caption) for key, ax, caption in _figures(examination)],
+        "figures": [_figure(ax, out / f"{file}_{key}.png", caption) for key, ax, caption in _figures(examination)],
         "truth": truth_table(examination),
         "insignificant": insignificant(examination),
         "caveats": caveats(examination),
@@ -172,7 +174,8 @@ def _figure(ax: Axes, path: Path, caption: str) -> dict[str, str]:
     held = io.BytesIO()
     figure.savefig(held, format="png", dpi=150)
     width = int(figure.get_figwidth() * 15)
-    figure.supxlabel("\n".join(textwrap.wrap(caption, width)), fontsize=7.5, color="#444", x=0.02, ha="left")
+    figure.supxlabel("\n".join(textwrap.wrap(caption, width)), fontsize=7.5, color="#444", x=0.02, ha="left",
+                     parse_math=False)  # fmt: skip
     figure.savefig(path, dpi=150)
     return {"caption": caption, "png": base64.b64encode(held.getvalue()).decode()}
 
