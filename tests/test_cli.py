@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from artiphys.cli import app
 
 
-@pytest.mark.parametrize(("options", "message"), [(["--seed", "-1"], "greater"), (["--out", "FILE"], "is a file")])
+@pytest.mark.parametrize(("options", "message"), [(["--seed", "-1"], "--seed"), (["--out", "FILE"], "is a file")])
 def test_command_line_errors(options: list[str], message: str, tmp_path: Path) -> None:
     (tmp_path / "f.txt").write_text("")
     arguments = [o.replace("FILE", str(tmp_path / "f.txt")) for o in options]
