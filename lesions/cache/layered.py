@@ -8,6 +8,8 @@ import time as clock
 import numpy as np
 
 from artiphys.array_types import Array
+from artiphys.border import shown
+from artiphys.errors import InputError
 from artiphys.lesions.cache.campaign import Campaign
 from artiphys.lesions.cache.in_memory import Memo
 from artiphys.lesions.cache.keys import keys_of, lesion_keys, lesion_words
@@ -32,6 +34,8 @@ class LayeredCache:
         self._prep = setup.prep
         self._memos: dict[tuple[str, ...], Memo] = {}
         self.campaign: Campaign | None = None
+        if path is not None and not (isinstance(path, (str, os.PathLike)) and str(path)):
+            raise InputError(f"cache came as {shown(path)}; wanted the path of a directory")
         if path is not None:
             self.campaign = Campaign(path, setup.context)
             self._words = lesion_words(setup.players)

@@ -145,14 +145,18 @@ def unpacked(payload: bytes) -> Evaluator:
     return Evaluator(Setup.of(prep, stimuli, score, kind, names, [writers(prep, parts) for parts in lesions]))
 
 
+def require_executor(executor: Any) -> None:
+    """`InputError` unless it is None, or takes work."""
+    if executor is not None and dask_client(executor) is None and not callable(getattr(executor, "submit", None)):
+        raise InputError(
+            f"executor came as {type(executor).__name__}; wanted a concurrent.futures.Executor or a Dask client"
+        )
+
+
 def _submitter(executor: Any, payload: bytes) -> tuple[Callable[..., Any], Any]:
     """How to submit, and the payload in the form to submit: with Dask it is sent to each worker once."""
     client = dask_client(executor)
     if client is None:
-        if not callable(getattr(executor, "submit", None)):
-            raise InputError(
-                f"executor came as {type(executor).__name__}; wanted a concurrent.futures.Executor or a Dask client"
-            )
         return executor.submit, payload
     # As an executor, so that futures are those of concurrent.futures.
     pool = executor if executor is not client else client.get_executor(pure=False)

@@ -18,7 +18,7 @@ from artiphys.lesions.evaluation.blocks import run_blocks, settle
 from artiphys.lesions.evaluation.closed_loop import run_closed_loop
 from artiphys.lesions.evaluation.cost import Plan, planned, units_of
 from artiphys.lesions.evaluation.evaluator import Evaluator
-from artiphys.lesions.evaluation.executors import run_elsewhere
+from artiphys.lesions.evaluation.executors import require_executor, run_elsewhere
 from artiphys.lesions.evaluation.remembered_checks import fastest_rows_of
 from artiphys.lesions.evaluation.setup import Setup, score_of
 from artiphys.lesions.games.overlap import check_overlap
@@ -108,8 +108,7 @@ class Game:
         batch_size: int | None = None,
         progress: bool = True,
     ) -> None:
-        if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
-            raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
+        require_executor(executor)
         if stimuli is None and executor is not None:
             raise InputError("a closed loop runs here, one coalition after another; leave executor= out")
         trials = None if stimuli is None else Stimuli.of(stimuli)
@@ -279,19 +278,16 @@ class Game:
 
     @property
     def context(self) -> dict[str, str]:
-        """What all values of this game depend on, beside the lesions: model, stimuli and score.
-
-        Raises
-        ------
-        InputError
-            If the score is a plain function, whose meaning cannot be told from its name.
-        """
+        """What all values of this game depend on, beside the lesions; `InputError` for a score without a name."""
         return self.setup.context
 
     @property
     def key(self) -> str:
         """Name of this game on disk: the same for the same model, stimuli, score, players and lesions."""
         return self.setup.key
+
+    def __reduce__(self) -> Any:
+        raise InputError("a game is not copied or pickled; make a new one, and use cache= to share what is known")
 
     def __repr__(self) -> str:
         return (

@@ -34,8 +34,8 @@ class Together:
     def __call__(self, x: Tensor, at: At) -> Tensor:
         """The value with each row's coalition lesioned."""
         nodes = None if at.rows is None else at.rows.nodes
-        # A model called by a score of its own says nothing of coalitions: there is one.
-        cut = self.cut[:1] if nodes is None else self.cut[nodes]
+        # Around a function that runs the network itself there is one coalition, whatever it plays inside.
+        cut = self.cut[:1] if nodes is None or len(self.cut) == 1 else self.cut[nodes]
         lesioned = cut.any(dim=0).tolist()
         if not any(lesioned[player] for player in self.players):
             return x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -18,8 +19,7 @@ from artiphys.recording import Recording, record
 from artiphys.stimuli import Stimuli
 
 
-@contextlib.contextmanager
-def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
+def lesioned(prep: Preparation, *lesions: Lesion) -> Lesioned:
     """Apply lesions while the block runs; undone on exit, also on an error or interrupt.
 
     Several lesions, and nested blocks, act in the order given: a later one sees what an earlier one
@@ -51,6 +51,32 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
                 f"ap.lesioned got a {type(lesion).__name__}; wanted lesions made by ap.Lesion"
                 + ("; unpack it: ap.lesioned(prep, *lesions)" if isinstance(lesion, (list, tuple)) else "")
             )
+    return Lesioned(prep, lesions)
+
+
+class Lesioned(contextlib.AbstractContextManager[Preparation]):
+    """Lesions of a network, in force while entered; what `lesioned` gives. It may be entered again once it was left."""
+
+    def __init__(self, prep: Preparation, lesions: Sequence[Lesion]) -> None:
+        self.prep, self.lesions = prep, tuple(lesions)
+        self._block: contextlib.AbstractContextManager[None] | None = None
+
+    def __enter__(self) -> Preparation:
+        if self._block is not None:
+            raise LesionError("these lesions are in force already; make another ap.lesioned to apply them twice")
+        block = _in_force(self.prep, self.lesions)
+        block.__enter__()
+        self._block = block
+        return self.prep
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            block.__exit__(kind, error, trace)
+
+
+@contextlib.contextmanager
+def _in_force(prep: Preparation, lesions: Sequence[Lesion]) -> Iterator[None]:
     write_functions = writers(prep, lesions)
     tapping = prep.tapping(names=[lesion.digest() for lesion in lesions])
     timed = []
@@ -60,7 +86,7 @@ def lesioned(prep: Preparation, *lesions: Lesion) -> Iterator[Preparation]:
             timed.append(write := _Timed(writer))
         tapping.write(prep.tap(writer.site.name), write)
     with tapping:
-        yield prep
+        yield
     for write in timed:
         write.require_reached()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -226,7 +227,7 @@ def _units(units: Sequence[int] | int | None) -> tuple[int, ...] | None:
 def _number(name: str, value: float | None) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
         raise LesionError(f"{name} came as {value!r}; wanted a finite number")
     return float(value)
 

@@ -29,8 +29,7 @@ def plain_array(given: Any) -> Array:
     if type(given).__name__ == "MaskedTensor":
         raise InputError("a MaskedTensor came; give a tensor with NaN where values are missing")
     if hasattr(given, "detach"):
-        if given.layout is not torch.strided:
-            raise InputError(f"a tensor of layout {given.layout} came; give a dense one (to_dense())")
+        require_plain(given, "a tensor")
         tensor = given.detach().cpu()
         return np.asarray(tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
     if isinstance(given, (list, tuple)) and _holds_masked(given):
@@ -54,6 +53,19 @@ def plain_array(given: Any) -> Array:
         # Whole numbers in an array of objects are whole numbers.
         values = pd.Series(values, dtype=object).infer_objects().to_numpy()
     return values
+
+
+def require_plain(tensor: Any, name: str) -> None:
+    """`InputError` for tensors without numbers that can be read as they are: sparse, nested, quantised, on "meta"."""
+    kinds = {
+        "nested": getattr(tensor, "is_nested", False), "quantised": getattr(tensor, "is_quantized", False),
+        "without data (meta)": getattr(tensor, "is_meta", False),
+    }  # fmt: skip
+    kind = next((k for k, is_it in kinds.items() if is_it), "")
+    if not kind and tensor.layout is not torch.strided:
+        kind = f"of layout {str(tensor.layout).removeprefix('torch.')}"
+    if kind:
+        raise InputError(f"{name} came as a tensor {kind}; give an ordinary, dense one")
 
 
 def is_missing(values: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from artiphys.border import shown
 from artiphys.errors import InputError
 from artiphys.sites import Site
 
@@ -103,6 +104,8 @@ def players_of(
             singles.append(Player(site.name, (Target(site.name, tuple(chosen), along),)))
         else:
             for group in group_by:
+                if not isinstance(group, (Sequence, np.ndarray)) or isinstance(group, (str, bytes)):
+                    raise InputError(f"a group of group_by came as {shown(group)}; wanted a list of unit indices")
                 members = checked_units(site, along, list(group))
                 label = "+".join(str(u) for u in members)
                 singles.append(Player(f"{site.name}.{label}", (Target(site.name, members, along),)))

@@ -173,6 +173,8 @@ def _recorded(
     overwrite: bool,
     progress: bool,
 ) -> Store:
+    if out is not None and not str(out):
+        raise InputError("out came as an empty path; wanted a directory to make")
     prep.look(stimuli.inputs)
     prep.require_steady()  # before anything is run
     chosen = prep.sites.select([sites] if isinstance(sites, str) else list(sites))

@@ -15,7 +15,7 @@ from torch import Tensor
 from artiphys.border import shown
 from artiphys.digests import tensor_bytes
 from artiphys.errors import InputError
-from artiphys.missing import is_missing, plain_array
+from artiphys.missing import is_missing, plain_array, require_plain
 
 Inputs = Tensor | Mapping[str, Tensor]
 
@@ -277,8 +277,7 @@ def _tensor(value: Any, name: str) -> Tensor:
             f"{name} came as {type(value).__name__}; wanted a tensor (trial, ...), or a mapping of tensors. "
             "Token lists of different lengths go through Stimuli.from_tokens"
         )
-    if value.layout is not torch.strided:
-        raise InputError(f"{name} came as a tensor of layout {value.layout}; give a dense one ({name}.to_dense())")
+    require_plain(value, name)
     if value.ndim == 0:
         raise InputError(f"{name} is a single number; trials must lie on axis 0")
     if value.is_floating_point() and not bool(torch.isfinite(value).all()):

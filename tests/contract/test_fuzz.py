@@ -25,7 +25,8 @@ MAX_SECONDS, MAX_GROWTH = 5.0, 2 * 1024**3
 @pytest.mark.slow
 @pytest.mark.many_runs
 @pytest.mark.filterwarnings("default")
-def test_no_raw_error_no_nan_and_nothing_that_hangs(tmp_path: Path) -> None:
+def test_no_raw_error_no_nan_and_nothing_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where relative paths among the arguments lead
     raw: list[str] = []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     warnings.simplefilter("ignore")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -215,3 +216,70 @@ def test_the_same_block_cannot_be_entered_twice() -> None:
     prep = ap.wrap(plain(), example=X[:2])
     with prep.tapping() as tapping, pytest.raises(HookError, match="in force already"):
         tapping.__enter__()
+
+
+@pytest.mark.parametrize("make", [plain, recurrent])
+def test_a_copy_taken_while_it_is_lesioned_is_intact(make: Callable[[], nn.Module]) -> None:
+    net = make()
+    site = "1" if make is plain else "gru.h0"
+    prep = ap.wrap(net, example=X[:2])
+    expected = prep.run(X).outputs.detach()
+    with ap.lesioned(prep, ap.Lesion(site, units=[0, 1], kind="zero")):
+        assert not torch.allclose(prep.run(X).outputs, expected)
+        copied, pickled = copy.deepcopy(net), pickle.loads(pickle.dumps(net)) if make is plain else make()
+        wrapped = ap.wrap(net, example=X[:2], copy=True)
+    for other in (copied, pickled, wrapped.model):
+        assert torch.allclose(other(X), expected), "as it is"
+        assert torch.allclose(ap.wrap(other, example=X[:2]).run(X).outputs, expected), "and wrapped"
+        assert not any(m._forward_hooks or m._forward_pre_hooks for m in other.modules())
+
+
+def test_several_preparations_of_one_network_take_turns_too() -> None:
+    for _ in range(20):
+        net = plain()
+        preps = [ap.wrap(net, example=X[:2]) for _ in range(4)] * 3
+        expected = net(X).detach()
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda prep: ap.record(prep, X, "3", progress=False)["3"].to_numpy(), preps))
+        for values in found:
+            np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_lesions_are_applied_again_after_they_were_left_but_not_twice() -> None:
+    prep = ap.wrap(plain(), example=X[:2])
+    lesions = ap.lesioned(prep, ap.Lesion("1", units=[0], kind="zero"))
+    values = []
+    for _ in range(2):
+        with lesions:
+            values.append(prep.run(X).outputs)
+            with pytest.raises(ap.errors.LesionError, match="in force already"), lesions:
+                pass
+            assert torch.equal(prep.run(X).outputs, values[-1])
+    assert torch.equal(*values) and not torch.equal(prep.run(X).outputs, values[0])
+
+
+def test_a_closed_loop_may_play_a_game_of_many_coalitions() -> None:
+    prep = ap.wrap(plain(), example=X[:2])
+
+    def loop(p: Any) -> float:
+        inner = ap.Game(p, X, lambda outputs, trials: outputs[:, 0], p.players("1"), kind="zero", progress=False)
+        return float(ap.single_lesions(inner).values[2])
+
+    game = ap.Game(prep, None, loop, prep.players("1", units=[0, 1]), kind="zero", progress=False)
+    for cut in ([True, True], [False, True], [False, False]):
+        lesions = [ap.Lesion("1", units=[u], kind="zero") for u, intact in enumerate(cut) if not intact]
+        if lesions:
+            with ap.lesioned(prep, *lesions):
+                expected = loop(prep)
+        else:
+            expected = loop(prep)
+        assert float(game(np.array([cut]))[0]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_preparations_and_games_are_not_copied() -> None:
+    prep = ap.wrap(plain(), example=X[:2])
+    game = ap.Game(prep, X, lambda outputs, trials: outputs[:, 0], prep.players("1"), kind="zero", progress=False)
+    for thing in (prep, game):
+        for use in (copy.deepcopy, pickle.dumps):
+            with pytest.raises(ap.errors.ArtiphysError, match="not copied or pickled"):
+                use(thing)

@@ -16,7 +16,7 @@ from artiphys.errors import HookError, InputError
 from artiphys.hooks.nested import find, leaves, replaced
 from artiphys.hooks.taps import At, Frame, Tap
 from artiphys.sites import Site
-from artiphys.third_party import forward_pre_hooks
+from artiphys.third_party import forward_hooks, forward_pre_hooks, remove_forward_hook
 
 MaskOfCall = Callable[[tuple[Any, ...], Mapping[str, Any]], Tensor | None]
 
@@ -39,6 +39,7 @@ class HookFunctions:
     def __init__(self, root: nn.Module, frame: Frame, mask_of_call: MaskOfCall, lasting: bool) -> None:
         self.root, self.frame, self.mask_of_call, self.lasting = root, frame, mask_of_call, lasting
         self.thread = threading.get_ident()
+        self.is_copy = False
 
     def begin(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A pre-hook of the root: a forward pass begins."""
@@ -69,13 +70,21 @@ class HookFunctions:
             self.frame.thread = None
 
     def _starts_the_forward(self) -> bool:
+        if not self._concerned():
+            return False
         # Nested tappings each hook the root; only the outermost starts the forward.
         hooks = forward_pre_hooks(self.root)
         outermost = hooks[min(k for k, h in hooks.items() if is_ours(h))]
-        return getattr(outermost, "__self__", None) is self and self._concerned()
+        return getattr(outermost, "__self__", None) is self
 
     def _concerned(self) -> bool:
-        return self.lasting or threading.get_ident() == self.thread
+        return not self.is_copy and (self.lasting or threading.get_ident() == self.thread)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HookFunctions:
+        return copied_functions()
+
+    def __reduce__(self) -> Any:
+        return copied_functions, ()
 
     def at(self, tap: Tap, fn: Callable[[Tensor, At], Tensor | None]) -> Callable[..., Any]:
         """A hook that hands each value of a site to a function, and puts what this gives in its place."""
@@ -100,14 +109,7 @@ class HookFunctions:
                 new = new.squeeze(1)
             return replaced(tree, tap.path, tap.view.back(new, raw))
 
-        if not tap.of_input:
-            return lambda module, args, kwargs, output: visit(output)
-
-        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            changed = visit((args, kwargs))
-            return None if changed is None else (changed[0], changed[1])
-
-        return before
+        return SiteHook(visit, tap.of_input)
 
     def _located(self, tap: Tap, raw: Tensor, n: int) -> tuple[Tensor, At]:
         frame, site = self.frame, tap.site
@@ -143,6 +145,56 @@ class HookFunctions:
         return lambda: rows.valid(lambda trials: valid_at(trials, site, n_time), (site.sequence, n_time))
 
 
+class SiteHook:
+    """A hook at a site; one that is copied or pickled with its network does nothing.
+
+    Parameters
+    ----------
+    visit : callable
+        Takes what the site's module was given, or gave, and returns it changed, or None.
+    of_input : bool
+        It is a pre-hook.
+    """
+
+    def __init__(self, visit: Callable[[Any], Any] = lambda tree: None, of_input: bool = False) -> None:
+        self.visit, self.of_input = visit, of_input
+        self.is_copy = False
+
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any, output: Any = None) -> Any:
+        """What torch puts in the place of the module's input or output; None leaves it."""
+        return self.visit((args, kwargs) if self.of_input else output)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SiteHook:
+        return copied_hook()
+
+    def __reduce__(self) -> Any:
+        return copied_hook, ()
+
+
+def copied_hook() -> SiteHook:
+    """A hook that does nothing."""
+    hook = SiteHook()
+    hook.is_copy = True
+    return hook
+
+
+def copied_functions() -> HookFunctions:
+    """Hooks of a root that do nothing."""
+    functions = HookFunctions(nn.Module(), Frame(), lambda args, kwargs: None, lasting=False)
+    functions.is_copy = True
+    return functions
+
+
 def is_ours(hook: Any) -> bool:
     """Whether a hook on the root module is one that notes the beginning of forward passes."""
-    return isinstance(getattr(hook, "__self__", None), HookFunctions)
+    functions = getattr(hook, "__self__", None)
+    return isinstance(functions, HookFunctions) and not functions.is_copy
+
+
+def take_copies_off(network: nn.Module) -> None:
+    """Take hooks off a network that came with it when it was copied while it was lesioned."""
+    for module in network.modules():
+        for hook in [*forward_pre_hooks(module).values(), *forward_hooks(module).values()]:
+            owner = getattr(hook, "__self__", hook)
+            if isinstance(owner, (HookFunctions, SiteHook)) and owner.is_copy:
+                remove_forward_hook(module, hook)

@@ -15,6 +15,8 @@ import weakref
 from types import FrameType
 from typing import Any
 
+from torch import nn
+
 from artiphys.errors import HookError
 from artiphys.hooks.changes import Changes
 from artiphys.user_warnings import OURS
@@ -44,6 +46,14 @@ class Turn(Changes):
         """Undo what was changed, and let others have the network."""
         super().undo()
         self.ended = True
+
+
+_BY_NETWORK: weakref.WeakKeyDictionary[nn.Module, Turns] = weakref.WeakKeyDictionary()
+
+
+def turns_of(network: nn.Module) -> Turns:
+    """The turns of a network: the same for all that prepare it."""
+    return _BY_NETWORK.setdefault(network, Turns())
 
 
 class Turns:

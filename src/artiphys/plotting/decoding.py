@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from artiphys.border import border
+from artiphys.border import border, shown
 from artiphys.errors import InputError
 from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, as_plain_text, axes_of, clean, label_ticks
 from artiphys.probes.decoding.result import Decoding
@@ -123,6 +123,9 @@ def plot_decoding(
     decodings: Sequence[Decoding], names: Sequence[str], *, ax: Axes | None = None, confidence: float = 0.95
 ) -> Axes:
     """Decoding score by site, with intervals, chance and the mean of the permutation null."""
+    strange = [d for d in decodings if not isinstance(d, Decoding)]
+    if strange or not len(decodings):
+        raise InputError(f"wanted one or more decodings; {shown(strange[0]) if strange else 'none'} came")
     if len(decodings) != len(names) or any(d.score.ndim for d in decodings):
         raise InputError("wanted one decoding of one score for each name; plot_time_course shows those over time")
     ax = axes_of(ax, 7.2 if len(names) > 8 else 5.0, 3.4)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from artiphys.border import shown
+from artiphys.errors import InputError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -27,6 +30,8 @@ def short(name: Any) -> str:
 def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
     """The given axes, or new ones of a size in inches that belong to no window."""
     if ax is not None:
+        if not hasattr(ax, "errorbar"):
+            raise InputError(f"ax came as {shown(ax)}; wanted axes of matplotlib, or None for new ones")
         return ax
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -18,6 +18,7 @@ from artiphys.hooks.changes import Changes, grad_enabled
 from artiphys.hooks.hook_functions import is_ours
 from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Frame, StopForwardError, Write
+from artiphys.hooks.turns import turns_of
 from artiphys.players import Grouping, Players, players_of
 from artiphys.preparation.identity import Identity
 from artiphys.preparation.run import Run, check_request, keeper, n_times, require_right_type, shapes
@@ -33,18 +34,12 @@ When = Literal["after", "before"]
 class Preparation:
     """A network that can be recorded from and lesioned; made by `artiphys.wrap`.
 
-    Attributes
-    ----------
-    model : Module
-        The module whose call is one forward pass.
-    bridge : TransformerBridge or None
-        For users of TransformerLens.
-    tokenizer : object or None
+    ``bridge`` is the TransformerBridge of a transformers model, for users of TransformerLens.
     """
 
     def __init__(self, adapter: Adapter, *, tokenizer: Any = None, bridge: Any = None) -> None:
         self.adapter, self.tokenizer, self.bridge = adapter, tokenizer, bridge
-        self.frame = Frame(valid_at=adapter.valid)
+        self.frame = Frame(valid_at=adapter.valid, turns=turns_of(adapter.root))
         self.on_unwrap: Callable[[], object] = lambda: None
         self.on_look: Callable[[Inputs], object] = lambda example: None
         self._discovery: Discovery | None = None
@@ -292,6 +287,9 @@ class Preparation:
         self.on_unwrap()
         self.unwrapped = self.bridge is not None
         return model
+
+    def __reduce__(self) -> Any:
+        raise ArtiphysError("a preparation is not copied or pickled: unwrap the network, copy that and wrap the copy")
 
     def __repr__(self) -> str:
         kind = type(self.model).__name__

@@ -16,6 +16,7 @@ from artiphys.adapters.transformer import TransformerAdapter, is_bridge, is_tran
 from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.hooks.changes import Changes
+from artiphys.hooks.hook_functions import take_copies_off
 from artiphys.preparation.preparation import Preparation
 from artiphys.preparation.wrap_checks import Before, check_wrapping
 from artiphys.stimuli import Inputs, Stimuli
@@ -80,6 +81,8 @@ def wrap(
     """
     if isinstance(model, Preparation):
         return model
+    if isinstance(model, nn.Module):
+        take_copies_off(model)
     carried = getattr(model, "preparation", None)
     if callable(carried):  # a toy or a specimen knows how it wants to be wrapped
         prepared: Preparation = carried()
@@ -99,6 +102,7 @@ def wrap(
             )
         return prepared
     net = check_plain(copying.deepcopy(model) if copy else model)
+    take_copies_off(net)
     return Preparation(TorchAdapter(net, shown, steps), tokenizer=tokenizer)
 
 
