@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Union
 
+import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[Any]
+# Not numpy's own alias: from 2.5 on, checkers of shapes do not look behind it.
+Array = np.ndarray[Any, np.dtype[Any]]
 
 # A recording or another mapping of sites, or one array (trial, ..., unit) in any form.
 ActivityLike = Mapping[str, xr.DataArray] | xr.DataArray | pd.DataFrame | Array | Tensor | Sequence[Sequence[float]]
