@@ -108,9 +108,9 @@ class Game:
         batch_size: int | None = None,
         progress: bool = True,
     ) -> None:
-        require_executor(executor)
         if stimuli is None and executor is not None:
             raise InputError("a closed loop runs here, one coalition after another; leave executor= out")
+        require_executor(executor)
         trials = None if stimuli is None else Stimuli.of(stimuli)
         score = score_of(score, trials)
         prep.require_wrapped()
