@@ -161,7 +161,7 @@ class Game:
     def per_trial(self, coalitions: Any) -> Array:
         """What is kept of each trial (or episode) under each coalition: ``(n, trial)`` or ``(n, trial, output)``."""
         wanted = checked_coalitions(coalitions, self.n_players)
-        with self.prep.frame.turns.take(is_loop=True):  # what is in force now is in force until the end
+        with self.prep.frame.turns.held():  # what is in force now is in force until the end
             self.setup.require_unchanged()
             keys = keys_of(wanted)
             memo = self._cache.memo

@@ -160,7 +160,7 @@ def record(
         raise InputError(f"sites came as {type(sites).__name__}; wanted a name, a pattern or a list of them")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise InputError(f"batch_size came as {batch_size!r}; wanted a whole number of at least 1")
-    with prep.frame.turns.take(is_loop=True):  # what is in force now is in force until the end
+    with prep.frame.turns.held():  # what is in force now is in force until the end
         return Recording(_recorded(prep, stimuli, sites, batch_size, out, overwrite, progress))
 
 

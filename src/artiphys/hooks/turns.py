@@ -88,6 +88,14 @@ class Turns:
             self._forget_ended()
         return turn
 
+    def held(self) -> contextlib.AbstractContextManager[object]:
+        """A turn for a function that runs the network in parts, or only looks at it; none where the thread has one."""
+        me = threading.current_thread()
+        for turn in [place() for place in self._queue]:
+            if turn is not None and not turn.ended and turn.thread is me and is_running(turn.entry):
+                return contextlib.nullcontext()
+        return self.take(is_loop=True)
+
     def _forget_ended(self) -> None:
         for place in list(self._queue):
             if (turn := place()) is None or turn.ended:

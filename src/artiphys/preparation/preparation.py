@@ -276,7 +276,7 @@ class Preparation:
 
     def fingerprint(self) -> str:
         """Digest of what the network computes: weights, and classes, code, attributes and hooks of its modules."""
-        with self.frame.turns.take(is_loop=True):  # no other thread puts hooks on meanwhile
+        with self.frame.turns.held():  # no other thread puts hooks on meanwhile
             return self.identity.fingerprint()
 
     def unwrap(self) -> Any:
