@@ -1,7 +1,7 @@
 """Lesions: writing to a network, always undone; games on lesions, and what each player contributes.
 
 Read operations (one lesion), evaluation (many coalitions), cache (values known already), games, estimators (pure
-numerics), contributions (the analyses).
+numerics), contributions (what each player does), interaction_indices (what they do together), circuits (which suffice).
 """
 
 from artiphys.lesions.contributions.banzhaf import banzhaf
@@ -10,7 +10,20 @@ from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.shapley import shapley
 from artiphys.lesions.contributions.single_lesions import single_lesions
 from artiphys.lesions.games.game import Game
+from artiphys.lesions.interaction_indices.interactions import interactions
+from artiphys.lesions.interaction_indices.result import Interactions
 from artiphys.lesions.operations.context import lesioned
 from artiphys.lesions.operations.lesion import Lesion
 
-__all__ = ["Attribution", "Game", "Lesion", "attribution", "banzhaf", "lesioned", "shapley", "single_lesions"]
+__all__ = [
+    "Attribution",
+    "Game",
+    "Interactions",
+    "Lesion",
+    "attribution",
+    "banzhaf",
+    "interactions",
+    "lesioned",
+    "shapley",
+    "single_lesions",
+]

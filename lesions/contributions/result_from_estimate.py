@@ -35,7 +35,7 @@ def result_from_estimate(
         # Weights add up to 0: a constant game is exactly 0.
         values = estimate.weights @ (of_coalitions - of_coalitions[1])
         per_trial, stderr_stimuli = over_stimuli(game, estimate.coalitions, estimate.weights, values.shape)
-    make = labelled(game.player_names if players is None else players, _outputs(game, of_coalitions))
+    make = labelled(game.player_names if players is None else players, outputs_of(game, of_coalitions))
     n_evaluations = distinct(estimate.coalitions)
     refused = refusal(estimate, values, n_evaluations)
     intact, lesioned = of_coalitions[:2]
@@ -66,30 +66,33 @@ def joined(parts: Sequence[Attribution]) -> Attribution:
     return replace(parts[0], **arrays)
 
 
-def _outputs(game: GameLike, values: Array) -> Sequence[Hashable] | None:
+def outputs_of(game: GameLike, values: Array) -> Sequence[Hashable] | None:
+    """Names of the score's outputs, from values ``(coalition[, output])``; None where it has one."""
     if values.ndim == 1:
         return None
     return getattr(game.score, "outputs", None) or list(range(values.shape[1]))
 
 
-def labelled(players: Sequence[Hashable], outputs: Sequence[Hashable] | None) -> Callable[..., xr.DataArray]:
-    """How arrays of values ``([player][, trial][, output])`` become labelled ones."""
+def labelled(
+    players: Sequence[Hashable], outputs: Sequence[Hashable] | None, dim: str = "player"
+) -> Callable[..., xr.DataArray]:
+    """How arrays of values ``([player][, trial][, output])`` become labelled ones; ``dim`` names the first axis."""
     templates: dict[tuple[int, bool], xr.DataArray] = {}
 
     def make(data: Array, trials: Any = None) -> xr.DataArray:
         key = data.ndim, trials is not None
         if key not in templates:  # coordinates of objects take longer to make than small games to play
-            templates[key] = _template(data, players, trials, outputs)
+            templates[key] = _template(data, players, trials, outputs, dim)
         return templates[key].copy(data=data)
 
     return make
 
 
-def _template(data: Array, players: Sequence[Hashable], trials: Any, outputs: Any) -> xr.DataArray:
+def _template(data: Array, players: Sequence[Hashable], trials: Any, outputs: Any, dim: str) -> xr.DataArray:
     dims: list[str] = []
     coords: dict[str, Any] = {}
     if data.ndim - (outputs is not None) > 0:
-        dims, coords = ["player"], {"player": object_index(players)}
+        dims, coords = [dim], {dim: object_index(players)}
     if trials is not None:
         dims, coords = [*dims, "trial"], coords | {"trial": trials}
     if outputs is not None:

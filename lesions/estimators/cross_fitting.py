@@ -14,14 +14,17 @@ Satterthwaite 1946 (degrees of freedom of a weighted sum of squares).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
 from artiphys.lesions.estimators.estimate import Estimate
+from artiphys.lesions.estimators.linear_smoothers import Smoother
 from artiphys.lesions.estimators.odd_polynomials import Functional, sign
 from artiphys.lesions.estimators.pair_designs import Design
-from artiphys.lesions.estimators.smoothers import Smoother, shrunken
+from artiphys.lesions.estimators.smoothers import shrunken
 
 MIN_PAIRS_PER_LIGHT_PARAMETER = 10  # pairs per parameter from which one pair more or less hardly changes the others
 MAX_TABLE_ENTRIES = 2_000_000  # most entries of a table of pairs by chosen pairs
@@ -46,15 +49,26 @@ def cross_fitted(design: Design, values: Float[Array, "coalition ..."], *models:
     known, unknown = whole * design.fraction, whole * (1 - design.fraction)
     if (design.fraction >= 1).all():
         return Estimate(design.coalitions, _on_coalitions(functional, x, known))
+    weights = corrected(known, unknown, models)
+    stderr, df = errors(design, models, u, unknown)
+    return Estimate(design.coalitions, _on_coalitions(functional, x, weights), stderr, df, float(len(x)))
+
+
+def corrected(
+    known: Float[Array, "value pair"], unknown: Float[Array, "value pair"], models: Sequence[Smoother]
+) -> Float[Array, "value pair"]:
+    """Weights of the pairs: each model's values, corrected by the residuals of its own pairs.
+
+    ``known`` and ``unknown`` are what each pair stands for by itself: the drawn pairs, and those not drawn.
+    """
     weights = known.copy()
     for i, model in enumerate(models):
-        own = np.arange(len(x)) % len(models) == i
+        own = np.arange(known.shape[1]) % len(models) == i
         # The model's part: its values less what it says about known pairs.
         predicted = model.value_weights - known + model.from_left(known)
-        correction = np.where(own, unknown - predicted / len(x), 0.0)
+        correction = np.where(own, unknown - predicted / known.shape[1], 0.0)
         weights += predicted * own.mean() + model.from_left(correction / _left(model))
-    stderr, df = _errors(design, models, u, unknown)
-    return Estimate(design.coalitions, _on_coalitions(functional, x, weights), stderr, df, float(len(x)))
+    return weights
 
 
 def centred(design: Design, values: Float[Array, "coalition ..."]) -> Float[Array, "pair outputs"]:
@@ -83,8 +97,8 @@ def _on_coalitions(
     return np.hstack([whole[:, None] / 2, -whole[:, None] / 2, weights / 2, -weights / 2])
 
 
-def _errors(
-    design: Design, models: tuple[Smoother, ...], u: Float[Array, "pair output"], unknown: Float[Array, "player pair"]
+def errors(
+    design: Design, models: Sequence[Smoother], u: Float[Array, "pair output"], unknown: Float[Array, "player pair"]
 ) -> tuple[Float[Array, "player output"], Float[Array, "player output"]]:
     """Standard errors and their degrees of freedom ``(player, output)``."""
     which = np.arange(len(u)) % len(models)
@@ -118,7 +132,7 @@ def _deviations(terms: Float[Array, "player pair"], stratum: Integer[Array, " pa
 
 
 def _shared(
-    models: tuple[Smoother, ...],
+    models: Sequence[Smoother],
     residual: Float[Array, "model pair output"],
     left: Float[Array, "model pair"],
     unknown: Float[Array, "player pair"],

@@ -1,8 +1,4 @@
-"""Models of a game's odd part fitted to drawn pairs: least squares of order 1 or 3, and shrunken third order.
-
-A model is kept as a linear smoother. ``H`` maps the observations to fitted values, ``G = I - H`` to residuals,
-and ``value_weights`` maps them to the values (Shapley or Banzhaf) of the fitted function.
-"""
+"""Models of a game's odd part fitted to drawn pairs: least squares of order 1 or 3, and shrunken third order."""
 
 from __future__ import annotations
 
@@ -13,6 +9,13 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
+from artiphys.lesions.estimators.linear_smoothers import (
+    Smoother,
+    Spectrum,
+    feature_smoother,
+    kernel_smoother,
+    orthonormal,
+)
 from artiphys.lesions.estimators.odd_polynomials import (
     Functional,
     cubic,
@@ -31,58 +34,6 @@ MAX_TABLED_PLAYERS = 512  # up to which a table of players by players is made
 N_LANDMARKS = 1500  # most functions in a shrunken model of more pairs than that
 
 
-@dataclass(frozen=True)
-class Smoother:
-    """A fitted linear model.
-
-    Attributes
-    ----------
-    factor : ``(pair, rank)`` or None
-        ``H = factor @ factor.T``; None where ``residual`` holds G itself.
-    residual : ``(pair, pair)`` or None
-    value_weights : ``(player, pair)``
-    rank : float
-        Parameters in effect (trace of H).
-    estimable : bool
-        Whether the drawn design determines the values.
-    """
-
-    factor: Float[Array, "pair rank"] | None
-    residual: Float[Array, "pair pair"] | None
-    value_weights: Float[Array, "player pair"]
-    rank: float
-    estimable: bool = True
-
-    def residuals(self, u: Float[Array, "pair output"]) -> Float[Array, "pair output"]:
-        """``G @ u``."""
-        if self.factor is None:
-            return np.asarray(self.residual @ u)
-        return np.asarray(u - self.factor @ (self.factor.T @ u))
-
-    def from_left(self, rows: Float[Array, "row pair"]) -> Float[Array, "row pair"]:
-        """``rows @ G``."""
-        if self.factor is None:
-            return np.asarray(rows @ self.residual)
-        return np.asarray(rows - (rows @ self.factor) @ self.factor.T)
-
-    def diagonal(self) -> Float[Array, " pair"]:
-        """Diagonal of G: how much of each observation is left to its residual."""
-        if self.factor is None:
-            assert self.residual is not None
-            return np.diag(self.residual).copy()
-        return np.asarray(1 - np.einsum("ij,ij->i", self.factor, self.factor))
-
-    def columns(self, chosen: Integer[Array, " chosen"]) -> Float[Array, "pair chosen"]:
-        """Columns of G off its diagonal; the diagonal is set to 0."""
-        if self.factor is None:
-            assert self.residual is not None
-            block = self.residual[:, chosen].copy()
-        else:
-            block = -self.factor @ self.factor[chosen].T
-        block[chosen, np.arange(len(chosen))] = 0
-        return np.asarray(block)
-
-
 def least_squares(design: Design, order: int) -> Smoother:
     """Ordinary least squares on players, sizes and (third order) triples; says whether its rank suffices."""
     x, functional = sign(design.intact), Functional.of(design.index, design.n_players)
@@ -90,7 +41,7 @@ def least_squares(design: Design, order: int) -> Smoother:
     if order == 3:
         parts.append(cubic(x, functional, np.ones(functional.n)))
     features, values = (np.hstack(p) for p in zip(*parts))
-    factor, weights, estimable = _orthonormal(features, values)
+    factor, weights, estimable = orthonormal(features, values)
     return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
 
 
@@ -158,47 +109,21 @@ def _chosen(
         for relevance in (even, effect + 0.1):
             cubics = [_Shrinkage(linear.linear, c, relevance) for c in CUBIC_VARIANCES[1:]]
             if free and math.comb(functional.n, 3) >= MAX_FEATURES_PER_PAIR * len(part):
-                spectrum = _Spectrum.of(_drift(some, functional, x[part])[0], cubic_kernel(x[part], x[part], relevance))
+                spectrum = Spectrum.of(_drift(some, functional, x[part])[0], cubic_kernel(x[part], x[part], relevance))
                 tried += [(error(*spectrum.left(u[part], s.cubic), s.cubic), s) for s in cubics]
             else:
                 tried += [(refitted(s), s) for s in cubics]
     return min(tried, key=lambda t: t[0])[1]
 
 
-@dataclass(frozen=True)
-class _Spectrum:
-    """A kernel beside an unshrunken part in its eigenvectors: what every ratio leaves over costs one decomposition."""
-
-    basis: Array
-    vectors: Array
-    variances: Array
-
-    @classmethod
-    def of(cls, drift: Float[Array, "pair feature"], kernel: Float[Array, "pair pair"]) -> _Spectrum:
-        """Of features ``(pair, feature)`` and a kernel ``(pair, pair)``."""
-        basis, _, _ = _orthonormal(drift, drift[:1])
-        across = kernel @ basis
-        projected = kernel - basis @ across.T - across @ basis.T + basis @ (basis.T @ across) @ basis.T
-        variances, vectors = np.linalg.eigh(projected)
-        return cls(basis, vectors, np.maximum(variances, 0))
-
-    def left(
-        self, u: Float[Array, "pair output"], ratio: float
-    ) -> tuple[Float[Array, "pair output"], Float[Array, " pair"]]:
-        """Residuals of ``u``, and the diagonal of the matrix that gives them."""
-        kept = 1 / (1 + ratio * self.variances)
-        residuals = self.vectors @ (kept[:, None] * (self.vectors.T @ u)) - self.basis @ (self.basis.T @ u)
-        return residuals, self.vectors**2 @ kept - (self.basis**2).sum(axis=1)
-
-
 def _fitted(design: Design, functional: Functional, x: Float[Array, "pair player"], shrinkage: _Shrinkage) -> Smoother:
     linear, ratio, relevance = shrinkage.linear, shrinkage.cubic, shrinkage.relevance
     free = math.isinf(linear)
     if not free and functional.n > MAX_TABLED_PLAYERS:
-        return _kernel_smoother(*_kernels(design, functional, x, shrinkage), None)
+        return kernel_smoother(*_kernels(design, functional, x, shrinkage), None)
     drift, values = _drift(design, functional, x)
     if free and ratio == 0:
-        factor, weights, estimable = _orthonormal(drift, values)
+        factor, weights, estimable = orthonormal(drift, values)
         return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
     shrunk = [] if free else [(drift * math.sqrt(linear / functional.n), values * math.sqrt(linear / functional.n))]
     n_cubic = math.comb(functional.n, 3) if ratio else 0
@@ -214,8 +139,8 @@ def _fitted(design: Design, functional: Functional, x: Float[Array, "pair player
         if n_cubic:
             kernel = kernel + ratio * cubic_kernel(x, x, relevance)
             kernel_values = kernel_values + ratio * cubic_kernel_values(x, functional, relevance)
-        return _kernel_smoother(kernel, kernel_values, (drift, values) if free else None)
-    return _feature_smoother(shrunk, (drift, values) if free else None)
+        return kernel_smoother(kernel, kernel_values, (drift, values) if free else None)
+    return feature_smoother(shrunk, (drift, values) if free else None)
 
 
 def _kernels(
@@ -248,53 +173,9 @@ def _landmarks(
     return features * scale, cubic_kernel_values(chosen, functional, relevance) @ inverse * scale
 
 
-def _kernel_smoother(
-    kernel: Float[Array, "pair pair"], kernel_values: Float[Array, "player pair"], drift: tuple[Array, Array] | None
-) -> Smoother:
-    """Kernel ridge regression with an unshrunken part (Wahba 1990, universal kriging)."""
-    inverse = np.linalg.inv(kernel)
-    inverse = (inverse + inverse.T) / 2
-    weights = np.zeros_like(kernel_values)
-    if drift is not None:
-        basis, values, _ = _orthonormal(*drift)
-        solved = inverse @ basis
-        gain = np.linalg.solve(basis.T @ solved, solved.T)
-        inverse = inverse - solved @ gain
-        weights = values @ gain
-    return Smoother(None, inverse, weights + kernel_values @ inverse, float(len(kernel) - np.trace(inverse)))
-
-
-def _feature_smoother(shrunk: list[tuple[Array, Array]], drift: tuple[Array, Array] | None) -> Smoother:
-    """The same by features, where they are fewer than pairs."""
-    parts = list(shrunk)
-    penalty = np.ones(sum(f.shape[1] for f, _ in shrunk))
-    if drift is not None:
-        basis, values, _ = _orthonormal(*drift)
-        parts.insert(0, (basis, values))
-        penalty = np.concatenate([np.zeros(basis.shape[1]), penalty])
-    features, values = (np.hstack(p) for p in zip(*parts))
-    root = np.linalg.cholesky(features.T @ features + np.diag(penalty))
-    inverse = np.linalg.inv(root).T
-    factor = features @ inverse
-    return Smoother(factor, None, (values @ inverse) @ factor.T, float((factor**2).sum()))
-
-
 def _drift(
     design: Design, functional: Functional, x: Float[Array, "pair player"]
 ) -> tuple[Float[Array, "pair feature"], Float[Array, "player feature"]]:
     """Players and sizes: what is fitted without shrinkage."""
     sizes, size_values = sizes_of(design, functional)
     return np.hstack([functional.linear(x), sizes]), np.hstack([functional.of_linear(), size_values])
-
-
-def _orthonormal(
-    features: Float[Array, "pair feature"], values: Float[Array, "value feature"]
-) -> tuple[Float[Array, "pair rank"], Float[Array, "value rank"], bool]:
-    """An orthonormal basis of the features, the values of its columns, and whether it determines them."""
-    scale, vectors = np.linalg.eigh(features.T @ features)
-    keep = scale > 1e-9 * scale[-1]
-    vectors, scale = vectors[:, keep], np.sqrt(scale[keep])
-    rotated = values @ vectors
-    lost = values - rotated @ vectors.T
-    estimable = bool(np.abs(lost).max(initial=0) < 1e-6 * np.abs(values).max(initial=1e-300))
-    return features @ (vectors / scale), rotated / scale, estimable

@@ -11,7 +11,18 @@
 """
 
 from artiphys import errors, scores, specimens, toys
-from artiphys.lesions import Attribution, Game, Lesion, attribution, banzhaf, lesioned, shapley, single_lesions
+from artiphys.lesions import (
+    Attribution,
+    Game,
+    Interactions,
+    Lesion,
+    attribution,
+    banzhaf,
+    interactions,
+    lesioned,
+    shapley,
+    single_lesions,
+)
 from artiphys.preparation.preparation import Preparation
 from artiphys.preparation.wrap import wrap
 from artiphys.probes import (
@@ -37,6 +48,7 @@ __all__ = [
     "Decoding",
     "Detection",
     "Game",
+    "Interactions",
     "Lesion",
     "Preparation",
     "Recording",
@@ -51,6 +63,7 @@ __all__ = [
     "decode",
     "detectability",
     "errors",
+    "interactions",
     "lesioned",
     "record",
     "scores",

@@ -90,3 +90,21 @@ def false_discovery(p: Float[Array, "*value"]) -> Float[Array, "*value"]:
     """Benjamini-Hochberg adjusted p-values, in the shape of ``p``."""
     flat = np.asarray(p, dtype=float).ravel()
     return np.asarray(scipy_stats.false_discovery_control(flat)).reshape(np.shape(p))
+
+
+def holm(p: Float[Array, " value"]) -> Float[Array, " value"]:
+    """Holm's adjusted p-values (family-wise error); a NaN counts as a test and stays NaN.
+
+    References
+    ----------
+    Holm 1979, A simple sequentially rejective multiple test procedure.
+
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    flat = np.asarray(p, dtype=float)
+    known = np.where(np.isnan(flat), 1.0, flat)
+    order = np.argsort(known, kind="stable")
+    adjusted = np.empty(len(known))
+    adjusted[order] = np.minimum(np.maximum.accumulate(known[order] * np.arange(len(known), 0, -1)), 1.0)
+    return np.where(np.isnan(flat), np.nan, adjusted)

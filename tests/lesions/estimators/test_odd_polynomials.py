@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from artiphys.lesions.estimators.enumeration import enumerated
+from artiphys.lesions.estimators.linear_smoothers import feature_smoother, kernel_smoother
 from artiphys.lesions.estimators.odd_polynomials import Functional, cubic, cubic_kernel, cubic_kernel_values, sign
 from artiphys.lesions.estimators.pair_designs import Pairs
-from artiphys.lesions.estimators.smoothers import _feature_smoother, _kernel_smoother
 
 
 @pytest.mark.parametrize("index", ["shapley", "banzhaf"])
@@ -35,9 +35,9 @@ def test_kernel_and_features_are_the_same_model() -> None:
     relevance = np.linspace(0.5, 1.5, n)
     monomials, values = cubic(x, functional, relevance)
     drift = (functional.linear(x), functional.of_linear())
-    by_features = _feature_smoother([(monomials * 2, values * 2)], drift)
+    by_features = feature_smoother([(monomials * 2, values * 2)], drift)
     kernel = np.eye(len(x)) + 4 * cubic_kernel(x, x, relevance)
-    by_kernel = _kernel_smoother(kernel, 4 * cubic_kernel_values(x, functional, relevance), drift)
+    by_kernel = kernel_smoother(kernel, 4 * cubic_kernel_values(x, functional, relevance), drift)
     u = np.random.default_rng(0).normal(size=(len(x), 2))
     rows, chosen = u.T, np.arange(5, 60)
     for a, b in (

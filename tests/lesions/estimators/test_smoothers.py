@@ -11,9 +11,10 @@ from fixtures.benchmarks import calibration
 
 import artiphys as ap
 from artiphys.lesions.estimators import smoothers
+from artiphys.lesions.estimators.linear_smoothers import kernel_smoother
 from artiphys.lesions.estimators.odd_polynomials import Functional, cubic_kernel, cubic_kernel_values, sign
 from artiphys.lesions.estimators.pair_designs import Pairs
-from artiphys.lesions.estimators.smoothers import _kernel_smoother, _landmarks, _Shrinkage
+from artiphys.lesions.estimators.smoothers import _landmarks, _Shrinkage
 
 
 def test_leave_one_out_residuals_are_those_of_refits() -> None:
@@ -21,7 +22,7 @@ def test_leave_one_out_residuals_are_those_of_refits() -> None:
     x, functional = sign(design.intact), Functional.of("shapley", 8)
     even, u = np.ones(n), np.random.default_rng(0).normal(size=60)
     kernel = 3 * cubic_kernel(x, x, even)
-    model = _kernel_smoother(np.eye(60) + kernel, 3 * cubic_kernel_values(x, functional, even), None)
+    model = kernel_smoother(np.eye(60) + kernel, 3 * cubic_kernel_values(x, functional, even), None)
     fast = model.residuals(u[:, None])[:, 0] / model.diagonal()
     for j in (0, 17, 59):
         others = np.arange(60) != j

@@ -1,0 +1,4 @@
+"""Interactions: what players do together that they do not do apart.
+
+Read result, reading, then interactions.
+"""
