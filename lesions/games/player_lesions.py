@@ -100,4 +100,8 @@ def _made(
         if options.get("time") is not None:
             raise LesionError("players along time and time= both name times; leave one out")
         return shared[target.site].changed(time=TimeWindow.of(target.units).times)
+    if target.times is not None:
+        if options.get("time") is not None:
+            raise LesionError("players in windows and time= both name times; leave one out")
+        return shared[target.site].changed(units=target.units, axis=target.axis, time=TimeWindow.of(target.times).times)
     return shared[target.site].changed(units=target.units, axis=target.axis)

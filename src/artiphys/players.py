@@ -17,11 +17,12 @@ Grouping = Literal["site", "layer"]
 
 @dataclass(frozen=True)
 class Target:
-    """Some units of one site, along one axis."""
+    """Some units of one site, along one axis; at some times, or at all of them (None)."""
 
     site: str
     units: tuple[int, ...]
     axis: str
+    times: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def players_of(
     units: Sequence[int] | None = None,
     axis: str | None = None,
     group_by: Grouping | Sequence[Sequence[int]] | None = None,
+    windows: Sequence[tuple[int, int]] | None = None,
 ) -> Players:
     """One player per unit of the given sites, or one per group.
 
@@ -86,7 +88,15 @@ def players_of(
     group_by : "site", "layer" or lists of indices, optional
         "site" makes one player of each site; "layer" one of all sites of a layer (the first number in
         the name); lists of indices make one player per list at each site.
+    windows : sequence of (start, stop), optional
+        Each player is one in each of these windows of time, ``stop`` not included.
     """
+    if windows is not None:
+        spans = [_window(w) for w in windows]
+        if not spans:
+            raise InputError("windows came empty; give at least one (start, stop), or leave it out")
+        whole = players_of(sites, units=units, axis=axis, group_by=group_by)
+        return Players([_during(p, *span, sites) for span in spans for p in whole])
     singles: list[Player] = []
     for site in sites:
         along = axis or known_unit_axis(site)
@@ -114,6 +124,32 @@ def players_of(
     if isinstance(group_by, str) and group_by != "site":
         raise InputError(f"group_by came as {group_by!r}; wanted 'site', 'layer' or lists of unit indices")
     return Players(singles)
+
+
+def _window(window: object) -> tuple[int, int]:
+    """Start and stop of a window."""
+    pair = tuple(window) if isinstance(window, (Sequence, range)) and not isinstance(window, str) else ()
+    if isinstance(window, range) and window.step == 1 and len(window):
+        pair = (window.start, window.stop)
+    if len(pair) != 2 or any(isinstance(t, bool) or not isinstance(t, (int, np.integer)) for t in pair):
+        raise InputError(f"a window came as {shown(window)}; wanted (start, stop) in whole steps, stop not included")
+    start, stop = int(pair[0]), int(pair[1])
+    if not 0 <= start < stop:
+        raise InputError(f"a window came as ({start}, {stop}); wanted 0 <= start < stop")
+    return start, stop
+
+
+def _during(player: Player, start: int, stop: int, sites: Sequence[Site]) -> Player:
+    by_name = {site.name: site for site in sites}
+    for target in player.targets:
+        if target.axis == "time" or "time" not in by_name[target.site].axes:
+            raise InputError(
+                f"windows need a time axis beside that of the players; site {target.site!r} has "
+                f"{by_name[target.site].axes} and its players lie along {target.axis!r}"
+            )
+    times = tuple(range(start, stop))
+    targets = tuple(Target(t.site, t.units, t.axis, times) for t in player.targets)
+    return Player(f"{player.name}[{start}:{stop}]", targets)
 
 
 def known_unit_axis(site: Site) -> str:

@@ -21,8 +21,7 @@ CLAIMS = [(n, t) for n, toy in TOYS.items() for t in toy.truth]
 
 def game_of(toy: Toy, kind: Any) -> ap.Game:
     prep = ap.wrap(toy)
-    players = prep.players(toy.players, group_by="site" if toy.grouped else None)
-    return ap.Game(prep, toy.stimuli, toy.score, players, kind=kind, batch_size=20_000)
+    return ap.Game(prep, toy.stimuli, toy.score, toy.lesion_players(prep), kind=kind, batch_size=20_000)
 
 
 def mean_score(toy: Toy) -> float:
@@ -45,6 +44,11 @@ def found(toy: Toy, truth: Truth) -> dict[str, float]:
         if truth.analysis == "value":
             names = [[] if key == "none" else key.split("+") for key in truth.expected]
             return dict(zip(truth.expected, game(np.array([[p in n for p in game.player_names] for n in names]))))
+        if truth.analysis in ("SII", "STII", "Banzhaf", "k-SII"):
+            order = max(len(key.split("+")) for key in truth.expected)
+            index: Any = truth.analysis
+            interactions = ap.interactions(game, order=order, index=index)
+            return {key: interactions.of(*key.split("+")) for key in truth.expected}
         result = {"single_lesions": ap.single_lesions, "shapley": ap.shapley}[truth.analysis](game)
         return {str(p): float(v) for p, v in zip(result.values["player"].values, result.values)}
     return read(toy, truth)

@@ -206,10 +206,12 @@ class Preparation:
         axis: str | None = None,
         group_by: Grouping | Sequence[Sequence[int]] | None = None,
         stimuli: Stimuli | Inputs | None = None,
+        windows: Sequence[tuple[int, int]] | None = None,
     ) -> Players:
         """Players of a game: one per unit (head, channel, expert) of the matching sites, or one per group.
 
         Along ``axis="time"`` as many as the ``stimuli`` have (the shortest trial, where they differ), or the named.
+        With ``windows`` of time ``(start, stop)`` each of them is a player in every window.
 
         Examples
         --------
@@ -220,7 +222,7 @@ class Preparation:
         chosen = self.sites.select([sites] if isinstance(sites, str) else list(sites))
         if axis == "time" and units is None and group_by is None and stimuli is not None:
             units = range(min(n_times(self.run, self.adapter, site, Stimuli.of(stimuli)) for site in chosen))
-        return players_of(chosen, units=units, axis=axis, group_by=group_by)
+        return players_of(chosen, units=units, axis=axis, group_by=group_by, windows=windows)
 
     def require_wrapped(self) -> None:
         """`ArtiphysError` once the model was given back: its sites are then no longer there."""

@@ -139,7 +139,8 @@ def _at_the_end(activity: xr.DataArray, subject: Subject, seed: int) -> xr.DataA
 
 def _lesion(examination: Examination, patterns: list[str], budget: int, progress: bool) -> None:
     subject = examination.subject
-    players = subject.prep.players(patterns, group_by="site" if subject.grouped else None)
+    windows = subject.toy.windows if subject.toy is not None and subject.toy.windows else None
+    players = subject.prep.players(patterns, group_by="site" if subject.grouped else None, windows=windows)
     examination.n_players = len(players)
     started = clock.perf_counter()
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, decoys, dynamics, induction, logic
+from artiphys.toys import codes, decoys, dynamics, induction, logic, memories, textbook
+from artiphys.toys.planted import planted
 from artiphys.toys.toy import Toy
 
 _MAKERS: dict[str, Callable[..., Toy]] = {
@@ -24,6 +25,17 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "bystander": decoys.bystander,
     "integrator": dynamics.integrator,
     "induction_head": induction.induction_head,
+    "additive": textbook.additive,
+    "majority3": textbook.majority3,
+    "majority5": textbook.majority5,
+    "dictator": textbook.dictator,
+    "null_player": textbook.null_player,
+    "glove": textbook.glove,
+    "opposing": textbook.opposing,
+    "greedy_trap": textbook.greedy_trap,
+    "relay": memories.relay,
+    "refresh": memories.refresh,
+    "planted": planted,
 }
 
 

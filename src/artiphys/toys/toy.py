@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from artiphys.players import Grouping, Players
 from artiphys.preparation.preparation import Preparation
 from artiphys.preparation.wrap import wrap
 from artiphys.scores.score import Score
@@ -56,6 +57,8 @@ class Toy:
     score : Score
     players : tuple of str
         Sites whose units are the players of its game; with ``grouped`` each whole site is one player.
+    windows : tuple of (start, stop)
+        Windows of time: each unit is a player in each of them.
     truth : tuple of Truth
     exhaustive : bool
         True if the trials are all the inputs there are, so that nothing is sampled.
@@ -72,6 +75,7 @@ class Toy:
     truth: tuple[Truth, ...]
     lesson: str
     steps: tuple[str, ...] = ()
+    windows: tuple[tuple[int, int], ...] = ()
     grouped: bool = False
     exhaustive: bool = True
     _prepared: list[Preparation] = field(default_factory=list, repr=False, compare=False)
@@ -81,6 +85,12 @@ class Toy:
         if not self._prepared:
             self._prepared.append(wrap(self.model, self.stimuli[:2], steps=self.steps))
         return self._prepared[0]
+
+    def lesion_players(self, prep: Preparation | None = None) -> Players:
+        """The players of its game, of a wrapping of it (default: `preparation`)."""
+        grouping: Grouping | None = "site" if self.grouped else None
+        prep = self.preparation() if prep is None else prep
+        return prep.players(self.players, group_by=grouping, windows=self.windows or None)
 
     def truths(self, analysis: str, kind: str | None = None) -> Truth:
         """The truth of one analysis under one lesion kind.
