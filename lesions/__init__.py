@@ -4,6 +4,10 @@ Read operations (one lesion), evaluation (many coalitions), cache (values known 
 numerics), contributions (what each player does), interaction_indices (what they do together), circuits (which suffice).
 """
 
+from artiphys.lesions.circuits.critical_result import CriticalSets
+from artiphys.lesions.circuits.critical_sets import critical_sets
+from artiphys.lesions.circuits.minimal_circuit import minimal_circuit
+from artiphys.lesions.circuits.result import Circuit
 from artiphys.lesions.contributions.banzhaf import banzhaf
 from artiphys.lesions.contributions.gradients import attribution
 from artiphys.lesions.contributions.result import Attribution
@@ -17,13 +21,17 @@ from artiphys.lesions.operations.lesion import Lesion
 
 __all__ = [
     "Attribution",
+    "Circuit",
+    "CriticalSets",
     "Game",
     "Interactions",
     "Lesion",
     "attribution",
     "banzhaf",
+    "critical_sets",
     "interactions",
     "lesioned",
+    "minimal_circuit",
     "shapley",
     "single_lesions",
 ]

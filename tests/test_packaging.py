@@ -188,11 +188,11 @@ def test_private_names_stay_where_they_are() -> None:
 
 def test_public_names() -> None:
     assert set(ap.__all__) == {
-        "Attribution", "CellTypes", "Decoding", "Detection", "Game", "Interactions", "Lesion", "Preparation",
-        "Recording", "Searchlight", "Site", "Stimuli", "Tuning", "attribution", "banzhaf",
-        "cell_types", "decode",
-        "detectability", "errors", "interactions", "lesioned", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens",
-        "toys", "tuning_curves", "wrap", "__version__",
+        "Attribution", "CellTypes", "Circuit", "CriticalSets", "Decoding", "Detection", "Game", "Interactions",
+        "Lesion", "Preparation", "Recording", "Searchlight", "Site", "Stimuli", "Tuning", "attribution", "banzhaf",
+        "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned", "minimal_circuit", "record",
+        "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys", "tuning_curves", "wrap",
+        "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)
 

@@ -28,10 +28,17 @@ class LayeredCache:
     setup : Setup
     path : path, optional
         A campaign's directory.
+    whole : cache and rows, optional
+        Of a game with more trials, and which of them this one has.
     """
 
-    def __init__(self, setup: Setup, path: str | os.PathLike[str] | None = None) -> None:
-        self._prep = setup.prep
+    def __init__(
+        self,
+        setup: Setup,
+        path: str | os.PathLike[str] | None = None,
+        whole: tuple[LayeredCache, Array] | None = None,
+    ) -> None:
+        self._prep, self.path, self._whole = setup.prep, path, whole
         self._memos: dict[tuple[str, ...], Memo] = {}
         self.campaign: Campaign | None = None
         if path is not None and not (isinstance(path, (str, os.PathLike)) and str(path)):
@@ -48,8 +55,10 @@ class LayeredCache:
         return self._memos.setdefault(self._prep.in_force, Memo())
 
     def load_known(self, coalitions: Array) -> Array:
-        """Put what the campaign knows of new coalitions into memory; the coalitions that are left."""
-        if self.campaign is None:
+        """Put what is known of new coalitions elsewhere into memory; the coalitions that are left."""
+        if self._whole is not None:
+            coalitions = self._load_from_whole(coalitions, *self._whole)
+        if self.campaign is None or not len(coalitions):
             return coalitions
         self.campaign.refresh()
         keys = self._keys_on_disk(coalitions)
@@ -60,6 +69,14 @@ class LayeredCache:
         left[known] = False
         self._flushed = clock.perf_counter()
         return coalitions[left]
+
+    def _load_from_whole(self, coalitions: Array, whole: LayeredCache, rows: Array) -> Array:
+        keys, memo = keys_of(coalitions), whole.memo
+        known = np.array([key in memo for key in keys], dtype=bool)
+        if known.any():
+            kept = [key for key, there in zip(keys, known) if there]
+            self.memo.add(kept, memo.take(kept)[:, rows])
+        return np.asarray(coalitions[~known])
 
     def put(self, coalitions: Array, per_trial: Array) -> None:
         """Keep a block; on disk at once unless blocks come faster than a disk is written."""

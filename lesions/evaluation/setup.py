@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,10 @@ class Setup:
         names, writers = tuple(player_names), tuple(tuple(parts) for parts in players)
         own = None if stimuli is None else stimuli.with_own_conditions()
         return cls(prep, own, score, kind, names, writers, prep.fingerprint(), _shown(own))
+
+    def on(self, stimuli: Stimuli) -> Setup:
+        """The same with some of its trials; the network is still held to what it was."""
+        return dataclasses.replace(self, stimuli=stimuli, shown=_shown(stimuli))
 
     @property
     def n_players(self) -> int:

@@ -1,4 +1,4 @@
 """Games: a behaviour as a function of which players are intact.
 
-Read protocol, player_lesions, overlap, game, function_game.
+Read protocol, player_lesions, overlap, game, evaluation, function_game.
 """

@@ -13,17 +13,13 @@ from artiphys.border import border
 from artiphys.errors import InputError
 from artiphys.lesions.cache.keys import keys_of
 from artiphys.lesions.cache.layered import LayeredCache
-from artiphys.lesions.evaluation.batch_size import BatchSizes
-from artiphys.lesions.evaluation.blocks import run_blocks, settle
-from artiphys.lesions.evaluation.closed_loop import run_closed_loop
 from artiphys.lesions.evaluation.cost import Plan, planned, units_of
-from artiphys.lesions.evaluation.evaluator import Evaluator
-from artiphys.lesions.evaluation.executors import require_executor, run_elsewhere
-from artiphys.lesions.evaluation.remembered_checks import fastest_rows_of
+from artiphys.lesions.evaluation.executors import require_executor
 from artiphys.lesions.evaluation.setup import Setup, score_of
+from artiphys.lesions.games.evaluation import Evaluation
 from artiphys.lesions.games.overlap import check_overlap
 from artiphys.lesions.games.player_lesions import GameKind, PlayerLike, player_lesions
-from artiphys.lesions.games.protocol import checked_coalitions, scalar
+from artiphys.lesions.games.protocol import checked_coalitions, checked_rows, scalar
 from artiphys.lesions.operations.context import writers
 from artiphys.players import Players
 from artiphys.preparation.preparation import Preparation
@@ -120,14 +116,34 @@ class Game:
         names, lesions = player_lesions(prep, list(players), kind, trials, reference, options, progress)
         writes = [writers(prep, parts) for parts in lesions]
         check_overlap(names, writes)
-        self.setup = Setup.of(prep, trials, score, kind, names, writes)
-        prep.require_steady(trials, self.setup.model)
-        self.player_names, self.batch_size, self.executor = names, batch_size, executor
-        self.progress, self.seed = progress, seed
+        setup = Setup.of(prep, trials, score, kind, names, writes)
+        prep.require_steady(trials, setup.model)
+        self.executor, self.progress, self.seed = executor, progress, seed
+        self._begin(setup, batch_size, LayeredCache(setup, cache))
+
+    def _begin(self, setup: Setup, batch_size: int | None, cache: LayeredCache) -> None:
+        self.setup, self.batch_size, self._cache = setup, batch_size, cache
+        self.player_names = list(setup.player_names)
         self.n_evaluations, self.seconds = 0, 0.0
-        self._evaluator = None if trials is None else Evaluator(self.setup)
-        self._cache = LayeredCache(self.setup, cache)
+        self._evaluation = Evaluation(setup, batch_size, self.executor)
+        self._evaluator = self._evaluation.evaluator
         self._seconds_per_unit: float | None = None
+
+    def on(self, rows: Any) -> Game:
+        """The same game on some of its trials: what is known of them already is not evaluated again.
+
+        Parameters
+        ----------
+        rows : slice, whole numbers or bool ``(trial,)``
+        """
+        if self.setup.stimuli is None:
+            raise InputError("this game's score runs the network itself; it has no trials to choose from")
+        chosen = checked_rows(rows, len(self.stimuli))
+        setup = self.setup.on(self.stimuli[chosen])
+        new = Game.__new__(Game)
+        new.executor, new.progress, new.seed = self.executor, self.progress, self.seed
+        new._begin(setup, self.batch_size, LayeredCache(setup, self._cache.path, (self._cache, chosen)))
+        return new
 
     @property
     def prep(self) -> Preparation:
@@ -186,35 +202,10 @@ class Game:
         try:
             with bar:
                 if len(coalitions):
-                    self._run(coalitions, keep)
+                    self._evaluation.run(coalitions, keep, self._cache.campaign)
         finally:
             self._cache.flush()
             self.seconds += clock.perf_counter() - began
-
-    def _run(self, coalitions: Array, keep: Callable[[Array, Array], None]) -> None:
-        evaluator, campaign = self._evaluator, self._cache.campaign
-        if evaluator is None:
-            run_closed_loop(self.setup, coalitions, keep)
-            return
-        evaluator.prepare()
-        sizes = self._batch_sizes(evaluator)
-        if campaign is not None and not sizes.fixed:  # so that a resumed run makes the same blocks
-            known = campaign.rows
-            if known is None:
-                settle(evaluator, coalitions, sizes)
-                known = campaign.rows = sizes.rows
-            sizes.rows, sizes.settled = known, True
-        if self.executor is not None:
-            run_elsewhere(self.executor, evaluator, coalitions, sizes, self.batch_size, keep)
-            return
-        run_blocks(evaluator, coalitions, sizes, keep)
-        if sizes.settled and not sizes.fixed:
-            trials = self.setup.trials
-            fastest_rows_of(self.prep)[trials.form(), len(trials)] = sizes.rows
-
-    def _batch_sizes(self, evaluator: Evaluator) -> BatchSizes:
-        trials = self.setup.trials
-        return evaluator.batch_sizes(self.batch_size, fastest_rows_of(self.prep).get((trials.form(), len(trials))))
 
     @property
     def intact(self) -> Any:
@@ -249,7 +240,7 @@ class Game:
         if measure and self._seconds_per_unit is None:
             todo = todo[self._measure(todo) :]
         width = max(1, len(self.score.outputs)) * max(1, len(self.stimuli))
-        sizes = None if self._evaluator is None else self._batch_sizes(self._evaluator)
+        sizes = None if self._evaluator is None else self._evaluation.batch_sizes()
         return planned(self._evaluator, sizes, todo, width, self._seconds_per_unit)
 
     def _measure(self, todo: Array) -> int:

@@ -57,6 +57,35 @@ def checked_coalitions(coalitions: Any, n_players: int) -> Array:
     return np.ascontiguousarray(matrix)
 
 
+def checked_rows(rows: Any, n_trials: int) -> Array:
+    """Numbers of trials ``(row,)`` from a slice, whole numbers or a mask; at least one, none twice.
+
+    Raises
+    ------
+    InputError
+        If they are something else.
+    """
+    if isinstance(rows, slice):
+        chosen = np.arange(n_trials)[rows]
+    else:
+        chosen = plain_array(rows)
+        if chosen.dtype == bool and chosen.shape == (n_trials,):
+            chosen = np.flatnonzero(chosen)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+            raise InputError(
+                f"rows came as {np.shape(rows)} of {chosen.dtype}; wanted a slice, numbers of trials, or a mask of all "
+                f"{n_trials} trials"
+            )
+    if not len(chosen):
+        raise InputError("rows name no trial; give at least one")
+    if chosen.min() < -n_trials or chosen.max() >= n_trials:
+        raise InputError(f"rows go from {chosen.min()} to {chosen.max()}; there are {n_trials} trials")
+    chosen = chosen % n_trials
+    if len(np.unique(chosen)) != len(chosen):
+        raise InputError("rows name a trial twice")
+    return np.asarray(chosen)
+
+
 def scalar(value: Any) -> Any:
     """A value of one coalition as a float, where it is one number."""
     return float(value) if np.ndim(value) == 0 else value

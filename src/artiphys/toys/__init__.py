@@ -1,10 +1,11 @@
 """Ground-truth networks: tiny models whose right answers are known and travel with them as data.
 
-Read toy, logic, textbook, decoys, codes, dynamics, memories, induction, subset_truths, planted, then catalogue.
+Read toy, logic, textbook, decoys, codes, dynamics, memories, induction, subset_truths, planted_circuits, then
+catalogue.
 """
 
 from artiphys.toys.catalogue import load, names
-from artiphys.toys.planted import planted
+from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy, Truth
 
 __all__ = ["Toy", "Truth", "load", "names", "planted"]

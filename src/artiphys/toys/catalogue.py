@@ -8,7 +8,7 @@ from typing import Any
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
 from artiphys.toys import codes, decoys, dynamics, induction, logic, memories, textbook
-from artiphys.toys.planted import planted
+from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
 _MAKERS: dict[str, Callable[..., Toy]] = {

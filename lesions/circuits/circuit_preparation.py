@@ -1,0 +1,63 @@
+"""A circuit as a preparation: the network in which all players outside the circuit are lesioned for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from artiphys.hooks.tapping import Tapping
+from artiphys.hooks.taps import Write
+from artiphys.lesions.operations.combined import writes_of
+from artiphys.lesions.operations.writer import Writer
+from artiphys.preparation.preparation import Preparation, When
+from artiphys.preparation.run import Run
+from artiphys.stimuli import Inputs, Stimuli
+
+
+class CircuitPreparation(Preparation):
+    """A network of which a circuit alone works; made by `Circuit.preparation`.
+
+    It is recorded from, probed and lesioned like any other, and shares the network with the preparation it came from,
+    which stays intact. A call of the model itself, past this preparation, is intact too.
+    """
+
+    def __init__(self, whole: Preparation, outside: Sequence[Writer]) -> None:
+        super().__init__(whole.adapter, tokenizer=whole.tokenizer, bridge=whole.bridge)
+        self.whole, self._outside = whole, writes_of([outside])
+        for write in self._outside.values():
+            write.cut = torch.ones(1, 1, dtype=torch.bool)
+        self._names = tuple(sorted(w.lesion.digest() for w in outside))
+
+    def tapping(self, *, names: Sequence[str] = (), is_loop: bool = False) -> Tapping:
+        """Hooks to plan reads and writes on, after those that lesion what lies outside the circuit."""
+        tapping = super().tapping(names=names, is_loop=is_loop)
+        if not names:  # what outlasts a run is in force around runs that have their own
+            for site, write in self._outside.items():
+                tapping.write(self.tap(site), write)
+        return tapping
+
+    def run(
+        self,
+        inputs: Inputs | Stimuli,
+        read: str | Sequence[str] = (),
+        write: Mapping[str, Write] | None = None,
+        stop_at: str | None = None,
+        *,
+        when: When = "after",
+        last_only: bool = False,
+    ) -> Run:
+        """One forward pass of the circuit; as `Preparation.run`."""
+        if read or write or stop_at:
+            return super().run(inputs, read, write, stop_at, when=when, last_only=last_only)
+        self.require_wrapped()
+        with self.tapping():
+            return Run(self._forward(Stimuli.of(inputs), last_only), {})
+
+    @property
+    def in_force(self) -> tuple[str, ...]:
+        """Digests of what lies outside the circuit, then of lesions that act now."""
+        return (*self._names, *super().in_force)
+
+    def __repr__(self) -> str:
+        return f"Circuit of {self.whole!r}: {len(self._names)} lesions outside it"

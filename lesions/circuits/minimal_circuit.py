@@ -1,0 +1,233 @@
+"""The smallest set of players that suffices for a behaviour when all others are lesioned."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from artiphys.array_types import Array
+from artiphys.border import border, shown
+from artiphys.errors import InputError
+from artiphys.lesions.circuits.halves import Halves, split
+from artiphys.lesions.circuits.question import Criterion, Question, members_of
+from artiphys.lesions.circuits.result import Baseline, Circuit
+from artiphys.lesions.circuits.search import METHODS, Found, Method, search
+from artiphys.lesions.circuits.stability import stability
+from artiphys.lesions.circuits.trial_scores import TrialScores, judged, member_table, require_gap
+from artiphys.lesions.contributions.gradients import attribution
+from artiphys.lesions.contributions.result import Attribution
+from artiphys.lesions.contributions.shapley import shapley
+from artiphys.lesions.contributions.single_lesions import single_lesions
+from artiphys.lesions.games.function_game import as_game
+from artiphys.lesions.games.game import Game
+from artiphys.lesions.games.protocol import GameLike
+from artiphys.version import __version__
+
+DEFAULT_BUDGET = 5000
+
+
+@border
+def minimal_circuit(
+    game: Game | Callable[[Array], Any],
+    *,
+    n_players: int | None = None,
+    faithfulness: float = 0.95,
+    criterion: Criterion = "mean",
+    one_sided: bool = False,
+    holdout: Any = 0.5,
+    method: Method = "auto",
+    ranking: Attribution | Sequence[float] | None = None,
+    budget: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Circuit:
+    """The smallest set of players that suffices when all others are lesioned, and how sure that is.
+
+    Parameters
+    ----------
+    game : Game or callable
+        With one output. A callable takes a bool matrix ``(n, player)``, True = intact; it needs ``n_players``.
+    faithfulness : float
+        Above 0, to 1. A set suffices if its faithfulness, the share it keeps of the score's gap between all intact and
+        all lesioned, lies within ``1 - faithfulness`` of 1, on either side.
+    criterion : "mean" or "trials"
+        "trials": the fidelity must reach ``faithfulness`` instead: one minus the squared distance to the intact score
+        over trials, in units of that of all lesioned. A few players may carry the mean and miss every trial.
+    one_sided : bool
+        More than the intact score is as good.
+    holdout : float, rows or None
+        Share of trials (or their numbers) that the search does not see, to judge what it found by. None where the
+        trials are all the inputs there are.
+    method : "auto", "exact", "pool" or "beam"
+        "exact" tries all sets (to 16 players). "pool" finds the players that matter by group testing, and tries all
+        their sets. "beam" searches among the 24 that rank first, by growing, pruning and swapping. "auto" takes the
+        first of these that fits game and budget.
+    ranking : Attribution or one number per player, optional
+        For "beam"; by absolute value. Default: integrated gradients, or Shapley values where the score has none.
+    budget : int, optional
+        Most coalitions to evaluate in the search (default 5,000).
+    seed : int
+
+    Returns
+    -------
+    Circuit
+
+    Raises
+    ------
+    StatisticsError
+        If intact and fully lesioned do not differ, on the trials of the search or on those held out.
+    BudgetError
+        If no sufficient set was found; its ``best`` names the nearest.
+
+    Notes
+    -----
+    A network has as many circuits as it has ways to do the same: see ``minimal``, ``alternatives`` and ``stability``
+    before speaking of the circuit.
+
+    References
+    ----------
+    Wang et al. 2023, Interpretability in the wild (faithfulness, completeness, minimality). Dorfman 1943, The detection
+    of defective members of large populations (group testing). Fieller 1954, Some problems in interval estimation.
+
+    Examples
+    --------
+    >>> import artiphys as ap
+    >>> two_of_three = lambda c: (c.sum(axis=1) >= 2) * 1.0
+    >>> circuit = ap.minimal_circuit(two_of_three, n_players=3, holdout=None)
+    >>> circuit.minimal, circuit.certificate
+    (((0, 1), (0, 2), (1, 2)), 'exact')
+    """
+    on = as_game(game, n_players)
+    started = clock.perf_counter()
+    halves = _checked(on, faithfulness, criterion, method, holdout, seed)
+    quiet(halves, progress)
+    if one_sided and criterion == "trials":
+        raise InputError("one_sided= means nothing to criterion='trials': a trial's distance has no sign")
+    question = Question(halves.search, "sufficient", faithfulness, criterion, one_sided, allowed(budget))
+    if halves.held_out is not None:
+        require_gap(halves.held_out)
+    found = search(question, method, lambda: ranked(question, ranking), seed)
+    circuit = _result(on, question, halves, found, seed)
+    return replace(circuit, seconds=clock.perf_counter() - started)
+
+
+def _checked(game: GameLike, border_: float, criterion: str, method: str, holdout: Any, seed: int) -> Halves:
+    if not 0 < border_ <= 1:
+        raise InputError(f"faithfulness came as {border_}; wanted more than 0, at most 1")
+    if criterion not in ("mean", "trials"):
+        raise InputError(f"criterion came as {criterion!r}; wanted 'mean' or 'trials'")
+    if method not in METHODS:
+        raise InputError(f"method came as {method!r}; wanted one of {', '.join(METHODS)}")
+    if criterion == "trials" and (game.score.reduce is not None or not isinstance(game, Game)):
+        raise InputError("criterion='trials' needs a game that gives a score for each trial; use 'mean'")
+    return split(game, holdout, seed)
+
+
+def quiet(halves: Halves, progress: bool) -> None:
+    """A search asks for a few coalitions at a time; a bar for each would only flicker."""
+    for part in (halves.search, halves.held_out):
+        if isinstance(part, Game):
+            part.progress = part.progress and progress
+
+
+def allowed(budget: int | None) -> int:
+    """The budget of a search."""
+    if budget is not None and budget < 2:
+        raise InputError(f"budget came as {budget}; even intact and fully lesioned are 2 evaluations")
+    return DEFAULT_BUDGET if budget is None else budget
+
+
+def ranked(question: Question, ranking: Attribution | Sequence[float] | None) -> Sequence[int]:
+    """Players by how much they seem to matter."""
+    game = question.game
+    if ranking is None:
+        try:
+            if not isinstance(game, Game):
+                raise InputError("a function has no gradient")
+            given = attribution(game)
+            question.n_evaluations["ranking (backward passes)"] = given.n_evaluations
+        except InputError:
+            before = game.n_evaluations
+            given = shapley(game, progress=False)
+            question.n_evaluations["ranking"] = game.n_evaluations - before
+        values = given.values.to_numpy()
+    elif isinstance(ranking, Attribution):
+        if list(ranking.values["player"].values) != list(game.player_names) or ranking.values.ndim > 1:
+            raise InputError("ranking= has other players than the game, or several outputs")
+        values = ranking.values.to_numpy()
+    else:
+        values = np.asarray(ranking, dtype=float)
+        if values.shape != (game.n_players,) or not np.isfinite(values).all():
+            raise InputError(
+                f"ranking came as {shown(ranking)}; wanted {game.n_players} finite numbers, one per player"
+            )
+    return [int(p) for p in np.argsort(-np.abs(values), kind="stable")]
+
+
+def names_of(game: GameLike, members: Sequence[int]) -> tuple[Hashable, ...]:
+    """Names of some players."""
+    return tuple(game.player_names[p] for p in members)
+
+
+def _baseline(question: Question, size: int) -> Bool[Array, " player"]:
+    """The players whose single lesions cost most, in the direction of the gap."""
+    before = question.game.n_evaluations
+    effects = single_lesions(question.game).values.to_numpy() * np.sign(question.gap)
+    question.n_evaluations["baseline"] = question.game.n_evaluations - before
+    row = np.zeros(question.n_players, dtype=bool)
+    row[np.argsort(-effects, kind="stable")[:size]] = True
+    return row
+
+
+def _result(game: GameLike, question: Question, halves: Halves, found: Found, seed: int) -> Circuit:
+    circuit, n = found.sets[0], question.n_players
+    chosen = members_of(circuit[None])[0]
+    again = None if halves.held_out is None else stability(question, circuit, seed)
+    baseline = _baseline(question, len(chosen))
+    without = np.repeat(circuit[None], len(chosen), axis=0)
+    without[np.arange(len(chosen)), list(chosen)] = False
+    judge = halves.search if halves.held_out is None else halves.held_out
+    both = np.stack([circuit, baseline])
+    on_search = question.game(both)
+    faithful = (on_search - question.lesioned) / question.gap
+    fidelities = _fidelities(question.game, both)
+    held: list[TrialScores] | None = None if halves.held_out is None else judged(halves.held_out, both)
+    names = names_of(game, chosen)
+    per_trial = judge.per_trial(np.concatenate([circuit[None], without]))
+    if judge.score.reduce is not None:
+        per_trial = judge(np.concatenate([circuit[None], without]))[:, None]
+    members = member_table(names, per_trial[0], per_trial[1:], certain=halves.held_out is None)
+    same_size = [s for s in members_of(found.sets) if len(s) == len(chosen) and s != chosen]
+    verdict = held[0].verdict(question.border, question.criterion, question.one_sided) if held else "sufficient"
+    return Circuit(
+        players=names, faithfulness=float(faithful[0]), fidelity=fidelities[0],
+        held_out=held[0].faithfulness if held else math.nan, held_out_fidelity=held[0].fidelity if held else math.nan,
+        verdict=verdict, certificate=found.certificate, certificate_text=found.reason,
+        minimal=tuple(names_of(game, s) for s in members_of(found.sets)),
+        alternatives=tuple(names_of(game, s) for s in same_size), complete=found.complete, members=members,
+        stability=again, pool=names_of(game, found.pool),
+        baseline=Baseline(
+            names_of(game, members_of(baseline[None])[0]), float(faithful[1]), fidelities[1],
+            held[1].faithfulness if held else math.nan, held[1].fidelity if held else math.nan,
+        ),
+        n_evaluations=dict(question.n_evaluations), intact=question.intact, lesioned=question.lesioned,
+        required=question.border, criterion=question.criterion, one_sided=question.one_sided, method=found.method,
+        kind=str(game.kind), score=game.score.name, unit=game.score.unit, seed=seed,
+        n_trials=len(question.game.stimuli), n_held_out=len(halves.rows), no_holdout=halves.why,
+        every_player=names_of(game, range(n)), version=__version__, trial_scores=held[0] if held else None, _game=game,
+    )  # fmt: skip
+
+
+def _fidelities(game: GameLike, sets: Bool[Array, "set player"]) -> list[float]:
+    if not isinstance(game, Game) or game.score.reduce is not None:
+        return [math.nan] * len(sets)
+    ends = np.stack([np.ones(game.n_players, bool), np.zeros(game.n_players, bool)])
+    intact, lesioned = game.per_trial(ends)
+    far = ((lesioned - intact) ** 2).mean()
+    return [float(1 - ((s - intact) ** 2).mean() / far) for s in game.per_trial(sets)]

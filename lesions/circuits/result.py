@@ -1,0 +1,250 @@
+"""Circuit: a smallest set of players that suffices, what is proven of it, and what held-out trials say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from artiphys.border import border
+from artiphys.errors import ArtiphysError, StatisticsError
+from artiphys.lesions.circuits.circuit_preparation import CircuitPreparation
+from artiphys.lesions.circuits.graph import circuit_graph
+from artiphys.lesions.circuits.question import Criterion
+from artiphys.lesions.circuits.sizes import faithfulness_by_size
+from artiphys.lesions.circuits.stability import STABLE, Stability
+from artiphys.lesions.circuits.trial_scores import TrialScores
+from artiphys.lesions.contributions.result import Attribution
+from artiphys.lesions.games.protocol import GameLike
+from artiphys.lesions.interaction_indices.result import Interactions
+from artiphys.stats.intervals import check_confidence
+
+Names = tuple[Hashable, ...]
+N_NAMED = 12  # players named in a sentence
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The players with the largest single-lesion effects, as many as the circuit has; beside it for comparison."""
+
+    players: Names
+    faithfulness: float
+    fidelity: float
+    held_out: float
+    held_out_fidelity: float
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A smallest set of players that suffices when all others are lesioned.
+
+    Attributes
+    ----------
+    players : tuple
+        Names of the players of the circuit.
+    faithfulness, fidelity : float
+        On the trials of the search: share of the gap between intact and lesioned that the circuit keeps; one minus the
+        squared distance to the intact score over trials, in units of that of all lesioned (NaN for scores of a set).
+    held_out, held_out_fidelity : float
+        The same on trials that the search did not see; NaN where there are none. These are the figures to report.
+    verdict : str
+        "sufficient" if the 90 % interval on held-out trials lies inside the band, "refuted" if the 95 % one lies
+        outside, else "undecided". Without held-out trials "sufficient", of the trials there are.
+    certificate, certificate_text : str
+        Which minimality is proven on the trials of the search: "exact" (no smaller set of any players), "exact within
+        the pool", "none smaller within the pool", "1-minimal" (no single player can be spared) or "none".
+    minimal : tuple of tuples
+        Sets that suffice while no proper subset does; all where ``complete``, else smallest ones that were met.
+    alternatives : tuple of tuples
+        Other sets of the same size that suffice as well.
+    complete : bool
+    members : DataFrame
+        By player: mean drop when it is lesioned too, standard error, Holm's p, and whether that confirms it.
+    stability : Stability or None
+        Overlap with the circuits that redrawn trials give.
+    pool : tuple
+        Players that were searched among.
+    baseline : Baseline
+    n_evaluations : dict of str to int
+        Coalitions evaluated, by phase of the search.
+    intact, lesioned : float
+        On the trials of the search.
+    required : float
+        The faithfulness that was asked for.
+    criterion, one_sided, method, kind, score, unit, seed, n_trials, n_held_out, version, seconds
+        Provenance; ``no_holdout`` says why nothing was held out.
+    """
+
+    players: Names
+    faithfulness: float
+    fidelity: float
+    held_out: float
+    held_out_fidelity: float
+    verdict: str
+    certificate: str
+    certificate_text: str
+    minimal: tuple[Names, ...]
+    alternatives: tuple[Names, ...]
+    complete: bool
+    members: pd.DataFrame
+    stability: Stability | None
+    pool: Names
+    baseline: Baseline
+    n_evaluations: dict[str, int]
+    intact: float
+    lesioned: float
+    required: float
+    criterion: Criterion
+    one_sided: bool
+    method: str
+    kind: str
+    score: str
+    unit: str
+    seed: int
+    n_trials: int
+    n_held_out: int
+    no_holdout: str
+    every_player: Names
+    version: str = ""
+    seconds: float = 0.0
+    trial_scores: TrialScores | None = field(default=None, repr=False)
+    _game: GameLike | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_game": None}  # a game is not pickled; what needs it says so
+
+    @property
+    def core(self) -> Names:
+        """Players that all minimal sets share."""
+        shared = set(self.minimal[0]).intersection(*self.minimal[1:])
+        return tuple(p for p in self.players if p in shared)
+
+    @property
+    def is_the_circuit(self) -> bool:
+        """Whether it is the only smallest set that was met, and redrawn trials mostly give it again."""
+        return not self.alternatives and (self.stability is None or self.stability.mean >= STABLE)
+
+    @border
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Of the held-out faithfulness (Fieller), or fidelity where that is the criterion."""
+        check_confidence(confidence)
+        if self.trial_scores is None:
+            raise StatisticsError(f"there is no interval: {self.no_holdout}")
+        return self.trial_scores.interval(confidence, self.criterion)
+
+    def preparation(self) -> CircuitPreparation:
+        """The network in which all players outside the circuit are lesioned: to record from, probe, lesion, compare."""
+        setup = getattr(self._require_game("a preparation"), "setup", None)
+        if setup is None:
+            raise ArtiphysError("this circuit was found in a function on coalitions, which has no network")
+        inside = set(self.players)
+        outside = [w for name, parts in zip(setup.player_names, setup.players) if name not in inside for w in parts]
+        return CircuitPreparation(setup.prep, outside)
+
+    def _require_game(self, what: str) -> GameLike:
+        if self._game is None:
+            raise ArtiphysError(
+                f"this circuit was loaded from a file, without its game; {what} needs that. Search it again"
+            )
+        return self._game
+
+    @border
+    def by_size(self, n_random: int = 8) -> pd.DataFrame:
+        """Faithfulness and fidelity against size: the circuit as it grows, beside random sets of equal size.
+
+        Evaluates ``n_random`` sets a size. Columns: size, which ("circuit" or "random"), faithfulness, fidelity; random
+        sets with their 10 % and 90 % quantiles.
+        """
+        game = self._require_game("a curve by size")
+        return faithfulness_by_size(game, self.every_player, self.players, self.pool, n_random, self.seed)
+
+    @border
+    def to_networkx(
+        self, contributions: Attribution | None = None, interactions: Interactions | None = None
+    ) -> nx.Graph[Any]:
+        """The circuit as a graph: members as nodes, interactions between them as edges, for `networkx.write_graphml`.
+
+        Parameters
+        ----------
+        contributions : Attribution, optional
+            Adds value, low and high to each node.
+        interactions : Interactions, optional
+            Adds edges with value, interval, p and reading.
+        """
+        return circuit_graph(self.members, contributions, interactions, self._labels())
+
+    def _labels(self) -> dict[str, Any]:
+        return {"score": self.score, "kind": self.kind, "faithfulness": self.faithfulness, "verdict": self.verdict,
+                "certificate": self.certificate}  # fmt: skip
+
+    def methods_text(self) -> str:
+        """A paragraph fit for a methods section."""
+        what = "fidelity over trials" if self.criterion == "trials" else "faithfulness of the mean"
+        sides = "one-sided" if self.one_sided else "two-sided"
+        sides = "" if self.criterion == "trials" else f" ({sides})"
+        n = sum(self.n_evaluations.values())
+        held = (
+            f" On {self.n_held_out} held-out trials faithfulness was {_shown(self.held_out)} (95 % interval "
+            f"{_range(self.trial_scores.interval(0.95, 'mean'))}) and fidelity {_shown(self.held_out_fidelity)}."
+            if self.trial_scores is not None
+            else f" Nothing was held out: {self.no_holdout}."
+        )
+        again = (
+            f" Redrawn trials gave sets with a mean overlap (Jaccard index) of {self.stability.mean:.2f} over "
+            f"{len(self.stability.jaccard)} resamples." if self.stability is not None else ""
+        )  # fmt: skip
+        return (
+            f"A smallest set of players with a {what}{sides} of at least {self.required:g} on the {self.score} was sought "
+            f"({self.method}, {n} coalitions, seed {self.seed}); lesions were of kind '{self.kind}'. It has "
+            f"{len(self.players)} of {len(self.every_player)} players; {self.certificate_text}.{held}{again} (artiphys "
+            f"{self.version})"
+        )
+
+    def in_words(self) -> str:
+        """What was found, how sure that is, and what else would do."""
+        n_others = len(self.minimal) - 1
+        if self.is_the_circuit and not n_others:
+            article = "The circuit"
+        elif self.complete and n_others:
+            article = f"One of {len(self.minimal)} minimal circuits"
+        else:
+            article = "A circuit"
+        names = ", ".join(map(str, self.players[:12])) + (
+            f" and {len(self.players) - 12} more" if len(self.players) > 12 else ""
+        )
+        parts = [f"{article}: {names} ({len(self.players)} of {len(self.every_player)} players)."]
+        parts.append(f"Minimality: {self.certificate}; {self.certificate_text}.")
+        if self.trial_scores is not None:
+            low, high = self.interval()
+            measured = self.held_out_fidelity if self.criterion == "trials" else self.held_out
+            name = "fidelity" if self.criterion == "trials" else "faithfulness"
+            parts.append(f"Held out: {name} {measured:.3f} [{low:.3f}, {high:.3f}], {self.verdict}.")
+        if self.alternatives:
+            at_least = "" if self.complete else "At least "
+            parts.append(f"{at_least}{len(self.alternatives)} other sets of this size do as well.")
+        if self.complete and n_others:
+            parts.append(f"All {len(self.minimal)} minimal sets share {', '.join(map(str, self.core)) or 'no player'}.")
+        if self.stability is not None and self.stability.mean < STABLE:
+            parts.append(
+                f"Do not call it the circuit: redrawn trials give sets that overlap by {self.stability.mean:.2f}."
+            )
+        unconfirmed = [str(p) for p in self.members.index[~self.members["confirmed"].astype(bool)]]
+        if unconfirmed:
+            parts.append(f"Not confirmed on held-out trials: {', '.join(unconfirmed)}.")
+        return " ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"Circuit({self.in_words()})"
+
+
+def _shown(value: float) -> str:
+    return "not defined" if math.isnan(value) else f"{value:.3f}"
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.3f} to {ends[1]:.3f}" if np.isfinite(ends).all() else "without bounds"

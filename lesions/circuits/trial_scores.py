@@ -1,0 +1,131 @@
+"""Scores of a circuit on held-out trials: faithfulness and fidelity with intervals, and a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from artiphys.array_types import Array
+from artiphys.errors import ArtiphysError, StatisticsError
+from artiphys.lesions.circuits.question import Criterion, fidelity
+from artiphys.lesions.games.game import Game
+from artiphys.stats.p_values import holm
+from artiphys.stats.ratio_intervals import fieller, paired_p
+
+N_RESAMPLES = 2000
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class TrialScores:
+    """Scores per trial of a circuit, of the intact network and with all players lesioned.
+
+    ``redrawn`` holds faithfulness over redrawn trials where the score is over the whole set; the scores per trial are
+    then None.
+    """
+
+    circuit: Float[Array, " trial"] | None
+    intact: Float[Array, " trial"] | None
+    lesioned: Float[Array, " trial"] | None
+    faithfulness: float
+    redrawn: Float[Array, " draw"] | None
+    n_trials: int
+
+    @property
+    def fidelity(self) -> float:
+        """One minus the squared distance to the intact score, trial by trial; NaN for scores of a whole set."""
+        if self.circuit is None or self.intact is None or self.lesioned is None:
+            return math.nan
+        return float(fidelity(self.circuit[None], self.intact, self.lesioned)[0])
+
+    def interval(self, confidence: float, criterion: Criterion) -> tuple[float, float]:
+        """Of faithfulness, or of fidelity (Fieller; redrawn trials for a score of the whole set)."""
+        if self.redrawn is not None:
+            low, high = np.quantile(self.redrawn, [0.5 - confidence / 2, 0.5 + confidence / 2])
+            return float(low), float(high)
+        assert self.circuit is not None and self.intact is not None and self.lesioned is not None
+        if criterion == "mean":
+            return fieller(self.circuit - self.lesioned, self.intact - self.lesioned, confidence)
+        far, near = (self.lesioned - self.intact) ** 2, (self.circuit - self.intact) ** 2
+        low, high = fieller(near, far, confidence)  # of a ratio of two means again
+        return 1 - high, 1 - low
+
+    def verdict(self, faithfulness: float, criterion: Criterion, one_sided: bool) -> str:
+        """ "sufficient" if the 90 % interval lies inside the band, "refuted" if the 95 % one lies outside of it."""
+        top = math.inf if one_sided or criterion == "trials" else 2 - faithfulness
+        low, high = self.interval(1 - 2 * ALPHA, criterion)
+        if low >= faithfulness and high <= top:
+            return "sufficient"
+        low, high = self.interval(1 - ALPHA, criterion)
+        return "refuted" if high < faithfulness or low > top else "undecided"
+
+
+def require_gap(game: Game) -> None:
+    """`StatisticsError` if the held-out trials do not tell intact from lesioned."""
+    if game.score.reduce is not None:
+        return
+    intact, lesioned = game.per_trial(_ends(game.n_players))
+    p = float(paired_p(intact - lesioned))
+    if p > ALPHA:
+        raise StatisticsError(
+            f"on the {len(intact)} held-out trials the score is {intact.mean():.4g} intact and {lesioned.mean():.4g} "
+            f"with all players lesioned, which does not differ (p = {p:.2g}): no share of it can be told. Give more trials, "
+            "other players or another kind of lesion"
+        )
+
+
+def judged(game: Game, coalitions: Bool[Array, "coalition player"]) -> list[TrialScores]:
+    """Scores of coalitions on the game's trials."""
+    every = np.concatenate([_ends(game.n_players), coalitions])
+    values, per_trial = game(every), game.per_trial(every)
+    ratios = (values[2:] - values[1]) / (values[0] - values[1])
+    n = len(game.stimuli)
+    if game.score.reduce is None:
+        return [TrialScores(s, per_trial[0], per_trial[1], float(r), None, n) for s, r in zip(per_trial[2:], ratios)]
+    redrawn = _redrawn(game, per_trial)
+    return [TrialScores(None, None, None, float(r), d, n) for r, d in zip(ratios, redrawn.T)]
+
+
+def _redrawn(game: Game, per_trial: Array) -> Float[Array, "draw coalition"]:
+    """Faithfulness over trials drawn again with replacement."""
+    n, rng, found = len(game.stimuli), np.random.default_rng(0), []
+    for _ in range(10 * N_RESAMPLES):
+        rows = rng.integers(n, size=n)
+        try:
+            values = game.score.summary(per_trial[:, rows], game.stimuli[rows])
+        except ArtiphysError:
+            continue  # the score is not defined on this draw, such as one without one of two classes
+        if values[0] != values[1]:
+            found.append((values[2:] - values[1]) / (values[0] - values[1]))
+        if len(found) == N_RESAMPLES:
+            return np.stack(found)
+    raise StatisticsError(f"score {game.score.name!r} is undefined on most redrawn sets of {n} trials")
+
+
+def _ends(n_players: int) -> Bool[Array, "coalition player"]:
+    return np.stack([np.ones(n_players, bool), np.zeros(n_players, bool)])
+
+
+def member_table(
+    names: Sequence[Hashable], circuit: Float[Array, " trial"], without: Float[Array, "member trial"], certain: bool
+) -> pd.DataFrame:
+    """What each member adds to the circuit: mean drop when it is lesioned too, its error, Holm's p, confirmed or not.
+
+    ``certain``: the trials are all there are, so that a drop needs no test.
+    """
+    drop = circuit - without
+    effect = drop.mean(axis=1)
+    if certain or drop.shape[1] < 2:
+        nothing = np.full(len(effect), np.nan)
+        confirmed = np.abs(effect) > 1e-9 * max(float(np.abs(effect).max(initial=0)), 1e-300)
+        columns = {"effect": effect, "stderr": nothing, "p_holm": nothing, "confirmed": confirmed}
+    else:
+        p = holm(paired_p(drop))
+        stderr = drop.std(axis=1, ddof=1) / math.sqrt(drop.shape[1])
+        columns = {"effect": effect, "stderr": stderr, "p_holm": p, "confirmed": p <= ALPHA}
+    return pd.DataFrame(columns, index=pd.Index(list(names), name="player", tupleize_cols=False))
