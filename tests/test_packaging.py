@@ -131,9 +131,18 @@ def test_a_package_holds_its_reading_order_and_exports_only() -> None:
 
 
 def test_results_stand_apart_from_the_functions_that_give_them() -> None:
-    results = [ap.Attribution, ap.Interactions, ap.CellTypes, ap.Decoding, ap.Detection, ap.Searchlight, ap.Tuning]
-    functions = [ap.interactions, ap.single_lesions, ap.shapley, ap.banzhaf, ap.attribution, ap.cell_types, ap.decode,
-                 ap.detectability, ap.searchlight, ap.tuning_curves]  # fmt: skip
+    results = [
+        ap.Attribution,
+        ap.Circuit,
+        ap.Interactions,
+        ap.CellTypes,
+        ap.Decoding,
+        ap.Detection,
+        ap.Searchlight,
+        ap.Tuning,
+    ]
+    functions = [ap.minimal_circuit, ap.interactions, ap.single_lesions, ap.shapley, ap.banzhaf, ap.attribution,
+                 ap.cell_types, ap.decode, ap.detectability, ap.searchlight, ap.tuning_curves]  # fmt: skip
     assert all(r.__module__.endswith(".result") for r in results)
     assert not any(f.__module__.endswith(".result") for f in functions)
 
@@ -190,9 +199,9 @@ def test_public_names() -> None:
     assert set(ap.__all__) == {
         "Attribution", "CellTypes", "Circuit", "CriticalSets", "Decoding", "Detection", "Game", "Interactions",
         "Lesion", "Preparation", "Recording", "Searchlight", "Site", "Stimuli", "Tuning", "attribution", "banzhaf",
-        "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned", "minimal_circuit", "record",
-        "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys", "tuning_curves", "wrap",
-        "__version__",
+        "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
+        "minimal_circuit", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
+        "tuning_curves", "wrap", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)
 

@@ -19,6 +19,7 @@ from artiphys.lesions.circuits.question import Question, mask_of
 WIDTH = 8
 N_MISSES = 2  # sizes in a row without a set that holds, after which pruning ends
 N_AT_ONCE = 4096
+MIN_ALLOWANCE = 500  # evaluations for a proof
 
 Sets = Bool[Array, "set player"]
 
@@ -69,9 +70,14 @@ def delete(question: Question) -> None:
 
 
 def count_up(question: Question, pool: Sequence[int], most: int) -> int:
-    """All sets of the pool by size, while the evaluations suffice; sets of fewer players than this were all asked."""
+    """All sets of the pool by size, while they are affordable; sets of fewer players than this were all asked.
+
+    A proof may cost as much as the search did.
+    """
+    allowance = max(MIN_ALLOWANCE, question.budget - question.left)
     for size in range(len(pool) + 1):
-        if size > most or math.comb(len(pool), size) > question.left:
+        allowance -= math.comb(len(pool), size)
+        if size > most or allowance < 0 or math.comb(len(pool), size) > question.left:
             return size
         holds = False
         every = combinations(pool, size)

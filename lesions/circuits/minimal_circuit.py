@@ -30,6 +30,7 @@ from artiphys.lesions.games.protocol import GameLike
 from artiphys.version import __version__
 
 DEFAULT_BUDGET = 5000
+N_RANKING, N_RANKING_PER_PLAYER = 256, 8  # coalitions from which players are ranked without a gradient
 
 
 @border
@@ -154,7 +155,8 @@ def ranked(question: Question, ranking: Attribution | Sequence[float] | None) ->
             question.n_evaluations["ranking (backward passes)"] = given.n_evaluations
         except InputError:
             before = game.n_evaluations
-            given = shapley(game, progress=False)
+            budget = min(2**game.n_players, max(N_RANKING, N_RANKING_PER_PLAYER * game.n_players))
+            given = shapley(game, budget=budget, progress=False)
             question.n_evaluations["ranking"] = game.n_evaluations - before
         values = given.values.to_numpy()
     elif isinstance(ranking, Attribution):

@@ -199,8 +199,8 @@ class Circuit:
             f"{len(self.stability.jaccard)} resamples." if self.stability is not None else ""
         )  # fmt: skip
         return (
-            f"A smallest set of players with a {what}{sides} of at least {self.required:g} on the {self.score} was sought "
-            f"({self.method}, {n} coalitions, seed {self.seed}); lesions were of kind '{self.kind}'. It has "
+            f"A smallest set of players with a {what}{sides} of at least {self.required:g} on the {self.score} was "
+            f"sought ({self.method}, {n} coalitions, seed {self.seed}); lesions were of kind '{self.kind}'. It has "
             f"{len(self.players)} of {len(self.every_player)} players; {self.certificate_text}.{held}{again} (artiphys "
             f"{self.version})"
         )

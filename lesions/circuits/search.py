@@ -66,9 +66,9 @@ def search(
         If no set was found that holds, or the method does not fit the budget; the error has the best set as ``best``.
     """
     n = question.n_players
-    if method == "exact" or (method == "auto" and n <= MAX_EXACT and 2**n <= question.left):
-        if n > MAX_EXACT or 2**n > question.left:
-            limit = f"at most {MAX_EXACT} are enumerated" if n > MAX_EXACT else f"the budget leaves {question.left}"
+    if method == "exact" or (method == "auto" and n <= MAX_EXACT and 2**n <= question.budget):
+        if n > MAX_EXACT or 2**n > question.budget:
+            limit = f"at most {MAX_EXACT} are enumerated" if n > MAX_EXACT else f"the budget is {question.budget}"
             raise BudgetError(f"all sets of {n} players are {2**n if n < 64 else f'2^{n}'} evaluations; {limit}")
         return _enumerated(question, tuple(range(n)), None)
     try:
@@ -116,8 +116,8 @@ def _enumerated(question: Question, players: tuple[int, ...], pool: Pool | None)
     missed = 100 * 0.95**pool.n_silent
     reason = (
         f"all {len(sets)} sets of the {len(players)} players that matter were tried; {pool.n_silent} random "
-        f"contexts in a row showed no other that changes more than {pool.tolerance:.2g} of the gap (one that does so in "
-        f"5 % of contexts would be missed with probability {missed:.2g} %)"
+        f"contexts in a row showed no other that changes more than {pool.tolerance:.2g} of the gap (one that does so "
+        f"in 5 % of contexts would be missed with probability {missed:.2g} %)"
     )
     return Found(sets[order], True, "exact within the pool", reason, players, "pool")
 

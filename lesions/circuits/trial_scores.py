@@ -74,8 +74,8 @@ def require_gap(game: Game) -> None:
     if p > ALPHA:
         raise StatisticsError(
             f"on the {len(intact)} held-out trials the score is {intact.mean():.4g} intact and {lesioned.mean():.4g} "
-            f"with all players lesioned, which does not differ (p = {p:.2g}): no share of it can be told. Give more trials, "
-            "other players or another kind of lesion"
+            f"with all players lesioned, which does not differ (p = {p:.2g}): no share of it can be told. Give more "
+            "trials, other players or another kind of lesion"
         )
 
 

@@ -190,7 +190,8 @@ def _result(
     why: str,
 ) -> Interactions:  # fmt: skip
     of_coalitions = game(estimate.coalitions)
-    of_singles = game(shapley.coalitions)
+    same = shapley.coalitions is estimate.coalitions  # as where both are exact
+    of_singles = of_coalitions if same else game(shapley.coalitions)
     # Weights add up to 0: a constant game is exactly 0.
     columns = (of_coalitions - of_coalitions[1]).reshape(len(of_coalitions), -1)
     singles = (of_singles - of_singles[1]).reshape(len(of_singles), -1)
@@ -212,7 +213,8 @@ def _result(
         contributions=make_single(contributions),
         intact=make_single(intact) if outputs is not None else float(intact),
         lesioned=make_single(lesioned) if outputs is not None else float(lesioned),
-        index=interaction.index, order=interaction.order, exact=exact, n_evaluations=distinct(estimate.coalitions),
+        index=interaction.index, order=interaction.order, exact=exact,
+        n_evaluations=len(estimate.coalitions) if exact else distinct(estimate.coalitions),
         n_samples=estimate.n_samples, n_trials=_n_trials(game), confidence=request.confidence, method=method,
         kind=str(game.kind), score=game.score.name, unit=game.score.unit, seed=None if exact else request.seed,
         why=why, version=__version__,

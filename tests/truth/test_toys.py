@@ -44,6 +44,8 @@ def found(toy: Toy, truth: Truth) -> dict[str, float]:
         if truth.analysis == "value":
             names = [[] if key == "none" else key.split("+") for key in truth.expected]
             return dict(zip(truth.expected, game(np.array([[p in n for p in game.player_names] for n in names]))))
+        if truth.analysis.startswith(("minimal circuits", "critical sets")):
+            return found_sets(game, truth)
         if truth.analysis in ("SII", "STII", "Banzhaf", "k-SII"):
             order = max(len(key.split("+")) for key in truth.expected)
             index: Any = truth.analysis
@@ -52,6 +54,24 @@ def found(toy: Toy, truth: Truth) -> dict[str, float]:
         result = {"single_lesions": ap.single_lesions, "shapley": ap.shapley}[truth.analysis](game)
         return {str(p): float(v) for p, v in zip(result.values["player"].values, result.values)}
     return read(toy, truth)
+
+
+def found_sets(game: ap.Game, truth: Truth) -> dict[str, float]:
+    """All minimal sets, with their faithfulness; of critical ones with what is left without them."""
+    if truth.analysis == "minimal circuits":
+        circuit = ap.minimal_circuit(game, holdout=None)
+        assert circuit.complete and circuit.certificate.startswith("exact") and circuit.players == circuit.minimal[0]
+        sets = [set(s) for s in circuit.minimal]
+        values = game(np.array([[p in s for p in game.player_names] for s in sets]))
+        kept = (values - game.lesioned) / (game.intact - game.lesioned)
+        got = {"+".join(map(str, s)): float(r) for s, r in zip(circuit.minimal, kept)}
+    else:
+        critical = ap.critical_sets(game, residual=float(truth.analysis.split()[-1]), holdout=None)
+        assert critical.complete and critical.certificate.startswith("exact")
+        got = {"+".join(map(str, s)): r for s, r in zip(critical.sets, critical.residuals)}
+    order = {frozenset(key.split("+")): key for key in truth.expected}
+    assert {frozenset(key.split("+")) for key in got} == set(order), "other sets than the toy's"
+    return {order[frozenset(key.split("+"))]: value for key, value in got.items()}
 
 
 def read(toy: Toy, truth: Truth) -> dict[str, float]:
