@@ -101,14 +101,11 @@ def errors(
     design: Design, models: Sequence[Smoother], u: Float[Array, "pair output"], unknown: Float[Array, "player pair"]
 ) -> tuple[Float[Array, "player output"], Float[Array, "player output"]]:
     """Standard errors and their degrees of freedom ``(player, output)``."""
-    which = np.arange(len(u)) % len(models)
     left = np.stack([_left(m) for m in models])  # (model, pair)
     residual = np.stack([m.residuals(u) for m in models])  # (model, pair, output)
-    out = (residual / left[:, :, None])[which, np.arange(len(u))]
-    per_sample = unknown / np.sqrt(np.maximum(1 - design.fraction, 1e-12))
     own, df = np.empty((2, len(unknown), u.shape[1]))
     for o in range(u.shape[1]):
-        squares = _deviations(per_sample * out[:, o], design.stratum) ** 2
+        squares = deviations(design, models, u[:, o], unknown) ** 2
         own[:, o] = squares.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             df[:, o] = 2 * own[:, o] ** 2 / (squares**2).sum(axis=1)
@@ -120,7 +117,19 @@ def errors(
     return np.where(known, 0.0, stderr), np.where(known, np.inf, df)
 
 
-def _deviations(terms: Float[Array, "player pair"], stratum: Integer[Array, " pair"]) -> Float[Array, "player pair"]:
+def deviations(
+    design: Design, models: Sequence[Smoother], u: Float[Array, " pair"], unknown: Float[Array, "value pair"]
+) -> Float[Array, "value pair"]:
+    """What each pair adds to the values, about its stratum's mean; their squares add up to a variance."""
+    out = np.empty(len(u))
+    for i, model in enumerate(models):
+        own = np.arange(len(u)) % len(models) == i
+        out[own] = (model.residuals(u[:, None])[:, 0] / _left(model))[own]
+    per_sample = unknown / np.sqrt(np.maximum(1 - design.fraction, 1e-12))
+    return _about_stratum(per_sample * out, design.stratum)
+
+
+def _about_stratum(terms: Float[Array, "player pair"], stratum: Integer[Array, " pair"]) -> Float[Array, "player pair"]:
     """Terms ``(player, pair)`` about their stratum's mean, scaled so that their squares add up to a variance."""
     drawn = np.bincount(stratum)
     present = np.flatnonzero(drawn)

@@ -23,17 +23,17 @@ class Estimate:
     ----------
     coalitions : bool ``(coalition, player)``
         The first is all intact, the second all lesioned.
-    weights : ``(player, coalition)``
-        Dense, or a scipy sparse array.
-    stderr, df : ``(player, output)``, or None where the estimate is exact
+    weights : ``(value, coalition)``
+        Of one value per player or interaction. Dense, a scipy sparse array, or anything else that multiplies.
+    stderr, df : ``(value, output)``, or None where the estimate is exact
     n_samples : float
         Independent samples behind the error (inf if exact).
     """
 
     coalitions: Bool[Array, "coalition player"]
     weights: Any
-    stderr: Float[Array, "player output"] | None = None
-    df: Float[Array, "player output"] | None = None
+    stderr: Float[Array, "value output"] | None = None
+    df: Float[Array, "value output"] | None = None
     n_samples: float = math.inf
 
 

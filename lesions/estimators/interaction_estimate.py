@@ -7,18 +7,20 @@ holds all interactions of two players. Each half gets a model of its own and is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from artiphys.array_types import Array
-from artiphys.lesions.estimators.cross_fitting import corrected, errors
+from artiphys.lesions.estimators.cross_fitting import corrected, deviations, errors
 from artiphys.lesions.estimators.estimate import Estimate
 from artiphys.lesions.estimators.interaction_models import Part, fitted
 from artiphys.lesions.estimators.interaction_weights import Interaction, sets_of
 from artiphys.lesions.estimators.pair_designs import Design
+
+MIN_SHARE_APART = 0.25  # of the variance of both parts, below which their covariance is not trusted
 
 
 def coalitions_of(interaction: Interaction, design: Design) -> Bool[Array, "coalition player"]:
@@ -50,14 +52,14 @@ def sampled(interaction: Interaction, design: Design, values: Float[Array, "coal
     ends, shares = np.zeros((mix.shape[0], 2)), []
     for parity in (1, -1):
         part = Part(interaction, design, parity, sizes)
-        weights, stderr, df = _estimated(part, mix, (halves + parity * complements) / 2)
+        weights, error = _estimated(part, mix, (halves + parity * complements) / 2)
         at_ends = mix @ part.weight_of_ends
         on_halves, on_complements = on_halves + weights / 2, on_complements + parity * weights / 2
         ends += np.stack([at_ends, parity * at_ends], axis=1) / 2
-        shares.append((stderr, df))
+        shares.append(error)
     top = np.hstack([ends, on_halves, on_complements])
     weights = _with_known(interaction, known_sizes, top)
-    stderr, df = _together(shares)
+    stderr, df = _together(*shares)
     exact = np.zeros((n_known, values.shape[1]))
     return Estimate(
         coalitions_of(interaction, design), weights,
@@ -65,23 +67,36 @@ def sampled(interaction: Interaction, design: Design, values: Float[Array, "coal
     )  # fmt: skip
 
 
-def _estimated(part: Part, mix: Any, observed: Float[Array, "pair output"]) -> tuple[Array, Array, Array]:
-    """Weights of the pairs, standard errors and degrees of freedom from one part of the game."""
+@dataclass(frozen=True)
+class _Error:
+    """Error of one part of the game: standard error, degrees of freedom, and what each pair adds."""
+
+    stderr: Float[Array, "value output"]
+    df: Float[Array, "value output"]
+    deviations: Sequence[Float[Array, "value pair"]]  # one an output; empty where nothing is uncertain
+
+
+def _estimated(part: Part, mix: Any, observed: Float[Array, "pair output"]) -> tuple[Array, _Error]:
+    """Weights of the pairs, and their error, from one part of the game."""
     whole = np.asarray(mix @ part.weights)
     if not np.abs(whole).max(initial=0) or (part.design.fraction >= 1).all():
         nothing = np.zeros((len(whole), observed.shape[1]))
-        return whole, nothing, nothing + np.inf
+        return whole, _Error(nothing, nothing + np.inf, ())
     known, unknown = whole * part.design.fraction, whole * (1 - part.design.fraction)
     models = [replace(m, value_weights=np.asarray(mix @ m.value_weights)) for m in fitted(part, observed)]
-    return corrected(known, unknown, models), *errors(part.design, models, observed, unknown)
+    each = [deviations(part.design, models, column, unknown) for column in observed.T]
+    return corrected(known, unknown, models), _Error(*errors(part.design, models, observed, unknown), each)
 
 
-def _together(parts: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """Errors of a sum of two parts, and their degrees of freedom (Welch and Satterthwaite)."""
-    (a, df_a), (b, df_b) = parts
-    total = a**2 + b**2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        df = total**2 / (a**4 / df_a + b**4 / df_b)
+def _together(even: _Error, odd: _Error) -> tuple[Array, Array]:
+    """Errors of the sum of both parts, which one pair of coalitions may move together; and degrees of freedom."""
+    apart = even.stderr**2 + odd.stderr**2
+    shared = np.zeros_like(apart)
+    for o, (a, b) in enumerate(zip(even.deviations, odd.deviations)):
+        shared[:, o] = 2 * (a * b).sum(axis=1)
+    total = np.maximum(apart + shared, MIN_SHARE_APART * apart)
+    with np.errstate(divide="ignore", invalid="ignore"):  # Welch and Satterthwaite
+        df = apart**2 / (even.stderr**4 / even.df + odd.stderr**4 / odd.df)
     return np.sqrt(total), np.where(total > 0, df, np.inf)
 
 

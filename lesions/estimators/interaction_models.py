@@ -26,6 +26,7 @@ MIN_PAIRS_PER_FREE_FEATURE = 1.2  # from which a degree is fitted without shrink
 MANY_PAIRS_PER_FEATURE = 4.0  # from which shrinking it is not even tried
 VARIANCES = (0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # of what is shrunken / variance left over
 HIGHER_SHARES = (0.0, 0.1, 0.3, 1.0)  # variance of the higher degree / of the lower, where both are shrunken
+ROUNDING = 1e-18  # of the variance
 N_SELECTION_PAIRS = 400  # pairs on which shrinkage is chosen, or twice the free features
 
 
@@ -93,8 +94,8 @@ class Part:
         for b, stratum in enumerate(parts):
             if drawn[b] < 4 or (self.parity < 0 and 2 * stratum.sizes[-1] == n):
                 continue  # at half of the players the odd part of what depends on size alone is 0
-            if len(stratum.sizes) > 1 and self.parity < 0 and self.design.index == "banzhaf":
-                continue
+            if len(stratum.sizes) > 1 and self.design.index == "banzhaf":
+                continue  # of sizes with values of their own one indicator cannot tell
             features.append((self.design.stratum == b).astype(float))
             of_size = [self.interaction.of_stratum(s, stratum, self.parity) for s in self.sizes]
             values.append(np.repeat(of_size, n_terms))
@@ -205,7 +206,8 @@ def fitted(part: Part, observed: Float[Array, "pair output"]) -> list[Smoother]:
     chosen = []
     for other in (1, 0):
         errors = [float(scale[other::2] @ squares[other::2]) * (1 + 1e-9 * math.log1p(m.ratio)) for squares, m in tried]
-        chosen.append(tried[int(np.argmin(errors))][1])
+        # Of models that leave nothing over but rounding, the first is the simplest.
+        chosen.append(tried[int(np.argmin(np.maximum(errors, ROUNDING)))][1])
     first = _smoother(part, chosen[0])
     return [first] if chosen[1].same(chosen[0]) else [first, _smoother(part, chosen[1])]
 
@@ -225,7 +227,7 @@ def _tried(part: Part, observed: Float[Array, "pair output"], n_low: int) -> lis
     relevances = [even, _relevance(part, observed)]
     if free:
         drift = np.hstack([sizes, part.monomials()[0]])
-        basis = orthonormal(drift, drift[:1])[0]
+        basis = orthonormal(drift, drift[:1], exact=True)[0]
         keep(observed - basis @ (basis.T @ observed), 1 - (basis**2).sum(axis=1), _Model(True, 0.0, 0.0, even))
         for relevance in relevances:
             if n >= part.degrees[1]:
@@ -266,7 +268,7 @@ def _smoother(part: Part, model: _Model) -> Smoother:
         monomials, monomial_values = part.monomials()
         drift = np.hstack([sizes, monomials]), np.hstack([size_values, monomial_values])
         if model.ratio == 0:
-            factor, weights, estimable = orthonormal(*drift)
+            factor, weights, estimable = orthonormal(*drift, exact=True)
             return Smoother(factor, None, weights @ factor.T, factor.shape[1], estimable)
     else:
         of_low, low_values = part.kernel(low, model.relevance)

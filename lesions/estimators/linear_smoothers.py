@@ -124,12 +124,20 @@ def feature_smoother(shrunk: list[tuple[Array, Array]], drift: tuple[Array, Arra
 
 
 def orthonormal(
-    features: Float[Array, "pair feature"], values: Float[Array, "value feature"]
+    features: Float[Array, "pair feature"], values: Float[Array, "value feature"], *, exact: bool = False
 ) -> tuple[Float[Array, "pair rank"], Float[Array, "value rank"], bool]:
-    """An orthonormal basis of the features, the values of its columns, and whether it determines them."""
-    scale, vectors = np.linalg.eigh(features.T @ features)
-    keep = scale > 1e-9 * scale[-1]
-    vectors, scale = vectors[:, keep], np.sqrt(scale[keep])
+    """An orthonormal basis of the features, the values of its columns, and whether it determines them.
+
+    ``exact`` takes some times longer, and keeps the last digits where features nearly depend on each other.
+    """
+    if exact:
+        _, scale, vectors = np.linalg.svd(features, full_matrices=False)
+        keep = scale > 1e-7 * scale[0]
+        vectors, scale = vectors[keep].T, scale[keep]
+    else:
+        scale, vectors = np.linalg.eigh(features.T @ features)
+        keep = scale > 1e-9 * scale[-1]
+        vectors, scale = vectors[:, keep], np.sqrt(scale[keep])
     rotated = values @ vectors
     lost = values - rotated @ vectors.T
     estimable = bool(np.abs(lost).max(initial=0) < 1e-6 * np.abs(values).max(initial=1e-300))

@@ -124,7 +124,7 @@ def coverage(games: dict[str, Table], seeds: int) -> None:
         for name, table in games.items():
             every_one: Any = {"n_players": table.n, "index": index, "budget": 2**table.n}
             exact = ap.interactions(table, **every_one)
-            least = 2 + 2 * max(96, int(np.ceil(1.5 * table.n * (table.n - 1) / 2)))
+            least = 2 + 2 * max(96, int(np.ceil(2 * table.n * (table.n - 1) / 2)))
             for budget in (least + 2 * table.n, 1000):
                 held, asked, refused = 0, 0, 0
                 for seed in range(seeds):

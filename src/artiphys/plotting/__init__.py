@@ -1,18 +1,22 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
-Read style, contributions, decoding, searchlights, tuning, detection, clustering.
+Read style, contributions, interactions, circuits, decoding, searchlights, tuning, detection, clustering.
 """
 
+from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes
 from artiphys.plotting.clustering import plot_cell_types
 from artiphys.plotting.contributions import plot_contributions, plot_convergence, plot_head_map
 from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_generalisation, plot_time_course
 from artiphys.plotting.detection import plot_detection
+from artiphys.plotting.interactions import plot_interactions
 from artiphys.plotting.searchlights import plot_searchlight
 from artiphys.plotting.style import short
 from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
 
 __all__ = [
     "plot_cell_types",
+    "plot_circuit",
+    "plot_circuit_sizes",
     "plot_confusion",
     "plot_contributions",
     "plot_convergence",
@@ -20,6 +24,7 @@ __all__ = [
     "plot_detection",
     "plot_generalisation",
     "plot_head_map",
+    "plot_interactions",
     "plot_searchlight",
     "plot_time_course",
     "plot_tuning",
