@@ -27,6 +27,7 @@ from artiphys.lesions.estimators.pair_designs import Design
 from artiphys.lesions.estimators.smoothers import shrunken
 
 MIN_PAIRS_PER_LIGHT_PARAMETER = 10  # pairs per parameter from which one pair more or less hardly changes the others
+MIN_LEFT = 1e-6  # of an observation, below which its residual is rounding
 MAX_TABLE_ENTRIES = 2_000_000  # most entries of a table of pairs by chosen pairs
 MAX_SHARED_PAIRS = 1000  # most pairs whose shared influence is summed in full
 
@@ -86,7 +87,7 @@ def _odd_part(values: Float[Array, "coalition ..."]) -> tuple[Float[Array, " out
 
 
 def _left(model: Smoother) -> Float[Array, " pair"]:
-    return np.maximum(model.diagonal(), 1e-9)
+    return np.maximum(model.diagonal(), MIN_LEFT)
 
 
 def _on_coalitions(
@@ -112,7 +113,7 @@ def errors(
     variance = np.maximum(own + _shared(models, residual, left, unknown), 0.5 * own)
     stderr = np.sqrt(variance)
     # Rounding is not an error of sampling.
-    rounding = 1e-13 * np.abs(u).max(axis=0, initial=0)
+    rounding = 1e-9 * np.abs(u).max(axis=0, initial=0)
     known = stderr <= rounding
     return np.where(known, 0.0, stderr), np.where(known, np.inf, df)
 

@@ -26,6 +26,7 @@ MIN_PAIRS_PER_FREE_FEATURE = 1.2  # from which a degree is fitted without shrink
 MANY_PAIRS_PER_FEATURE = 4.0  # from which shrinking it is not even tried
 VARIANCES = (0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # of what is shrunken / variance left over
 HIGHER_SHARES = (0.0, 0.1, 0.3, 1.0)  # variance of the higher degree / of the lower, where both are shrunken
+MIN_LEFT = 1e-5  # of an observation, below which only rounding is left of it
 ROUNDING = 1e-18  # of the variance
 N_SELECTION_PAIRS = 400  # pairs on which shrinkage is chosen, or twice the free features
 
@@ -221,7 +222,7 @@ def _tried(part: Part, observed: Float[Array, "pair output"], n_low: int) -> lis
     found: list[tuple[Array, _Model]] = []
 
     def keep(left: Array, diagonal: Array, model: _Model) -> None:
-        found.append((((left / np.maximum(diagonal, 1e-9)[:, None]) ** 2 / scale).sum(axis=1), model))
+        found.append((((left / np.maximum(diagonal, MIN_LEFT)[:, None]) ** 2 / scale).sum(axis=1), model))
 
     free = m >= MIN_PAIRS_PER_FREE_FEATURE * (n_low + sizes.shape[1]) and n_low <= m
     relevances = [even, _relevance(part, observed)]
