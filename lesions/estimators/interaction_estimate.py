@@ -94,7 +94,7 @@ def _together(even: _Error, odd: _Error) -> tuple[Array, Array]:
     shared = np.zeros_like(apart)
     for o, (a, b) in enumerate(zip(even.deviations, odd.deviations)):
         shared[:, o] = 2 * (a * b).sum(axis=1)
-    total = np.maximum(apart + shared, MIN_SHARE_APART * apart)
+    total = np.where(apart > 0, np.maximum(apart + shared, MIN_SHARE_APART * apart), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):  # Welch and Satterthwaite
         df = apart**2 / (even.stderr**4 / even.df + odd.stderr**4 / odd.df)
     return np.sqrt(total), np.where(total > 0, df, np.inf)
