@@ -72,6 +72,7 @@ def critical_sets(
     if method not in METHODS:
         raise InputError(f"method came as {method!r}; wanted one of {', '.join(METHODS)}")
     halves = split(on, holdout, seed)
+    halves.warn_if_few()
     quiet(halves, progress)
     question = Question(halves.search, "critical", residual, "mean", False, allowed(budget))
     if halves.held_out is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -25,10 +24,18 @@ class Halves:
     ``why`` says why nothing is held out, where that is so; ``rows`` are the held-out trials.
     """
 
-    search: Any
+    search: GameLike
     held_out: Game | None
     rows: tuple[int, ...]
     why: str
+
+    def warn_if_few(self) -> None:
+        """Warn where a half has so few trials that a search may fit chance."""
+        if self.held_out is None:
+            return
+        least = min(len(self.rows), len(self.search.stimuli))
+        if least < FEW_TRIALS:
+            warn(f"only {least} trials on one side: a circuit found on so few often fits them better than others")
 
 
 def split(game: GameLike, holdout: float | Sequence[int] | Array | None, seed: int) -> Halves:
@@ -60,8 +67,6 @@ def split(game: GameLike, holdout: float | Sequence[int] | Array | None, seed: i
             f"holding out {len(rows)} of {n} trials leaves {least} on one side; a search on fewer than {MIN_TRIALS} "
             "fits chance. Give more trials, or holdout=None if these are all the inputs there are"
         )
-    if least < FEW_TRIALS:
-        warn(f"only {least} trials on one side: a circuit found on so few often fits them better than others")
     return Halves(game.on(others), game.on(rows), tuple(int(r) for r in rows), "")
 
 

@@ -30,6 +30,7 @@ from artiphys.lesions.games.protocol import GameLike
 from artiphys.version import __version__
 
 DEFAULT_BUDGET = 5000
+MAX_GROUP_TESTED = 64  # players that a report looks for the relevant ones among; of more it takes those that rank first
 N_RANKING, N_RANKING_PER_PLAYER = 256, 8  # coalitions from which players are ranked without a gradient
 
 
@@ -105,11 +106,30 @@ def minimal_circuit(
     (((0, 1), (0, 2), (1, 2)), 'exact')
     """
     on = as_game(game, n_players)
-    started = clock.perf_counter()
     halves = _checked(on, faithfulness, criterion, method, holdout, seed)
+    halves.warn_if_few()
     quiet(halves, progress)
     if one_sided and criterion == "trials":
         raise InputError("one_sided= means nothing to criterion='trials': a trial's distance has no sign")
+    how: Any = {"faithfulness": faithfulness, "criterion": criterion, "one_sided": one_sided, "method": method}
+    return _found(on, halves, ranking=ranking, budget=budget, seed=seed, **how)
+
+
+def circuit_of(
+    game: Game, *, holdout: Any, ranking: Attribution | None, budget: int, seed: int, faithfulness: float = 0.9
+) -> Circuit:
+    """`minimal_circuit` by the mean, for a report: without a warning where trials are few, which the report gives."""
+    halves = _checked(game, faithfulness, "mean", "auto", holdout, seed)
+    how: Any = {"faithfulness": faithfulness, "criterion": "mean", "one_sided": False}
+    method: Method = "auto" if ranking is None or game.n_players <= MAX_GROUP_TESTED else "beam"
+    return _found(game, halves, ranking=ranking, budget=budget, seed=seed, method=method, **how)
+
+
+def _found(
+    on: GameLike, halves: Halves, *, faithfulness: float, criterion: Criterion, one_sided: bool, method: Method,
+    ranking: Attribution | Sequence[float] | None, budget: int | None, seed: int,
+) -> Circuit:  # fmt: skip
+    started = clock.perf_counter()
     question = Question(halves.search, "sufficient", faithfulness, criterion, one_sided, allowed(budget))
     if halves.held_out is not None:
         require_gap(halves.held_out)

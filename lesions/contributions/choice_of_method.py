@@ -10,7 +10,14 @@ from artiphys.array_types import Array
 from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.methods import exact, permutation, regression, shrunken_regression
-from artiphys.lesions.contributions.request import METHODS, MIN_ORDERS, MIN_PAIRS, Request, budget_enumerates
+from artiphys.lesions.contributions.request import (
+    METHODS,
+    MIN_ORDERS,
+    MIN_PAIRS,
+    Request,
+    budget_enumerates,
+    enumerates,
+)
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.screening import screening
 from artiphys.lesions.estimators.cross_fitting import shrunken_estimate
@@ -37,10 +44,10 @@ def answer(game: GameLike, method: str, request: Request) -> Attribution:
     if method == "exact" and not budget_enumerates(n, request):
         reason = f"the budget is {request.budget}" if n <= MAX_EXACT else f"at most {MAX_EXACT} players are enumerated"
         raise BudgetError(f"exact values of {n} players take {2**n if n <= 64 else f'2^{n}'} evaluations; {reason}")
-    if method == "exact" or (method == "auto" and budget_enumerates(n, request)):
+    if method == "exact" or (method == "auto" and enumerates(n, request)):
         return exact(game, request, f"all {2**n} coalitions of {n} players fit the budget")
-    why = "asked for"
-    if method == "auto":
+    why, asked, automatic = "asked for", request, method == "auto"
+    if automatic:
         method, why, request = _chosen(game, request)
     run = {
         "permutation": permutation,
@@ -48,7 +55,21 @@ def answer(game: GameLike, method: str, request: Request) -> Attribution:
         "shrunken": shrunken_regression,
         "screening": screening,
     }[method]
-    return run(game, request, why)
+    result = run(game, request, why)
+    if automatic and budget_enumerates(n, asked) and not _meets(result, asked):
+        return exact(game, asked, f"sampling did not meet the tolerance, and all {2**n} coalitions fit the budget")
+    return result
+
+
+def _meets(result: Attribution, request: Request) -> bool:
+    """Whether every interval over coalitions that was asked about is narrow enough."""
+    if request.tolerance is None:
+        return True
+    if result.refused:
+        return False
+    low, high = result.interval(request.confidence, "coalitions")
+    widths = np.sort(((high - low) / 2).to_numpy().reshape(len(low), -1).max(axis=1))
+    return request.top_k is not None or bool(widths[-1] <= request.tolerance)
 
 
 def _chosen(game: GameLike, request: Request) -> tuple[str, str, Request]:
@@ -58,6 +79,8 @@ def _chosen(game: GameLike, request: Request) -> tuple[str, str, Request]:
         f"{n} players are more than {MAX_EXACT}"
         if n > MAX_EXACT
         else f"2^{n} coalitions exceed the budget {request.budget}"
+        if not budget_enumerates(n, request)
+        else f"a tolerance may need fewer than 2^{n} coalitions"
     )
     if request.order is not None:
         return "regression", f"{many}; an order was asked for", request

@@ -24,6 +24,9 @@ METHODS = ("auto", "exact", "permutation", "regression", "shrunken", "screening"
 MIN_PAIRS = 96  # of coalitions, below which intervals covered too little on skewed games
 
 
+SPARING = 4  # times the fewest coalitions to sample, up to which all are evaluated rather
+
+
 MIN_BANZHAF_PAIRS = 128  # likewise, of a shrunken regression for Banzhaf values
 
 
@@ -95,6 +98,12 @@ class Request:
 def budget_enumerates(n: int, request: Request) -> bool:
     """Whether all coalitions can be enumerated within the budget."""
     return n <= MAX_EXACT and (request.budget is None or request.budget >= 2**n)
+
+
+def enumerates(n: int, request: Request) -> bool:
+    """Whether "auto" enumerates: where it may, unless a tolerance could be met with fewer coalitions."""
+    fewest = 2 + 2 * (MIN_PAIRS if request.index == "shapley" else MIN_BANZHAF_PAIRS)
+    return budget_enumerates(n, request) and (request.tolerance is None or 2**n <= SPARING * fewest)
 
 
 def sampling_would_enumerate(n: int, request: Request) -> bool:

@@ -40,7 +40,7 @@ def shapley(
         "permutation" 64 pairs of orders (128 per player), for "screening" twice what it needs at least.
     tolerance : float, optional
         Stop sampling once every interval's half-width over coalitions is below this, in units of the
-        score; for every output.
+        score; for every output. Players whose coalitions could all be enumerated are then sampled too, but for few.
     confidence : float
         Of those intervals.
     method : str

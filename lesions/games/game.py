@@ -128,6 +128,7 @@ class Game:
         self._evaluation = Evaluation(setup, batch_size, self.executor)
         self._evaluator = self._evaluation.evaluator
         self._seconds_per_unit: float | None = None
+        self._parts: dict[bytes, Game] = {}  # on some of the trials, so that what they know is not evaluated twice
 
     def on(self, rows: Any) -> Game:
         """The same game on some of its trials: what is known of them already is not evaluated again.
@@ -139,10 +140,13 @@ class Game:
         if self.setup.stimuli is None:
             raise InputError("this game's score runs the network itself; it has no trials to choose from")
         chosen = checked_rows(rows, len(self.stimuli))
+        if (known := self._parts.get(chosen.tobytes())) is not None:
+            return known
         setup = self.setup.on(self.stimuli[chosen])
         new = Game.__new__(Game)
         new.executor, new.progress, new.seed = self.executor, self.progress, self.seed
         new._begin(setup, self.batch_size, LayeredCache(setup, self._cache.path, (self._cache, chosen)))
+        self._parts[chosen.tobytes()] = new
         return new
 
     @property

@@ -14,12 +14,21 @@ from artiphys.missing import plain_array
 class GameLike(Protocol):
     """What an estimator asks of a game (a `Game`, or a `FunctionGame`)."""
 
-    kind: Any
-    score: Any
-    stimuli: Any
     player_names: Any
     seconds: float
     n_evaluations: int
+
+    @property
+    def kind(self) -> Any:
+        """What a lesion does."""
+
+    @property
+    def score(self) -> Any:
+        """What is measured."""
+
+    @property
+    def stimuli(self) -> Any:
+        """The trials; empty where there are none."""
 
     @property
     def n_players(self) -> int:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.errors import BudgetError
-from artiphys.lesions import Attribution, Game, shapley, single_lesions
+from artiphys.errors import BudgetError, StatisticsError
+from artiphys.lesions import Attribution, Circuit, Game, Interactions, interactions, shapley, single_lesions
+from artiphys.lesions.circuits.minimal_circuit import circuit_of
 from artiphys.lesions.contributions.result import Over
 from artiphys.missing import validity
 from artiphys.players import Players
@@ -26,6 +27,7 @@ from artiphys.stimuli import Stimuli
 
 ALPHA = 0.05
 BUDGET = 128  # coalitions: all of seven players
+CIRCUIT_BUDGET = 400  # coalitions to search a circuit by, screening not counted
 N_PERMUTATIONS = 200
 
 
@@ -45,6 +47,9 @@ class Examination:
     shapley: Attribution | None = None
     all_lesioned: float = math.nan
     pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    interactions: Interactions | None = None
+    circuit: Circuit | None = None
+    no_circuit: str = ""  # why none was found
     seconds: dict[str, float] = field(default_factory=dict)
     evaluations: int = 0
 
@@ -157,26 +162,48 @@ def _lesion(examination: Examination, patterns: list[str], budget: int, progress
         )
 
     trials = subject.lesioning
+    wide = make(players, trials)
     if 2 ** len(players) > budget:
-        screening, trials = subject.halves()
-        wide = make(players, screening)
-        examination.screening = single_lesions(wide)
-        examination.all_lesioned = wide.lesioned
-        examination.evaluations += wide.n_evaluations
+        first = np.ones(len(trials), bool) if subject.exhaustive else subject.first_half()
+        screened = wide.on(first)
+        examination.screening = single_lesions(screened)
+        examination.all_lesioned = screened.lesioned
+        examination.evaluations += screened.n_evaluations
+        if not subject.exhaustive:
+            trials = trials[~first]
         strongest = np.argsort(-np.abs(examination.screening.values.to_numpy()), kind="stable")[
             : int(math.log2(budget))
         ]
         players = Players([players[int(i)] for i in sorted(strongest)])  # type: ignore[misc]
         examination.seconds["screening"] = clock.perf_counter() - started
         started = clock.perf_counter()
-    game = make(players, trials)
+    game = make(players, trials) if examination.screening is not None else wide
     examination.single = single_lesions(game)
     examination.shapley = shapley(game, budget=max(budget, 2 ** len(players)), seed=examination.seed, progress=progress)
     examination.pairs = _pairs(game, examination.over)
+    if len(players) > 1:
+        examination.interactions = interactions(game, budget=max(budget, 2 ** len(players)), seed=examination.seed)
     examination.evaluations += game.n_evaluations
     if math.isnan(examination.all_lesioned):
         examination.all_lesioned = game.lesioned
     examination.seconds["lesions"] = clock.perf_counter() - started
+    started = clock.perf_counter()
+    _find_circuit(examination, wide)
+    examination.seconds["circuit"] = clock.perf_counter() - started
+
+
+def _find_circuit(examination: Examination, game: Game) -> None:
+    """The smallest faithful circuit of all players, searched on the trials that players were screened on."""
+    subject = examination.subject
+    holdout = None if subject.exhaustive else np.flatnonzero(~subject.first_half())
+    before = game.n_evaluations
+    try:
+        examination.circuit = circuit_of(game, holdout=holdout, ranking=examination.screening,
+                                         budget=CIRCUIT_BUDGET, seed=examination.seed)  # fmt: skip
+        examination.evaluations += sum(examination.circuit.n_evaluations.values())
+    except (BudgetError, StatisticsError) as error:
+        examination.no_circuit = str(error)
+        examination.evaluations += game.n_evaluations - before
 
 
 def _pairs(game: Game, over: Over) -> pd.DataFrame:

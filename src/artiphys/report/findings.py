@@ -36,6 +36,8 @@ def findings(examination: Examination) -> list[str]:
     said += _missed(examination, names)
     said += _carriers(examination, names)
     said += _redundancy(examination, names)
+    said += _together(examination)
+    said += _circuit(examination)
     total = float(phi.values.sum())
     within = "" if abs(phi.gap) < NEGLIGIBLE else f", to within {abs(phi.gap):.0e}"
     said.append(
@@ -126,6 +128,50 @@ def _redundancy(examination: Examination, names: list[str]) -> list[str]:
             f"{why}."
         )
     return said
+
+
+def _together(examination: Examination) -> list[str]:
+    """The strongest significant interactions."""
+    found = examination.interactions
+    if found is None:
+        return []
+    table = found.top(3, examination.over)
+    words = ("synergy", "redundancy", "superadditive", "subadditive")
+    strong = table[table["reading"].isin(words) & (table["value"].abs() > NEGLIGIBLE)]
+    if strong.empty:
+        return ["Over all combinations, no interaction of two players can be told from 0."]
+    each = [
+        f"{' and '.join(short(p) for p in pair)} ({number(value)}, {word})"
+        for pair, value, word in zip(strong.index, strong["value"], strong["reading"])
+    ]
+    return [f"Averaged over all combinations ({found.index}), the strongest interactions are {'; '.join(each)}."]
+
+
+def _circuit(examination: Examination) -> list[str]:
+    """The smallest faithful circuit and how sure it is; or why there is none."""
+    circuit = examination.circuit
+    if circuit is None:
+        return [f"No circuit is reported: {examination.no_circuit}."] if examination.no_circuit else []
+    names = ", ".join(short(p) for p in circuit.players[:12])
+    names += f" and {len(circuit.players) - 12} more" if len(circuit.players) > 12 else ""
+    article = "The smallest circuit" if circuit.is_the_circuit else "A smallest circuit"
+    others = f"; {len(circuit.alternatives)} others of this size do as well" if circuit.alternatives else ""
+    said = (
+        f"{article} found that keeps the {circuit.score} within {1 - circuit.required:.0%} of its gap, all other of the "
+        f"{len(circuit.every_player)} players lesioned: {names} ({circuit.certificate}{others})."
+    )
+    if circuit.trial_scores is None:
+        return [said]
+    low, high = circuit.trial_scores.interval(1 - ALPHA, "mean")
+    stable = (
+        "" if circuit.stability is None else f"; redrawn trials give sets that overlap by {circuit.stability.mean:.2f}"
+    )
+    return [
+        f"{said} On {circuit.n_held_out} held-out trials it keeps {circuit.held_out:.2f} [{low:.2f}, {high:.2f}] of the "
+        f"mean and the fidelity per trial is {circuit.held_out_fidelity:.2f} ({circuit.verdict}{stable}). As many "
+        f"players chosen by single lesions keep {circuit.baseline.held_out:.2f}, fidelity "
+        f"{circuit.baseline.held_out_fidelity:.2f}."
+    ]
 
 
 def _reading(examination: Examination) -> list[str]:

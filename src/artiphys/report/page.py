@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,8 @@ def results(examination: Examination) -> dict[str, Any]:
         "screening": _numbers(examination.screening, examination),
         "all_players_lesioned": examination.all_lesioned,
         "pairs": examination.pairs.to_dict("records"),
+        "interactions": _interactions(examination),
+        "circuit": _circuit(examination),
         "decoding": [_decoded(s, d) for s, d in zip(examination.read_sites, examination.decodings)],
         "tuned_share": {s: tuned_share(t) for s, t in zip(examination.read_sites, examination.tunings)},
         "seconds": examination.seconds,
@@ -68,6 +71,33 @@ def _numbers(result: Attribution | None, examination: Examination) -> dict[str, 
     columns = {name: _column(getattr(result, name)) for name in ("values", "stderr", "stderr_stimuli")}
     ends = [_column(end) for end in result.interval(1 - ALPHA, examination.over)]
     return {**columns, "interval": ends, "interval_over": examination.over} | {n: getattr(result, n) for n in plain}
+
+
+def _interactions(examination: Examination) -> list[dict[str, Any]] | None:
+    found = examination.interactions
+    if found is None:
+        return None
+    table = found.to_dataframe(examination.over)
+    return [
+        {"players": [str(p) for p in names]} | _plain(row) for names, row in zip(table.index, table.to_dict("records"))
+    ]
+
+
+def _circuit(examination: Examination) -> dict[str, Any] | None:
+    circuit = examination.circuit
+    if circuit is None:
+        return None
+    plain = ("faithfulness", "fidelity", "held_out", "held_out_fidelity", "verdict", "certificate", "certificate_text",
+             "complete", "required", "criterion", "method", "n_evaluations", "n_trials", "n_held_out")  # fmt: skip
+    sets = {"players": [str(p) for p in circuit.players], "minimal": [[str(p) for p in s] for s in circuit.minimal]}
+    baseline = _plain(dataclasses.asdict(circuit.baseline)) | {"players": [str(p) for p in circuit.baseline.players]}
+    stability = None if circuit.stability is None else circuit.stability.mean
+    return sets | _plain({n: getattr(circuit, n) for n in plain}) | {"baseline": baseline, "stability": stability}
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Values that JSON knows; it has no NaN."""
+    return {str(k): None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()}
 
 
 def _decoded(site: str, d: Decoding) -> dict[str, Any]:
@@ -132,6 +162,17 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
                 f"Screening: cost of each head's single {kind} lesion, n = {examination.screening.n_trials} trials; no "
                 "error bars in a map, standard errors are in results.json; the null is 0 (white). Framed heads were "
                 f"measured further, on {examination.subject.held_out}.",
+            )
+        )
+    if examination.circuit is not None and len(examination.circuit.players) > 1:
+        circuit = examination.circuit
+        figures.append(
+            (
+                "circuit",
+                plotting.plot_circuit(circuit),
+                f"The circuit. Area: what each member adds, {kind} lesions of all other players; n = "
+                f"{circuit.n_held_out or circuit.n_trials} trials; filled: confirmed by a paired t-test on them (Holm), "
+                "or, where the trials are all there are, by its value.",
             )
         )
     if examination.decodings:

@@ -53,26 +53,23 @@ class Subject:
     circular: float | None
     toy: Toy | None
 
-    def halves(self) -> tuple[Stimuli, Stimuli]:
-        """Trials to choose players on and others to measure them on, labels spread over both.
-
-        Where the trials are all the inputs there are, nothing is sampled and both are all of them.
-        """
-        if self.exhaustive:
-            return self.lesioning, self.lesioning
+    def first_half(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Trials to choose players on; the others are to measure them on. Labels are spread over both."""
         labels = self.lesioning.conditions[self.label].to_numpy()
         if np.unique(labels, return_counts=True)[1].min() < 2:
             labels = np.zeros(len(labels))  # a label of one trial cannot be on both sides
         first = np.zeros(len(labels), dtype=bool)
         for value in np.unique(labels):
             first[np.flatnonzero(labels == value)[::2]] = True
-        return self.lesioning[first], self.lesioning[~first]
+        return first
 
     @property
     def held_out(self) -> str:
         """In words, which trials the second half is."""
         return (
-            "the same trials, which are all there are" if self.exhaustive else f"{len(self.halves()[1])} other trials"
+            "the same trials, which are all there are"
+            if self.exhaustive
+            else f"{(~self.first_half()).sum()} other trials"
         )
 
 

