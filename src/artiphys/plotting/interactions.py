@@ -28,7 +28,7 @@ def plot_interactions(
     over: Any = "both",
     output: Any = None,
 ) -> Axes:
-    """Map of the interactions of two, players ordered so that those with like interactions stand together.
+    """Map of the interactions of two, players ordered so that those that interact stand together.
 
     Red: together they do more than apart; blue: less. A dot marks what is significant (Holm) over trials and
     coalitions.
@@ -74,12 +74,11 @@ def plot_interactions(
 
 
 def _clustered(table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Order of players by average linkage of how unlike their interactions are."""
+    """Order of players by average linkage, near where they interact strongly."""
     from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-    from scipy.spatial.distance import pdist
 
-    filled = np.nan_to_num(table)
-    distance = pdist(np.hstack([filled, np.abs(filled)]))
+    strength = np.abs(table[np.triu_indices(len(table), 1)])
+    distance = 1 - strength / (strength.max() or 1.0)
     return np.asarray(leaves_list(optimal_leaf_ordering(linkage(distance, "average"), distance)))
 
 

@@ -157,8 +157,8 @@ def _circuit(examination: Examination) -> list[str]:
     article = "The smallest circuit" if circuit.is_the_circuit else "A smallest circuit"
     others = f"; {len(circuit.alternatives)} others of this size do as well" if circuit.alternatives else ""
     said = (
-        f"{article} found that keeps the {circuit.score} within {1 - circuit.required:.0%} of its gap, all other of the "
-        f"{len(circuit.every_player)} players lesioned: {names} ({circuit.certificate}{others})."
+        f"{article} found that keeps the {circuit.score} within {1 - circuit.required:.0%} of its gap, all other of "
+        f"the {len(circuit.every_player)} players lesioned: {names} ({circuit.certificate}{others})."
     )
     if circuit.trial_scores is None:
         return [said]
@@ -167,8 +167,8 @@ def _circuit(examination: Examination) -> list[str]:
         "" if circuit.stability is None else f"; redrawn trials give sets that overlap by {circuit.stability.mean:.2f}"
     )
     return [
-        f"{said} On {circuit.n_held_out} held-out trials it keeps {circuit.held_out:.2f} [{low:.2f}, {high:.2f}] of the "
-        f"mean and the fidelity per trial is {circuit.held_out_fidelity:.2f} ({circuit.verdict}{stable}). As many "
+        f"{said} On {circuit.n_held_out} held-out trials it keeps {circuit.held_out:.2f} [{low:.2f}, {high:.2f}] of "
+        f"the mean and the fidelity per trial is {circuit.held_out_fidelity:.2f} ({circuit.verdict}{stable}). As many "
         f"players chosen by single lesions keep {circuit.baseline.held_out:.2f}, fidelity "
         f"{circuit.baseline.held_out_fidelity:.2f}."
     ]

@@ -171,7 +171,7 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
                 "circuit",
                 plotting.plot_circuit(circuit),
                 f"The circuit. Area: what each member adds, {kind} lesions of all other players; n = "
-                f"{circuit.n_held_out or circuit.n_trials} trials; filled: confirmed by a paired t-test on them (Holm), "
+                f"{circuit.n_held_out or circuit.n_trials} trials; filled: confirmed by a paired t-test (Holm), "
                 "or, where the trials are all there are, by its value.",
             )
         )
