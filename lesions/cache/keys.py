@@ -55,6 +55,8 @@ def _words(writer: Writer) -> list[tuple[int, ...]]:
     lesion, axis, site = writer.lesion, writer.unit_axis, writer.site.name
     if lesion.kind == "project" or axis is None:
         return [_split(lesion.changed(site=site))]
+    if isinstance(lesion.gain, tuple):
+        return [_split(lesion.changed(site=site, units=(u,), axis=axis, gain=g)) for u, g in writer.gains().items()]
     return [_split(lesion.changed(site=site, units=(u,), axis=axis)) for u in writer.units()]
 
 

@@ -30,7 +30,7 @@ def critical_sets(
     residual: float = 0.95,
     holdout: Any = 0.5,
     method: Method = "auto",
-    ranking: Attribution | Sequence[float] | None = None,
+    ranking: Attribution | Sequence[float] | Array | None = None,
     budget: int | None = None,
     seed: int = 0,
     progress: bool = True,

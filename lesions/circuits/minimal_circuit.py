@@ -44,7 +44,7 @@ def minimal_circuit(
     one_sided: bool = False,
     holdout: Any = 0.5,
     method: Method = "auto",
-    ranking: Attribution | Sequence[float] | None = None,
+    ranking: Attribution | Sequence[float] | Array | None = None,
     budget: int | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -127,7 +127,7 @@ def circuit_of(
 
 def _found(
     on: GameLike, halves: Halves, *, faithfulness: float, criterion: Criterion, one_sided: bool, method: Method,
-    ranking: Attribution | Sequence[float] | None, budget: int | None, seed: int,
+    ranking: Attribution | Sequence[float] | Array | None, budget: int | None, seed: int,
 ) -> Circuit:  # fmt: skip
     started = clock.perf_counter()
     question = Question(halves.search, "sufficient", faithfulness, criterion, one_sided, allowed(budget))
@@ -164,7 +164,7 @@ def allowed(budget: int | None) -> int:
     return DEFAULT_BUDGET if budget is None else budget
 
 
-def ranked(question: Question, ranking: Attribution | Sequence[float] | None) -> Sequence[int]:
+def ranked(question: Question, ranking: Attribution | Sequence[float] | Array | None) -> Sequence[int]:
     """Players by how much they seem to matter."""
     game = question.game
     if ranking is None:

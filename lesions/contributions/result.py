@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -132,6 +133,31 @@ class Attribution:
         with np.errstate(divide="ignore", invalid="ignore"):
             df = (a**2 + b**2) ** 2 / (a**4 / df_a + b**4 / df_b)
         return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
+
+    def over_time(self) -> xr.DataArray:
+        """Values of players in windows of time as ``(player, time, ...)``; ``time`` is where each window starts.
+
+        NaN where a player has no such window. ``stop`` holds where the windows end.
+
+        Raises
+        ------
+        InputError
+            If the players are not in windows (``prep.players(..., windows=)``).
+        """
+        found = [re.fullmatch(r"(.+)\[(\d+):(\d+)\]", str(p)) for p in self.values["player"].values]
+        if not all(found):
+            raise InputError("these players are not in windows of time; make them by prep.players(..., windows=...)")
+        parts = [(m[1], int(m[2]), int(m[3])) for m in found if m]
+        units, spans = list(dict.fromkeys(p[0] for p in parts)), sorted({p[1:] for p in parts})
+        if len({start for start, _ in spans}) != len(spans):
+            raise InputError("two windows begin at the same time; give them apart")
+        rest = self.values.shape[1:]
+        table = np.full((len(units), len(spans), *rest), np.nan)
+        for (unit, start, stop), value in zip(parts, self.values.to_numpy()):
+            table[units.index(unit), spans.index((start, stop))] = value
+        outputs = {"output": self.values["output"].values} if rest else {}
+        coords = {"player": object_index(units), "time": [s for s, _ in spans], "stop": ("time", [e for _, e in spans])}
+        return xr.DataArray(table, dims=("player", "time", *outputs), coords=coords | outputs)
 
     @border
     def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from artiphys.array_types import Array
 from artiphys.border import border, shown
 from artiphys.errors import InputError, LesionError
 from artiphys.lesions.operations.reference import Donors, MeanTable
@@ -38,6 +39,9 @@ class Lesion:
         ``"zero"``; ``"mean"`` of the reference; ``"resample"``: the activity of another trial of the
         reference; ``"noise"``: adds Gaussian noise of standard deviation ``sd``; ``"gain"``: times
         ``gain``; ``"clamp"``: to ``value``; ``"project"``: without its part along ``direction``.
+    gain : float, or one for each unit
+        Such as ``1 + 0.5 * similarity`` of a unit's preferred feature to the attended one (Treue &
+        Martinez-Trujillo 1999).
     axis : str, optional
         Axis of the units (default the site's unit axis); for ``"project"`` the axis of the direction
         (default the last one, ``channel`` in convolutions).
@@ -72,7 +76,7 @@ class Lesion:
     time: Any
     kind: Kind
     sd: float | None
-    gain: float | None
+    gain: float | tuple[float, ...] | None
     value: float | None
     direction: Any
     over: Over | None
@@ -94,7 +98,7 @@ class Lesion:
         time: Time = None,
         reference: Recording | Stimuli | None = None,
         sd: float | None = None,
-        gain: float | None = None,
+        gain: float | Sequence[float] | Array | None = None,
         value: float | None = None,
         direction: Any = None,
         over: Over | None = None,
@@ -117,8 +121,9 @@ class Lesion:
         put("axis", axis)
         put("time", TimeWindow.of(time).times)
         put("kind", kind)
-        for name, number in (("sd", sd), ("gain", gain), ("value", value)):
+        for name, number in (("sd", sd), ("value", value)):
             put(name, _number(name, number))
+        put("gain", _gain(gain, self.units))
         put("direction", _frozen_direction(direction))
         put("over", over)
         put("seed", int(seed))
@@ -230,6 +235,20 @@ def _number(name: str, value: float | None) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
         raise LesionError(f"{name} came as {value!r}; wanted a finite number")
     return float(value)
+
+
+def _gain(
+    gain: float | Sequence[float] | Array | None, units: tuple[int, ...] | None
+) -> float | tuple[float, ...] | None:
+    """One gain for all units, or one for each of them."""
+    if gain is None or np.ndim(gain) == 0:
+        return _number("gain", gain)  # type: ignore[arg-type]
+    gains = plain_array(gain)
+    if gains.ndim != 1 or gains.dtype.kind not in "iuf" or not np.isfinite(gains).all():
+        raise LesionError(f"gain came as {shown(gain)}; wanted one finite number, or one for each unit")
+    if units is not None and len(gains) != len(units):
+        raise LesionError(f"gain came with {len(gains)} numbers for {len(units)} units; wanted one for each")
+    return tuple(float(g) for g in gains)
 
 
 def _frozen_direction(direction: Any) -> Any:

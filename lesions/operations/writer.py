@@ -54,7 +54,18 @@ class Writer:
         les = self.lesion
         if les.kind == "project":
             return ("project", *self.frame)
-        parameters = (id(les.mean), id(les.pool), les.donors, les.n_donors, les.seed, les.sd, les.gain, les.value)
+        parameters: tuple[Any, ...] = (
+            id(les.mean),
+            id(les.pool),
+            les.donors,
+            les.n_donors,
+            les.seed,
+            les.sd,
+            les.gain,
+            les.value,
+        )
+        if isinstance(les.gain, tuple):
+            parameters += (les.units,)  # whose gains they are
         return (les.kind, self.unit_axis, les.time, *parameters)
 
     def units(self) -> tuple[int, ...]:
@@ -93,7 +104,7 @@ class Writer:
                 raise LesionError(f"value came as {value:g}, which {str(x.dtype).removeprefix('torch.')} cannot hold")
             return x.new_full((), value)
         if lesion.kind == "gain":
-            return x * float(lesion.gain or 0.0)
+            return x * self._gains(x, at)
         if lesion.kind == "noise":
             return x + (float(lesion.sd or 0.0) * normal(lesion.seed, x, at)).to(x.dtype)
         if lesion.kind == "mean":
@@ -101,6 +112,32 @@ class Writer:
         if lesion.kind == "resample":
             return self._donated(x, at)
         return projected(x, at, [self])
+
+    def gains(self) -> dict[int, float]:
+        """Gain of each unit of a gain lesion.
+
+        Raises
+        ------
+        LesionError
+            If there is not one number for each.
+        """
+        given, units = self.lesion.gain, self.units()
+        if not isinstance(given, tuple):
+            return dict.fromkeys(units, float(given or 0.0))
+        if len(given) != len(units):
+            raise LesionError(
+                f"gain came with {len(given)} numbers; site {self.site.name!r} has {len(units)} units: one for each"
+            )
+        return dict(zip(units, given))
+
+    def _gains(self, x: Tensor, at: At) -> Tensor | float:
+        if not isinstance(self.lesion.gain, tuple):
+            return float(self.lesion.gain or 0.0)
+        place = at.axes.index(self.unit_axis or self.site.unit_axis)
+        row = torch.ones(1, x.shape[place], dtype=x.dtype, device=x.device)
+        for unit, gain in self.gains().items():
+            row[0, unit] = gain
+        return along(row, x.ndim, place)
 
     def directions(self, x: Tensor) -> Tensor:
         """Directions of a project lesion, ``(direction, unit)`` float64."""

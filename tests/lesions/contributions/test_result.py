@@ -8,7 +8,7 @@ import pytest
 from fixtures.benchmarks import calibration
 
 import artiphys as ap
-from artiphys.errors import BudgetError
+from artiphys.errors import BudgetError, InputError
 
 CASES = [
     ("planted", "shapley", "permutation", 1410, {}),
@@ -46,3 +46,25 @@ def test_intervals_are_refused_where_hardly_any_sample_tells() -> None:
     assert "Attribution" in repr(one)
     more = ap.shapley(unanimous, budget=16_000, **options)
     assert not more.refused
+
+
+def test_players_in_windows_are_values_over_time() -> None:
+    toy = ap.toys.load("relay")
+    prep = ap.wrap(toy)
+    game = ap.Game(prep, toy.stimuli, toy.score, prep.players("cell", windows=[(0, 10), (10, 20)]), kind="zero")
+    over = ap.shapley(game).over_time()
+    assert over.dims == ("player", "time") and over["time"].values.tolist() == [0, 10]
+    assert over["stop"].values.tolist() == [10, 20]
+    assert over.sel(player="cell.0").values.tolist() == [0.25, 0.0]
+    assert over.sel(player="cell.1").values.tolist() == [0.0, 0.25]
+    with pytest.raises(InputError, match="windows"):
+        ap.shapley(lambda c: c.sum(axis=1) * 1.0, n_players=2).over_time()
+
+
+def test_windows_that_make_no_sense_are_refused() -> None:
+    prep = ap.wrap(ap.toys.load("relay"))
+    for windows, words in (([], "empty"), ([(3, 3)], "start < stop"), ([(0, 1.5)], "whole steps"), (["ab"], "start")):
+        with pytest.raises(InputError, match=words):
+            prep.players("cell", windows=windows)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="time axis"):
+        ap.wrap(ap.toys.load("xor")).players("hidden", windows=[(0, 1)])

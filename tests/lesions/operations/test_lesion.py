@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fixtures.games import looped, net
 from fixtures.networks import X, small
 from torch import Tensor, nn
 
 import artiphys as ap
 from artiphys.errors import ArtiphysError, InputError, LesionError, SiteError
+from artiphys.lesions.cache.keys import lesion_words
 
 
 def read(prep: ap.Preparation, lesion: ap.Lesion, stimuli: Any = X, site: str = "1") -> Tensor:
@@ -347,3 +350,35 @@ MISUSE: list[tuple[Any, str]] = [
 def test_misuse_is_not_accepted_silently(use: Any, message: str) -> None:
     with pytest.raises(ArtiphysError, match=message):
         use()
+
+
+def test_gains_of_their_own_for_each_unit() -> None:
+    """Per unit, in any order; in a game equal to weight edits, and remembered by what each unit's gain is."""
+    prep, stimuli = net(6)
+    gains = [0.5, 2.0, -1.0]
+    intact = prep.run(stimuli, "1").activity["1"]
+    with ap.lesioned(prep, ap.Lesion("1", units=[4, 0, 2], kind="gain", gain=gains)):
+        written = prep.run(stimuli, "1").activity["1"]
+    expected = intact.clone()
+    for unit, gain in zip([4, 0, 2], gains):
+        expected[:, unit] *= gain
+    assert torch.equal(written, expected)
+    with ap.lesioned(prep, ap.Lesion("1", kind="gain", gain=np.arange(6.0))):
+        assert torch.equal(prep.run(stimuli, "1").activity["1"], intact * torch.arange(6.0))
+
+    def played(lesions: list[ap.Lesion]) -> ap.Game:
+        return ap.Game(prep, stimuli, ap.scores.log_prob("label"), lesions, kind="gain")
+
+    two = [ap.Lesion("1", units=units, kind="gain", gain=[0.5, 2.0]) for units in ([0, 1], [3, 2])]
+    singles = [ap.Lesion("1", units=[u], kind="gain", gain=g) for u, g in ((0, 0.5), (1, 2.0), (3, 0.5), (2, 2.0))]
+    rows = np.array([[True, False], [False, True], [False, False]])
+    assert played(two)(rows) == pytest.approx(played(singles)(rows.repeat(2, axis=1)), abs=1e-6)
+    assert played(two)(rows) == pytest.approx(looped(played(two), rows), abs=1e-6)
+    words = [lesion_words(played(lesions).setup.players) for lesions in (two, singles)]
+    assert np.array_equal(words[0][0], words[1][0] + words[1][1])
+    for bad, match in (([1.0, 2.0], "2 numbers for 1 units"), ([math.nan], "finite"), ("all", "gain came as")):
+        with pytest.raises(ap.errors.ArtiphysError, match=match):
+            ap.Lesion("1", units=[0], kind="gain", gain=bad)  # type: ignore[arg-type]
+    short = ap.Lesion("1", kind="gain", gain=[1, 2])
+    with pytest.raises(LesionError, match="has 6 units"), ap.lesioned(prep, short):
+        prep.run(stimuli)
