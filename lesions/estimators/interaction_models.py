@@ -28,6 +28,7 @@ VARIANCES = (0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # of what is shrunken / varian
 HIGHER_SHARES = (0.0, 0.1, 0.3, 1.0)  # variance of the higher degree / of the lower, where both are shrunken
 MIN_LEFT = 1e-5  # of an observation, below which only rounding is left of it
 ROUNDING = 1e-18  # of the variance
+MAX_KERNEL_PAIRS = 4000
 N_SELECTION_PAIRS = 400  # pairs on which shrinkage is chosen, or twice the free features
 
 
@@ -203,6 +204,10 @@ def fitted(part: Part, observed: Float[Array, "pair output"]) -> list[Smoother]:
     n_low = math.comb(part.interaction.n, part.degrees[0])
     some = part.thinned(max(N_SELECTION_PAIRS, 2 * n_low))
     tried = _tried(some, observed[part.kept_by(some)], n_low)
+    if (
+        part.design.n_pairs > MAX_KERNEL_PAIRS
+    ):  # tables of pairs by pairs would not fit; second order is well known then
+        tried = [(squares, m) for squares, m in tried if m.free and m.ratio == 0] or tried
     scale = (1 - some.design.fraction) * some.design.share
     chosen = []
     for other in (1, 0):
@@ -232,16 +237,16 @@ def _tried(part: Part, observed: Float[Array, "pair output"], n_low: int) -> lis
         keep(observed - basis @ (basis.T @ observed), 1 - (basis**2).sum(axis=1), _Model(True, 0.0, 0.0, even))
         for relevance in relevances:
             if n >= part.degrees[1]:
-                spectrum = Spectrum.of(drift, part.kernel(part.degrees[1], relevance)[0])
+                spectrum = Spectrum.beside(basis, part.kernel(part.degrees[1], relevance)[0])
                 for ratio in VARIANCES:
                     keep(*spectrum.left(observed, ratio), _Model(True, ratio, 1.0, relevance))
     if not free or m < MANY_PAIRS_PER_FEATURE * n_low:
-        drift = sizes if sizes.shape[1] else np.zeros((m, 1))
+        basis = orthonormal(sizes, sizes[:1])[0] if sizes.shape[1] else np.zeros((m, 0))
         for relevance in relevances:
             low = part.kernel(part.degrees[0], relevance)[0]
             high = part.kernel(part.degrees[1], relevance)[0] if n >= part.degrees[1] else np.zeros_like(low)
             for share in HIGHER_SHARES if n >= part.degrees[1] else (0.0,):
-                spectrum = Spectrum.of(drift, low + share * high)
+                spectrum = Spectrum.beside(basis, low + share * high)
                 for ratio in VARIANCES:
                     keep(*spectrum.left(observed, ratio), _Model(False, ratio, share, relevance))
     return found

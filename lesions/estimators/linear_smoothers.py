@@ -13,6 +13,8 @@ from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
 
+MAX_EXACT_ENTRIES = 60_000  # of features, up to which they are decomposed without squaring
+
 
 @dataclass(frozen=True)
 class Smoother:
@@ -77,7 +79,11 @@ class Spectrum:
     @classmethod
     def of(cls, drift: Float[Array, "pair feature"], kernel: Float[Array, "pair pair"]) -> Spectrum:
         """Of features ``(pair, feature)`` and a kernel ``(pair, pair)``."""
-        basis, _, _ = orthonormal(drift, drift[:1])
+        return cls.beside(orthonormal(drift, drift[:1])[0], kernel)
+
+    @classmethod
+    def beside(cls, basis: Float[Array, "pair rank"], kernel: Float[Array, "pair pair"]) -> Spectrum:
+        """Of an orthonormal basis of the features."""
         across = kernel @ basis
         projected = kernel - basis @ across.T - across @ basis.T + basis @ (basis.T @ across) @ basis.T
         variances, vectors = np.linalg.eigh(projected)
@@ -128,9 +134,10 @@ def orthonormal(
 ) -> tuple[Float[Array, "pair rank"], Float[Array, "value rank"], bool]:
     """An orthonormal basis of the features, the values of its columns, and whether it determines them.
 
-    ``exact`` takes some times longer, and keeps the last digits where features nearly depend on each other.
+    ``exact`` takes some times longer, and keeps the last digits where features nearly depend on each other; where they
+    are few.
     """
-    if exact:
+    if exact and features.size <= MAX_EXACT_ENTRIES:
         _, scale, vectors = np.linalg.svd(features, full_matrices=False)
         keep = scale > 1e-7 * scale[0]
         vectors, scale = vectors[keep].T, scale[keep]

@@ -34,7 +34,7 @@ from artiphys.version import __version__
 INDICES = ("k-SII", "SII", "STII", "Banzhaf")
 MIN_PAIRS_PER_PARAMETER = 2.0  # of second degree, below which intervals covered too little
 MAX_ENUMERATED_UNASKED = 12  # players up to which all coalitions are evaluated without a budget
-MAX_PLAYERS = 128
+MAX_PLAYERS = 40
 DEFAULT_PAIRS, DEFAULT_PAIRS_PER_INTERACTION = 512, 4
 
 

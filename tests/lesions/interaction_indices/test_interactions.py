@@ -279,7 +279,7 @@ def test_bad_requests() -> None:
             ap.interactions(v, n_players=5, **options)
     with pytest.raises(ap.errors.InputError, match="no interaction of 3"):
         ap.interactions(v, n_players=2, order=3)
-    with pytest.raises(ap.errors.InputError, match="at most 128"):
+    with pytest.raises(ap.errors.InputError, match="at most 40"):
         ap.interactions(lambda c: c[:, 0] * 1.0, n_players=200)
     with pytest.raises(ap.errors.InputError, match="NaN"):
         ap.interactions(lambda c: np.full(len(c), np.nan), n_players=3)
