@@ -22,9 +22,11 @@ def shown(circuit: ap.Circuit) -> str:
     low, high = circuit.interval()
     base = circuit.baseline
     assert circuit.stability is not None
+    n = len(circuit.players)
     return (
-        f"{len(circuit.players)} heads ({names}); searched: r {circuit.faithfulness:.3f} q {circuit.fidelity:.3f}; "
-        f"held out: r {circuit.held_out:.3f} q {circuit.held_out_fidelity:.3f} [{low:.3f}, {high:.3f}] {circuit.verdict}; "
+        f"{n} heads ({names}); searched: r {circuit.faithfulness:.3f} q {circuit.fidelity:.3f}; "
+        f"held out: r {circuit.held_out:.3f} q {circuit.held_out_fidelity:.3f} [{low:.3f}, {high:.3f}], "
+        f"{circuit.verdict}; "
         f"{circuit.certificate}; overlap of redrawn {circuit.stability.mean:.2f}; as many by single lesions: r "
         f"{base.held_out:.3f} q {base.held_out_fidelity:.3f}; {circuit.n_evaluations}"
     )
