@@ -64,8 +64,8 @@ plotting.plot_circuit_sizes(circuit).figure.savefig(folder / "sizes.png", dpi=12
 plotting.plot_interactions(together).figure.savefig(folder / "interactions.png", dpi=120)
 print(f"pictures are in {folder}")
 
-# %% The same lines on a language model: the 90 attention heads of its last ten layers at their mean, the others intact; 64
-# prompts of the indirect-object task. Pairs of prompts that differ in the giver alone stay together on one side.
+# %% The same lines on a language model: the 90 attention heads of its last ten layers at their mean, the others intact;
+# 64 prompts of the indirect-object task. Pairs of prompts that differ in the giver alone stay together on one side.
 specimen = ap.specimens.load("smollm2-135m", n_prompts=64)
 prep = ap.wrap(specimen)
 heads = ap.Game(prep, specimen.stimuli, specimen.score, prep.players("blocks.2?.attn.hook_z"), kind="mean")
