@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
+from artiphys.errors import ArtiphysError
 from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Write
 from artiphys.lesions.operations.combined import writes_of
@@ -19,7 +21,8 @@ class CircuitPreparation(Preparation):
     """A network of which a circuit alone works; made by `Circuit.preparation`.
 
     It is recorded from, probed and lesioned like any other, and shares the network with the preparation it came from,
-    which stays intact. A call of the model itself, past this preparation, is intact too.
+    which stays intact. A call of the model itself, past this preparation, is intact too. Lesions of this network act
+    after those outside the circuit: of a unit outside it the later one is what counts.
     """
 
     def __init__(self, whole: Preparation, outside: Sequence[Writer]) -> None:
@@ -32,7 +35,8 @@ class CircuitPreparation(Preparation):
     def tapping(self, *, names: Sequence[str] = (), is_loop: bool = False) -> Tapping:
         """Hooks to plan reads and writes on, after those that lesion what lies outside the circuit."""
         tapping = super().tapping(names=names, is_loop=is_loop)
-        if not names:  # what outlasts a run is in force around runs that have their own
+        # Once, before everything else: what outlasts a run has it around all runs inside.
+        if not self.frame.lasting or self.frame.is_suspended:
             for site, write in self._outside.items():
                 tapping.write(self.tap(site), write)
         return tapping
@@ -58,6 +62,10 @@ class CircuitPreparation(Preparation):
     def in_force(self) -> tuple[str, ...]:
         """Digests of what lies outside the circuit, then of lesions that act now."""
         return (*self._names, *super().in_force)
+
+    def unwrap(self) -> Any:
+        """Refused: the network belongs to the preparation that the circuit came from."""
+        raise ArtiphysError("a circuit shares its network with the preparation it came from; unwrap that one")
 
     def __repr__(self) -> str:
         return f"Circuit of {self.whole!r}: {len(self._names)} lesions outside it"

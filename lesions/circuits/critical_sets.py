@@ -15,7 +15,7 @@ from artiphys.lesions.circuits.halves import split
 from artiphys.lesions.circuits.minimal_circuit import allowed, names_of, quiet, ranked
 from artiphys.lesions.circuits.question import Question, members_of
 from artiphys.lesions.circuits.search import METHODS, Method, search
-from artiphys.lesions.circuits.trial_scores import TrialScores, judged, require_gap
+from artiphys.lesions.circuits.trial_scores import TrialScores, judged
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.games.function_game import as_game
 from artiphys.lesions.games.game import Game
@@ -75,8 +75,7 @@ def critical_sets(
     halves.warn_if_few()
     quiet(halves, progress)
     question = Question(halves.search, "critical", residual, "mean", False, allowed(budget))
-    if halves.held_out is not None:
-        require_gap(halves.held_out)
+    halves.require_gaps()
     found = search(question, method, lambda: ranked(question, ranking), seed)
     coalitions = question.coalitions(found.sets)
     left = (question.game(coalitions) - question.lesioned) / question.gap

@@ -10,6 +10,7 @@ import numpy as np
 from artiphys.array_types import Array
 from artiphys.border import shown
 from artiphys.errors import InputError, StatisticsError
+from artiphys.lesions.circuits.trial_scores import require_gap
 from artiphys.lesions.games.game import Game
 from artiphys.lesions.games.protocol import GameLike, checked_rows
 from artiphys.user_warnings import warn
@@ -28,6 +29,12 @@ class Halves:
     held_out: Game | None
     rows: tuple[int, ...]
     why: str
+
+    def require_gaps(self) -> None:
+        """`StatisticsError` if either half does not tell intact from lesioned."""
+        if self.held_out is not None:
+            require_gap(self.search, "searched")  # type: ignore[arg-type]
+            require_gap(self.held_out, "held-out")
 
     def warn_if_few(self) -> None:
         """Warn where a half has so few trials that a search may fit chance."""
@@ -59,6 +66,8 @@ def split(game: GameLike, holdout: float | Sequence[int] | Array | None, seed: i
             raise InputError(f"holdout came as {holdout}; wanted a share between 0 and 1, numbers of trials, or None")
         rows = np.sort(np.random.default_rng([seed, n]).permutation(n)[: round(share * n)])
     else:
+        if np.size(np.asarray(holdout, dtype=object)) == 0:
+            raise InputError("holdout came empty; name the trials to hold out, or None for none")
         rows = np.sort(checked_rows(holdout, n))
     others = np.setdiff1d(np.arange(n), rows)
     least = min(len(rows), len(others))

@@ -19,7 +19,7 @@ from artiphys.lesions.circuits.question import Criterion, Question, members_of
 from artiphys.lesions.circuits.result import Baseline, Circuit
 from artiphys.lesions.circuits.search import METHODS, Found, Method, search
 from artiphys.lesions.circuits.stability import stability
-from artiphys.lesions.circuits.trial_scores import TrialScores, judged, member_table, require_gap
+from artiphys.lesions.circuits.trial_scores import TrialScores, judged, member_table, redrawn_members
 from artiphys.lesions.contributions.gradients import attribution
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.shapley import shapley
@@ -131,8 +131,7 @@ def _found(
 ) -> Circuit:  # fmt: skip
     started = clock.perf_counter()
     question = Question(halves.search, "sufficient", faithfulness, criterion, one_sided, allowed(budget))
-    if halves.held_out is not None:
-        require_gap(halves.held_out)
+    halves.require_gaps()
     found = search(question, method, lambda: ranked(question, ranking), seed)
     circuit = _result(on, question, halves, found, seed)
     return replace(circuit, seconds=clock.perf_counter() - started)
@@ -221,10 +220,12 @@ def _result(game: GameLike, question: Question, halves: Halves, found: Found, se
     fidelities = _fidelities(question.game, both)
     held: list[TrialScores] | None = None if halves.held_out is None else judged(halves.held_out, both)
     names = names_of(game, chosen)
-    per_trial = judge.per_trial(np.concatenate([circuit[None], without]))
-    if judge.score.reduce is not None:
-        per_trial = judge(np.concatenate([circuit[None], without]))[:, None]
-    members = member_table(names, per_trial[0], per_trial[1:], certain=halves.held_out is None)
+    sets = np.concatenate([circuit[None], without])
+    if halves.held_out is not None and judge.score.reduce is not None:
+        members = redrawn_members(halves.held_out, sets, names)
+    else:
+        per_trial = judge.per_trial(sets) if judge.score.reduce is None else judge(sets)[:, None]
+        members = member_table(names, per_trial[0], per_trial[1:], certain=halves.held_out is None)
     same_size = [s for s in members_of(found.sets) if len(s) == len(chosen) and s != chosen]
     verdict = held[0].verdict(question.border, question.criterion, question.one_sided) if held else "sufficient"
     return Circuit(

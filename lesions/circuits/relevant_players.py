@@ -11,6 +11,7 @@ from artiphys.lesions.circuits.question import Question
 
 DENSITIES = (0.25, 0.5, 0.75)  # of intact players in a context
 N_AT_ONCE = 8  # pairs of contexts
+N_BARREN = 4  # rounds in a row whose differences are spread over players that each change too little
 N_SILENT = 64  # contexts in a row without a difference, after which the search ends
 
 
@@ -42,8 +43,8 @@ def relevant_players(question: Question, tolerance: float, most: int, rng: np.ra
     which they differ are halved until one is left. A player that matters in a share p of contexts is missed with
     probability (1 - p) to the power of the silent contexts.
     """
-    n, known, silent = question.n_players, set[int](), 0
-    while silent < N_SILENT and len(known) <= most:
+    n, known, silent, barren = question.n_players, set[int](), 0, 0
+    while silent < N_SILENT and len(known) <= most and barren < N_BARREN:
         a = rng.random((N_AT_ONCE, n)) < rng.choice(DENSITIES, N_AT_ONCE)[:, None]
         b = rng.random((N_AT_ONCE, n)) < rng.choice(DENSITIES, N_AT_ONCE)[:, None]
         b[:, list(known)] = a[:, list(known)]
@@ -53,8 +54,10 @@ def relevant_players(question: Question, tolerance: float, most: int, rng: np.ra
             silent += N_AT_ONCE
             continue
         silent = 0
-        known |= _halved(question, tolerance, a[differ], b[differ], of_a[differ], of_b[differ], rng)
-    return Pool(tuple(sorted(known)), tolerance, silent, len(known) <= most)
+        found = _halved(question, tolerance, a[differ], b[differ], of_a[differ], of_b[differ], rng)
+        barren = 0 if found - known else barren + 1
+        known |= found
+    return Pool(tuple(sorted(known)), tolerance, silent, silent >= N_SILENT and len(known) <= most)
 
 
 def _halved(

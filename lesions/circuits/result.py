@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from artiphys.border import border
-from artiphys.errors import ArtiphysError, StatisticsError
+from artiphys.errors import ArtiphysError, InputError, StatisticsError
 from artiphys.lesions.circuits.circuit_preparation import CircuitPreparation
 from artiphys.lesions.circuits.graph import circuit_graph
 from artiphys.lesions.circuits.question import Criterion
@@ -25,6 +25,11 @@ from artiphys.lesions.interaction_indices.result import Interactions
 from artiphys.stats.intervals import check_confidence
 
 Names = tuple[Hashable, ...]
+VERDICTS = {
+    "sufficient": "sufficient (the 90 % interval lies inside the band)",
+    "refuted": "refuted (the 95 % interval lies outside the band)",
+    "undecided": "undecided",
+}
 N_NAMED = 12  # players named in a sentence
 
 
@@ -39,7 +44,7 @@ class Baseline:
     held_out_fidelity: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Circuit:
     """A smallest set of players that suffices when all others are lesioned.
 
@@ -157,9 +162,11 @@ class Circuit:
     def by_size(self, n_random: int = 8) -> pd.DataFrame:
         """Faithfulness and fidelity against size: the circuit as it grows, beside random sets of equal size.
 
-        Evaluates ``n_random`` sets a size. Columns: size, which ("circuit" or "random"), faithfulness, fidelity; random
-        sets with their 10 % and 90 % quantiles.
+        On all trials of the game, held out or not. Evaluates ``n_random`` sets a size. Columns: size, which ("circuit"
+        or "random"), faithfulness, fidelity; random sets with their 10 % and 90 % quantiles.
         """
+        if n_random < 1:
+            raise InputError(f"n_random came as {n_random}; wanted at least 1 random set of each size")
         game = self._require_game("a curve by size")
         return faithfulness_by_size(game, self.every_player, self.players, self.pool, n_random, self.seed)
 
@@ -223,10 +230,15 @@ class Circuit:
             low, high = self.interval()
             measured = self.held_out_fidelity if self.criterion == "trials" else self.held_out
             name = "fidelity" if self.criterion == "trials" else "faithfulness"
-            parts.append(f"Held out: {name} {measured:.3f} [{low:.3f}, {high:.3f}], {self.verdict}.")
+            parts.append(f"Held out: {name} {measured:.3f} [{low:.3f}, {high:.3f}], {VERDICTS[self.verdict]}.")
+        else:
+            parts.append(f"Nothing was held out ({self.no_holdout}).")
+        if len(self.players) == len(self.every_player):
+            parts.append("No set smaller than all players was found to suffice.")
         if self.alternatives:
-            at_least = "" if self.complete else "At least "
-            parts.append(f"{at_least}{len(self.alternatives)} other sets of this size do as well.")
+            n, at_least = len(self.alternatives), "" if self.complete else "At least "
+            do = "set of this size does" if n == 1 else "sets of this size do"
+            parts.append(f"{at_least}{n} other {do} as well.")
         if self.complete and n_others:
             parts.append(f"All {len(self.minimal)} minimal sets share {', '.join(map(str, self.core)) or 'no player'}.")
         if self.stability is not None and self.stability.mean < STABLE:

@@ -143,10 +143,15 @@ def _by_beams(question: Question, rank: Callable[[], Sequence[int]], n_ranked: i
     if not len(question.found()):
         sets, excess = question.answers()
         best = tuple(int(p) for p in np.flatnonzero(sets[excess.argmin()])) if len(sets) else ()
+        near = (
+            f"the nearest has {len(best)} players and misses the border by {excess.min():.3g} of the gap (the error's "
+            ".best names it)"
+            if len(sets)
+            else "none could be tried"
+        )
         error = BudgetError(
-            f"no set was found that holds within {question.budget} evaluations; the nearest has {len(best)} players "
-            f"and misses the border by {excess.min(initial=np.inf):.3g} of the gap (the error's .best names it). Raise "
-            "budget=, or ask for less faithfulness"
+            f"no set of fewer than all players was found within {question.budget} evaluations; {near}. Raise budget=, "
+            "or ask for less faithfulness"
         )
         error.best = best  # type: ignore[attr-defined]
         raise error

@@ -65,15 +65,19 @@ class TrialScores:
         return "refuted" if high < faithfulness or low > top else "undecided"
 
 
-def require_gap(game: Game) -> None:
-    """`StatisticsError` if the held-out trials do not tell intact from lesioned."""
-    if game.score.reduce is not None:
-        return
-    intact, lesioned = game.per_trial(_ends(game.n_players))
-    p = float(paired_p(intact - lesioned))
+def require_gap(game: Game, which: str) -> None:
+    """`StatisticsError` if trials do not tell intact from lesioned; ``which`` they are, for the message."""
+    ends = _ends(game.n_players)
+    per_trial, values = game.per_trial(ends), game(ends)
+    if game.score.reduce is None:
+        p = float(paired_p(per_trial[0] - per_trial[1]))
+    else:
+        drawn = _summaries(game, per_trial)
+        p = float(_two_sided(drawn[:, 0] - drawn[:, 1]))
+    intact, lesioned = values
     if p > ALPHA:
         raise StatisticsError(
-            f"on the {len(intact)} held-out trials the score is {intact.mean():.4g} intact and {lesioned.mean():.4g} "
+            f"on the {len(game.stimuli)} {which} trials the score is {intact:.4g} intact and {lesioned:.4g} "
             f"with all players lesioned, which does not differ (p = {p:.2g}): no share of it can be told. Give more "
             "trials, other players or another kind of lesion"
         )
@@ -93,15 +97,28 @@ def judged(game: Game, coalitions: Bool[Array, "coalition player"]) -> list[Tria
 
 def _redrawn(game: Game, per_trial: Array) -> Float[Array, "draw coalition"]:
     """Faithfulness over trials drawn again with replacement."""
+    drawn = _summaries(game, per_trial)
+    gap = drawn[:, :1] - drawn[:, 1:2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = (drawn[:, 2:] - drawn[:, 1:2]) / gap
+    return np.asarray(ratios[(gap != 0)[:, 0]])
+
+
+def _two_sided(drawn: Float[Array, " draw"]) -> float:
+    """Two-sided p of a redrawn difference against 0."""
+    tail = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    return min(1.0, 2 * (tail + 1) / (len(drawn) + 1))
+
+
+def _summaries(game: Game, per_trial: Array) -> Float[Array, "draw coalition"]:
+    """A score of the whole set over trials drawn again with replacement."""
     n, rng, found = len(game.stimuli), np.random.default_rng(0), []
     for _ in range(10 * N_RESAMPLES):
         rows = rng.integers(n, size=n)
         try:
-            values = game.score.summary(per_trial[:, rows], game.stimuli[rows])
+            found.append(game.score.summary(per_trial[:, rows], game.stimuli[rows]))
         except ArtiphysError:
             continue  # the score is not defined on this draw, such as one without one of two classes
-        if values[0] != values[1]:
-            found.append((values[2:] - values[1]) / (values[0] - values[1]))
         if len(found) == N_RESAMPLES:
             return np.stack(found)
     raise StatisticsError(f"score {game.score.name!r} is undefined on most redrawn sets of {n} trials")
@@ -109,6 +126,16 @@ def _redrawn(game: Game, per_trial: Array) -> Float[Array, "draw coalition"]:
 
 def _ends(n_players: int) -> Bool[Array, "coalition player"]:
     return np.stack([np.ones(n_players, bool), np.zeros(n_players, bool)])
+
+
+def redrawn_members(game: Game, sets: Bool[Array, "set player"], names: Sequence[Hashable]) -> pd.DataFrame:
+    """`member_table` of a score of the whole set: the circuit first, then without each member; by redrawn trials."""
+    values, drawn = game(sets), _summaries(game, game.per_trial(sets))
+    drop = drawn[:, :1] - drawn[:, 1:]
+    p = holm(np.array([_two_sided(column) for column in drop.T]))
+    columns = {"effect": values[0] - values[1:], "stderr": drop.std(axis=0, ddof=1), "p_holm": p,
+               "confirmed": p <= ALPHA}  # fmt: skip
+    return pd.DataFrame(columns, index=pd.Index(list(names), name="player", tupleize_cols=False))
 
 
 def member_table(

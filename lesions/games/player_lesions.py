@@ -41,6 +41,7 @@ def player_lesions(
         raise InputError("a game needs at least one player; got none")
     source = _reference(prep, players, kind, stimuli, reference, progress)
     names: list[str] = []
+    seen: dict[str, int] = {}
     parts: list[list[Lesion]] = []
     shared: dict[str, Lesion] = {}
     for p in players:
@@ -52,7 +53,8 @@ def player_lesions(
             continue
         lesions = _listed(p, kind)
         name = " + ".join(les.label() for les in lesions)
-        names.append(name if name not in names else f"{name} #{names.count(name) + 1}")
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
         parts.append(lesions)
     if len(set(names)) != len(names):
         twice = sorted({n for n in names if names.count(n) > 1})

@@ -52,7 +52,7 @@ def interactions(
     seed: int = 0,
     progress: bool = True,
 ) -> Interactions:
-    """Interactions of all sets of up to ``order`` players: what they do together beyond what they do apart.
+    """Interactions of all sets of up to ``order`` of at most 40 players: what they do beyond what they do apart.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from artiphys.stats.p_values import holm
 
 SYNERGY, REDUNDANCY, UNDECIDED, ADDITIVE = "synergy", "redundancy", "undecided", "additive"
 SUPERADDITIVE, SUBADDITIVE = "superadditive", "subadditive"
-ROUNDING = 1e-9  # of the largest value of a game, below which an exact interaction is 0
+ROUNDING = 1e-6  # of the largest value of a game, below which an exact interaction is 0: single precision
 
 
 def p_values(

@@ -21,7 +21,7 @@ from artiphys.lesions.interaction_indices.reading import ROUNDING, p_values, wor
 from artiphys.stats.intervals import check_confidence, t_interval_each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interactions:
     """What players do together beyond what they do apart.
 
@@ -99,7 +99,7 @@ class Interactions:
             if set(names) == wanted and len(names) == len(players):
                 value = self.values[i]
                 return value if value.ndim else float(value)
-        raise InputError(f"there is no interaction of {shown(players)}; there are sets of 1 to {self.order} players")
+        raise InputError(f"there is no interaction of {players}; there are sets of 1 to {self.order} players")
 
     @border
     def interval(
@@ -132,7 +132,7 @@ class Interactions:
             raise StatisticsError(f"over came as {over!r}; wanted 'coalitions', 'stimuli' or 'both'")
         a, b = self.stderr.to_numpy(), self.stderr_stimuli.to_numpy()
         if over != "coalitions" and np.isnan(b).any():
-            if over == "stimuli" or self.n_trials != 0:
+            if over == "stimuli" or self.n_trials > 1:
                 raise StatisticsError("an error over stimuli needs at least two trials; use over='coalitions'")
             over = "coalitions"
         df_a, df_b = self.df.to_numpy(), np.full(a.shape, float(self.n_trials - 1))

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 Place = tuple[float, float]
 MAX_WIDTH = 12.5  # of the figure [inches]
 MAX_ROWS = 8  # nodes above each other; a layer with more gets further columns
+MORE, LESS = "#B2182B", "#2166AC"  # together than apart; as in the map of interactions
 WORDS = {
-    "synergy": (BLUE, "-"),
-    "superadditive": (BLUE, ":"),
-    "redundancy": (ORANGE, "-"),
-    "subadditive": (ORANGE, ":"),
+    "synergy": (MORE, "-"),
+    "superadditive": (MORE, ":"),
+    "redundancy": (LESS, "-"),
+    "subadditive": (LESS, ":"),
 }
 
 
@@ -40,10 +41,11 @@ def plot_circuit(
     """The circuit's members by layer, as large as what they add; with the interactions between them, where given.
 
     Area: mean drop when the member is lesioned too, or its contribution. Filled: confirmed on held-out trials. Lines:
-    significant interactions, blue for synergy and orange for redundancy.
+    significant interactions, red for synergy and blue for redundancy. Colours of members tell whether they work in the
+    behaviour's direction, also where its score is lower intact.
     """
     graph = circuit.to_networkx(contributions, interactions)
-    nodes = list(graph.nodes)
+    nodes, towards = list(graph.nodes), float(np.sign(circuit.intact - circuit.lesioned))
     places, layers = _places(nodes)
     columns = max(x for x, _ in places.values()) + 1
     rows = max(1, min(MAX_ROWS, max(sum(x == c for x, _ in places.values()) for c in range(int(columns)))))
@@ -56,7 +58,7 @@ def plot_circuit(
         if data["reading"] in WORDS:
             _edge(ax, places[a], places[b], *WORDS[data["reading"]])
     for node, size in zip(nodes, area):
-        sign = graph.nodes[node].get("contribution", graph.nodes[node]["effect"])
+        sign = towards * graph.nodes[node].get("contribution", graph.nodes[node]["effect"])
         colour = GREEN if sign >= 0 else ORANGE
         face = colour if graph.nodes[node]["confirmed"] else "white"
         ax.scatter(*places[node], s=size, color=face, edgecolor=colour, lw=1.8, zorder=3)
@@ -68,7 +70,7 @@ def plot_circuit(
     ax.set_yticks([])
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.set_xlabel("layer")
-    _legend(ax, graph)
+    _legend(ax, graph, towards)
     held = "" if circuit.trial_scores is None else f", held out {circuit.held_out:.3f}"
     ax.set_title(f"{len(nodes)} of {len(circuit.every_player)} players: faithfulness {circuit.faithfulness:.3f}{held}\n"
                  f"({circuit.verdict}; minimality: {circuit.certificate})", fontsize=10)  # fmt: skip
@@ -79,9 +81,9 @@ def _layer(node: str) -> tuple[float, str]:
     """Where a player stands: the first number in its name, or its site."""
     match = re.search(r"(?:^|\.|_)(\d+)(?:\.|$)", node)
     site = node.rsplit(".", 1)[0]
-    if match and re.search(r"\d", site):
+    if "." in node and match and re.search(r"\d", site):
         return float(match[1]), match[1]
-    return -1.0, site
+    return -1.0, site if "." in node else "players"
 
 
 def _places(nodes: list[str]) -> tuple[dict[str, Place], list[tuple[float, str]]]:
@@ -111,7 +113,7 @@ def _edge(ax: Axes, a: Place, b: Place, colour: str, style: str) -> None:
     })  # fmt: skip
 
 
-def _legend(ax: Axes, graph: Any) -> None:
+def _legend(ax: Axes, graph: Any, towards: float) -> None:
     from matplotlib.lines import Line2D
 
     handles: list[Any] = []
@@ -119,7 +121,7 @@ def _legend(ax: Axes, graph: Any) -> None:
     handles += [Line2D([], [], color=c, ls=s, label=word) for word, (c, s) in WORDS.items() if word in readings]
     if not all(data["confirmed"] for _, data in graph.nodes(data=True)):
         handles.append(Line2D([], [], marker="o", color=GREEN, mfc="white", ls="none", label="not confirmed"))
-    signs = [data.get("contribution", data["effect"]) for _, data in graph.nodes(data=True)]
+    signs = [towards * data.get("contribution", data["effect"]) for _, data in graph.nodes(data=True)]
     if min(signs, default=0) < 0:
         handles.append(Line2D([], [], marker="o", color=ORANGE, ls="none", label="works against"))
     if handles:

@@ -30,8 +30,8 @@ def plot_interactions(
 ) -> Axes:
     """Map of the interactions of two, players ordered so that those that interact stand together.
 
-    Red: together they do more than apart; blue: less. A dot marks what is significant (Holm) over trials and
-    coalitions.
+    Red: together they raise the score by more than the sum of what each does; blue: by less. A dot marks what is
+    significant (Holm) over trials and coalitions.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def plot_interactions(
     sns.heatmap(
         table, ax=ax, cmap="RdBu_r", vmin=-limit, vmax=limit, square=True, xticklabels=ticks, yticklabels=ticks,
         linewidths=0.5 if len(names) <= MAX_MARKED else 0, linecolor="white",
-        cbar_kws={"label": f"{interactions.index} interaction{unit}\n(red: more together than apart)", "shrink": 0.8},
+        cbar_kws={"label": f"{interactions.index} interaction{unit}\n(red: more than the sum of parts)", "shrink": 0.8},
     )  # fmt: skip
     ax.set_facecolor("#E8E8E8")  # the diagonal: a player with itself
     if len(names) <= MAX_MARKED:

@@ -202,6 +202,10 @@ def planted(
         raise InputError(f"n_trials came as {n_trials}; wanted an even number: half of the trials show each stimulus")
     if not 0 < faithfulness <= 1:
         raise InputError(f"faithfulness came as {faithfulness}; wanted more than 0, at most 1")
+    if noise < 0 or leak < 0 or gain_sd < 0:
+        raise InputError(f"noise, leak and gain_sd came as {noise}, {leak} and {gain_sd}; wanted 0 or more")
+    if gadgets is not None and not gadgets:
+        raise InputError(f"gadgets came empty; there are {', '.join(GADGETS)}")
     if unknown := set(gadgets or ()) - set(GADGETS):
         raise InputError(f"gadgets came with {sorted(unknown)}; there are {', '.join(GADGETS)}")
     for attempt in range(MAX_DRAWS):

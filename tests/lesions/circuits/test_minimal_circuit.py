@@ -19,6 +19,7 @@ from artiphys.lesions.circuits.question import Question
 from artiphys.lesions.circuits.relevant_players import relevant_players
 from artiphys.lesions.circuits.subset_lattice import every_subset, minimal
 from artiphys.lesions.games.function_game import as_game
+from artiphys.plotting import plot_circuit
 
 
 def dense(n: int, seed: int = 0) -> Any:
@@ -375,3 +376,75 @@ def test_graphs_tables_and_pickles(tmp_path: Path) -> None:
     with pytest.raises(ap.errors.InputError, match="other players"):
         circuit.to_networkx(ap.shapley(dense(6), n_players=6))
     assert "was sought" in circuit.methods_text()
+
+
+@pytest.mark.parametrize("kind", ["zero", "mean", "gain"])
+@pytest.mark.parametrize("other", ["zero", "clamp", "gain", "noise"])
+def test_lesions_of_a_circuit_mean_the_same_in_games_and_outside_them(kind: Any, other: Any) -> None:
+    """The later lesion counts: also of units that the circuit lesions already, and no lesion acts twice."""
+    options: dict[str, Any] = {"gain": {"gain": 0.3}}.get(kind, {})
+    played = game(6, kind=kind, **options)
+    alone = ap.minimal_circuit(played, holdout=None, faithfulness=0.6, one_sided=True).preparation()
+    parameters: dict[str, Any] = {"clamp": {"value": 2.0}, "gain": {"gain": 0.5}, "noise": {"sd": 1.0}}.get(other, {})
+    inner = ap.Game(alone, played.stimuli, played.score, alone.players("1"), kind=other, progress=False, **parameters)
+    for unit in range(6):
+        with ap.lesioned(alone, ap.Lesion("1", units=[unit], kind=other, **parameters)):
+            by_hand = float(played.score(alone.run(played.stimuli).outputs, played.stimuli).mean())
+            read = alone.run(played.stimuli, "1").activity["1"][:, unit]
+        row = np.arange(6) != unit
+        assert by_hand == pytest.approx(float(inner(row[None])[0]), abs=1e-5)
+        if other == "clamp":
+            assert torch.equal(read, torch.full_like(read, 2.0))
+    with pytest.raises(ap.errors.ArtiphysError, match="unwrap that one"):
+        alone.unwrap()
+
+
+def test_a_gap_that_searched_trials_or_a_score_of_the_whole_set_do_not_show_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    x = torch.as_tensor(rng.normal(size=(80, 3)), dtype=torch.float32)
+    x[:40] -= x[:40].mean(dim=0)
+    x[40:] += 2
+    readout = torch.nn.Linear(3, 1, bias=False)
+    with torch.no_grad():
+        readout.weight.fill_(1.0)
+    prep = ap.wrap(torch.nn.Sequential(torch.nn.Identity(), readout).eval(), x)
+    stimuli = ap.Stimuli(x, {"label": rng.integers(0, 2, 80)})
+    played = ap.Game(prep, stimuli, ap.scores.output(), prep.players("0"), kind="zero", progress=False)
+    with pytest.raises(ap.errors.StatisticsError, match="searched"):
+        ap.minimal_circuit(played, holdout=range(40, 80))
+    by_chance = ap.Game(prep, stimuli, ap.scores.auc("label"), prep.players("0"), kind="zero", progress=False)
+    with pytest.raises(ap.errors.StatisticsError, match="does not differ"):
+        ap.minimal_circuit(by_chance)
+
+
+def test_members_of_a_score_of_the_whole_set_are_tested() -> None:
+    x = torch.randn(80, 3, generator=torch.Generator().manual_seed(1))
+    readout = torch.nn.Linear(3, 1, bias=False)
+    with torch.no_grad():
+        readout.weight.copy_(torch.tensor([[3.0, 3.0, 0.0]]))
+    labels = (x[:, 0] + x[:, 1] > 0).int()
+    prep = ap.wrap(torch.nn.Sequential(torch.nn.Identity(), readout).eval(), x)
+    stimuli = ap.Stimuli(x, {"label": labels})
+    played = ap.Game(prep, stimuli, ap.scores.auc("label"), prep.players("0"), kind="zero", progress=False)
+    circuit = ap.minimal_circuit(played)
+    assert len(circuit.players) == 2 and circuit.members["confirmed"].all()
+    assert (circuit.members["stderr"] > 0).all() and (circuit.members["p_holm"] < 0.05).all()
+
+
+@pytest.mark.parametrize("n", [17, 24, 30])
+def test_a_behaviour_that_all_players_share_is_found_by_beams(n: int) -> None:
+    circuit = ap.minimal_circuit(lambda c: c.mean(axis=1), n_players=n, holdout=None)
+    assert len(circuit.players) == math.ceil(0.95 * n - 1e-9) and circuit.method == "beam"
+    assert "Nothing was held out" in repr(circuit)
+
+
+def test_rounding_of_single_precision_is_no_interaction() -> None:
+    w = np.random.default_rng(0).normal(size=4).astype(np.float32)
+    found = ap.interactions(lambda c: c.astype(np.float32) @ w, n_players=4)
+    assert set(found.reading.values) == {"", "additive"}
+
+
+def test_members_of_a_behaviour_that_is_lower_intact_do_not_work_against_it() -> None:
+    circuit = ap.minimal_circuit(lambda c: 5 - 3.0 * (c[:, 0] & c[:, 1]) - (c[:, 2] | c[:, 3]), n_players=4)
+    assert circuit.intact < circuit.lesioned
+    assert plot_circuit(circuit).get_legend() is None
