@@ -42,11 +42,58 @@ def gate() -> Toy:
         Truth("single_lesions", dict(zip(names, (0.0, 0.5))), "mean", 1e-6, source),
         Truth("shapley", dict(zip(names, (0.0, 0.5))), "mean", 1e-6, source),
         Truth("selectivity", {"hidden.0": 0.0, "hidden.1": 1.0}, None, 1e-6, "g is constant, s is the stimulus"),
+        Truth("minimal circuits", {"hidden.0+hidden.1": 1.0}, "zero", 1e-6, source),
+        Truth("critical sets .95", {"hidden.0": 0.0, "hidden.1": 0.0}, "zero", 1e-6, source),
+        Truth("SII", {"hidden.0+hidden.1": 0.5}, "zero", 1e-6, source),
+        Truth("minimal circuits", {"hidden.1": 1.0}, "mean", 1e-6, source),
+        Truth("critical sets .95", {"hidden.1": 0.0}, "mean", 1e-6, source),
+        Truth("SII", {"hidden.0+hidden.1": 0.0}, "mean", 1e-6, source),
     )
     stimuli = Stimuli(s, {"label": labels.tolist()})
     score = scores.accuracy("label", threshold=0.0)
     lesson = "the gate is untuned; a zero lesion abolishes behaviour, a mean lesion does nothing"
     return Toy("gate", GateNet(), stimuli, labels.numpy(), score, ("hidden",), truth, lesson)
+
+
+class BiasNet(nn.Module):
+    """y = s + h - 5 with h = 5 always."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = linear([[1.0], [0.0]], [0.0, 5.0])
+        self.readout = linear([[1.0, 1.0]], [-5.0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Inputs ``(trial, 1)`` -> ``(trial,)``."""
+        y: Tensor = self.readout(self.hidden(x))
+        return y[:, 0]
+
+
+def bias_unit() -> Toy:
+    """A unit that carries no information and without which all is lost: a bias."""
+    s = torch.tensor([[-1.0], [1.0]] * 4)
+    labels = (s[:, 0] > 0).int()
+    source = "y = H(s + h - 5) by hand; sign(0) counts as 1"
+    names = ["hidden.0", "hidden.1"]
+    both, each = {"hidden.0+hidden.1": 1.0}, dict.fromkeys(names, 0.0)
+    alone = {"hidden.0": 1.0}
+    truth = (
+        Truth("accuracy", {"intact": 1.0}, None, 1e-6, source),
+        Truth("single_lesions", dict(zip(names, (0.5, 0.5))), "zero", 1e-6, source),
+        Truth("shapley", dict(zip(names, (0.25, 0.25))), "zero", 1e-6, source),
+        Truth("single_lesions", dict(zip(names, (0.5, 0.0))), "mean", 1e-6, source),
+        Truth("shapley", dict(zip(names, (0.5, 0.0))), "mean", 1e-6, source),
+        Truth("minimal circuits", both, "zero", 1e-6, source),
+        Truth("critical sets .95", each, "zero", 1e-6, source),
+        Truth("SII", {"hidden.0+hidden.1": 0.5}, "zero", 1e-6, source),
+        Truth("minimal circuits", alone, "mean", 1e-6, source),
+        Truth("critical sets .95", {"hidden.0": 0.0}, "mean", 1e-6, source),
+        Truth("SII", {"hidden.0+hidden.1": 0.0}, "mean", 1e-6, source),
+    )
+    stimuli = Stimuli(s, {"label": labels.tolist()})
+    lesson = "a zero lesion calls the bias vital, a mean lesion shows that it carries nothing"
+    return Toy("bias_unit", BiasNet(), stimuli, labels.numpy(), scores.accuracy("label", threshold=0.0), ("hidden",),
+               truth, lesson)  # fmt: skip
 
 
 class MixNet(nn.Module):

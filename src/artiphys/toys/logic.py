@@ -48,6 +48,26 @@ def _exact(analysis: str, kind: str | None, *values: float, names: list[str] | N
     return Truth(analysis, dict(zip(keys, values)), kind, 1e-6, ENUMERATED)
 
 
+def _sets(
+    kind: str, circuits: dict[str, float], impaired: dict[str, float], abolished: dict[str, float], site: str = "hidden"
+) -> list[Truth]:
+    """Minimal circuits and critical sets by unit numbers, with their faithfulness and what is left without them."""
+
+    def keyed(table: dict[str, float]) -> dict[str, float]:
+        return {"+".join(f"{site}.{u}" for u in key): value for key, value in table.items()}
+
+    tables = {"minimal circuits": circuits, "critical sets .95": impaired, "critical sets .05": abolished}
+    return [Truth(analysis, keyed(table), kind, 1e-6, ENUMERATED) for analysis, table in tables.items()]
+
+
+def _interactions(kind: str, **indices: dict[str, float]) -> list[Truth]:
+    """Interactions by unit numbers, for each index."""
+    return [
+        Truth(index, {"+".join(f"hidden.{u}" for u in key): v for key, v in table.items()}, kind, 1e-6, ENUMERATED)
+        for index, table in indices.items()
+    ]
+
+
 def conjunction() -> Toy:
     """AND: one threshold unit."""
     net = ThresholdNet([[1, 1]], [-2], [1], -0.5)
@@ -57,6 +77,7 @@ def conjunction() -> Toy:
         _exact("shapley", "zero", 0.25),
         _exact("single_lesions", "mean", 0.25),
         _exact("shapley", "mean", 0.25),
+        *[t for kind in ("zero", "mean") for t in _sets(kind, {"0": 1.0}, {"0": 0.0}, {"0": 0.0})],
     ]
     return _toy("and", net, [0, 0, 0, 1], truth, "a unit that is silent on most inputs still decides the answer")
 
@@ -70,6 +91,7 @@ def disjunction() -> Toy:
         _exact("shapley", "zero", 0.75),
         _exact("single_lesions", "mean", 0.25),
         _exact("shapley", "mean", 0.25),
+        *[t for kind in ("zero", "mean") for t in _sets(kind, {"0": 1.0}, {"0": 0.0}, {"0": 0.0})],
     ]
     return _toy(
         "or",
@@ -96,6 +118,10 @@ def xor() -> Toy:
             1e-6,
             "1 - H(1/4, 3/4) etc. [bits]",
         ),
+        *_sets("zero", {"01": 1.0}, {"0": 0.0, "1": 0.5}, {"0": 0.0}),
+        *_sets("mean", {"01": 1.0}, {"0": 0.0, "1": 0.0}, {"0": 0.0, "1": 0.0}),
+        *_interactions("zero", SII={"01": 0.25}, STII={"01": 0.25}, Banzhaf={"01": 0.25}),
+        *_interactions("mean", SII={"01": 0.5}, STII={"01": 0.5}, Banzhaf={"01": 0.5}),
     ]
     return _toy("xor", net, [0, 1, 1, 0], truth, "both units carry .311 bit about the answer; zero lesions say 3:1")
 
@@ -111,6 +137,15 @@ def xor_redundant() -> Toy:
         _exact("shapley", "mean", 1 / 8, 1 / 8, 1 / 4),
         _exact("value", "zero", 0.5, 0.5, 0.75, names=["hidden.2", "none", "hidden.0+hidden.1"]),
         _exact("value", "mean", 0.75, 0.5, 0.75, names=["hidden.2", "none", "hidden.0+hidden.1"]),
+        *_sets("zero", {"02": 1.0, "12": 1.0}, {"01": 0.0, "2": 0.5}, {"01": 0.0}),
+        *_sets("mean", {"02": 1.0, "12": 1.0}, {"01": 0.5, "2": 0.5}, {"012": 0.0}),
+        *_interactions(
+            "zero",
+            SII={"01": -0.375, "02": 0.125, "12": 0.125, "012": -0.25},
+            STII={"01": -1 / 3, "02": 1 / 6, "12": 1 / 6},
+            Banzhaf={"01": -0.375, "02": 0.125, "12": 0.125},
+        ),
+        *_interactions("mean", SII={"01": -0.25, "02": 0.0, "12": 0.0, "012": 0.0}),
     ]
     lesson = "single lesions call both OR units useless; without the pair the network is at chance"
     return _toy("xor_redundant", net, [0, 1, 1, 0], truth, lesson)
@@ -143,6 +178,10 @@ def backup() -> Toy:
         _exact("single_lesions", "mean", 0.0, 0.0, names=ab),
         _exact("shapley", "mean", 0.0, 0.0, names=ab),
         _exact("activity", None, 1.0, 0.0, names=ab),
+        _exact("minimal circuits", "zero", 1.0, 1.0, names=ab),
+        _exact("critical sets .95", "zero", 0.0, names=["a.0+b.0"]),
+        _exact("critical sets .05", "zero", 0.0, names=["a.0+b.0"]),
+        _exact("SII", "zero", -1.0, names=["a.0+b.0"]),
     )
     return Toy(
         "backup", BackupNet(), Stimuli(torch.ones(n, 1)), torch.ones(n).numpy(), scores.output(), ("a", "b"), truth,
@@ -173,5 +212,45 @@ def synergy() -> Toy:
         _exact("single_lesions", "mean", 0.5, 0.5),
         _exact("shapley", "mean", 0.25, 0.25),
         Truth("information", {"hidden.0": 0.0, "hidden.1": 0.0}, None, 1e-6, "independent of the answer [bits]"),
+        *[t for kind in ("zero", "mean") for t in _sets(kind, {"01": 1.0}, {"0": 0.0, "1": 0.0}, {"0": 0.0, "1": 0.0})],
+        *[t for kind in ("zero", "mean") for t in _interactions(kind, SII={"01": 0.5})],
     ]
     return _toy("synergy", SynergyNet(), [0, 1, 1, 0], truth, "each unit alone carries 0 bits, both carry 1")
+
+
+class ParityNet(nn.Module):
+    """y = ||h1 - h2| - h3|: whether an odd number of three coins fell heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = linear([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], [0.0, 0.0, 0.0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Inputs ``(trial, 3)`` in {0, 1} -> ``(trial,)``."""
+        h = self.hidden(x)
+        return torch.as_tensor(((h[:, 0] - h[:, 1]).abs() - h[:, 2]).abs())
+
+
+def parity3() -> Toy:
+    """Three units of which each pair says nothing."""
+    x = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
+    labels = (x.sum(dim=1) % 2).int()
+    each = {"0": 0.0, "1": 0.0, "2": 0.0}
+    pairs = ("01", "02", "12")
+    truth = [
+        _exact("accuracy", None, 1.0, names=["intact"]),
+        _exact("single_lesions", "zero", 0.5, 0.5, 0.5),
+        _exact("shapley", "zero", 1 / 6, 1 / 6, 1 / 6),
+        *_sets("zero", {"012": 1.0}, each, each),
+        *_interactions(
+            "zero",
+            SII=dict.fromkeys(pairs, 0.25) | {"012": 0.5},
+            STII=dict.fromkeys(pairs, 1 / 6),
+            Banzhaf=dict.fromkeys(pairs, 0.25) | {"012": 0.5},
+            **{"k-SII": dict.fromkeys(pairs, 0.0) | {"012": 0.5}},
+        ),
+    ]
+    stimuli = Stimuli(x, {"label": labels.tolist()})
+    lesson = "every single lesion and every pair leave chance: an analysis of pairs calls it nothing"
+    return Toy("parity3", ParityNet(), stimuli, labels.numpy(), scores.accuracy("label"), ("hidden",), tuple(truth),
+               lesson)  # fmt: skip
