@@ -10,17 +10,21 @@ some only four together). Dense games: sums of random unanimity games and traine
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peers import network
 
 import artiphys as ap
 from artiphys.lesions.circuits.subset_lattice import every_subset
+
+sys.path.insert(0, str(Path(__file__).parent))
+from peers import network
 
 Array = np.ndarray[Any, Any]
 SIZES = (16, 24, 32, 48, 64)

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapiq
 import torch
-from peers import network
 from shapiq.game_theory.exact import ExactComputer
 from threadpoolctl import threadpool_limits
 
 import artiphys as ap
+
+sys.path.insert(0, str(Path(__file__).parent))
+from peers import network
 
 Array = np.ndarray[Any, Any]
 BUDGETS = {"digits 12": (500, 1000), "GPT-2 12": (500, 1000), "SOUM 14": (1000,), "digits 16": (1000, 3000)}

@@ -194,7 +194,7 @@ def planted(
     --------
     >>> import artiphys as ap
     >>> ap.toys.planted(n=16, k=3, seed=1).truths("minimal circuits", "zero").expected
-    {'hidden.0+hidden.3+hidden.15': 1.0}
+    {'hidden.4+hidden.5+hidden.13': 1.0}
     """
     if not 1 <= k <= min(n, MAX_PLANTED):
         raise InputError(f"k came as {k}; wanted 1 to {min(n, MAX_PLANTED)} planted units of {n}")
