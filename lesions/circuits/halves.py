@@ -33,7 +33,8 @@ class Halves:
     def require_gaps(self) -> None:
         """`StatisticsError` if either half does not tell intact from lesioned."""
         if self.held_out is not None:
-            require_gap(self.search, "searched")  # type: ignore[arg-type]
+            assert isinstance(self.search, Game)
+            require_gap(self.search, "searched")
             require_gap(self.held_out, "held-out")
 
     def warn_if_few(self) -> None:

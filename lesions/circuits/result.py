@@ -221,9 +221,8 @@ class Circuit:
             article = f"One of {len(self.minimal)} minimal circuits"
         else:
             article = "A circuit"
-        names = ", ".join(map(str, self.players[:12])) + (
-            f" and {len(self.players) - 12} more" if len(self.players) > 12 else ""
-        )
+        n_more = len(self.players) - N_NAMED
+        names = ", ".join(map(str, self.players[:N_NAMED])) + (f" and {n_more} more" if n_more > 0 else "")
         parts = [f"{article}: {names} ({len(self.players)} of {len(self.every_player)} players)."]
         parts.append(f"Minimality: {self.certificate}; {self.certificate_text}.")
         if self.trial_scores is not None:

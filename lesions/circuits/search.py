@@ -153,7 +153,7 @@ def _by_beams(question: Question, rank: Callable[[], Sequence[int]], n_ranked: i
             f"no set of fewer than all players was found within {question.budget} evaluations; {near}. Raise budget=, "
             "or ask for less faithfulness"
         )
-        error.best = best  # type: ignore[attr-defined]
+        error.best = best
         raise error
     return _proven(question, tuple(pool))
 

@@ -46,7 +46,7 @@ def _levels(game: GameLike, masks: Sequence[Array]) -> dict[str, float]:
     faithful = (values[2:] - values[1]) / (values[0] - values[1])
     found = {}
     columns = {"faithfulness": faithful}
-    if game.score.reduce is None and per_trial.ndim == 2:
+    if len(game.stimuli) > 1 and game.score.reduce is None and per_trial.ndim == 2:
         columns["fidelity"] = fidelity(per_trial[2:], per_trial[0], per_trial[1])
     for name, column in columns.items():
         found[name] = float(column.mean())

@@ -28,7 +28,7 @@ VARIANCES = (0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)  # of what is shrunken / varian
 HIGHER_SHARES = (0.0, 0.1, 0.3, 1.0)  # variance of the higher degree / of the lower, where both are shrunken
 MIN_LEFT = 1e-5  # of an observation, below which only rounding is left of it
 ROUNDING = 1e-18  # of the variance
-MAX_KERNEL_PAIRS = 4000
+MAX_KERNEL_PAIRS = 4000  # up to which tables of pairs by pairs are made; of more the low degree is well known
 N_SELECTION_PAIRS = 400  # pairs on which shrinkage is chosen, or twice the free features
 
 
@@ -36,7 +36,7 @@ N_SELECTION_PAIRS = 400  # pairs on which shrinkage is chosen, or twice the free
 class Part:
     """The even (``parity`` +1) or odd (-1) part of a game on drawn pairs, and the terms that need it.
 
-    ``terms`` are the sizes of the interactions that are estimated; others are known without.
+    ``sizes`` are those of the interactions that are estimated; others are known without.
     """
 
     interaction: Interaction
@@ -204,9 +204,7 @@ def fitted(part: Part, observed: Float[Array, "pair output"]) -> list[Smoother]:
     n_low = math.comb(part.interaction.n, part.degrees[0])
     some = part.thinned(max(N_SELECTION_PAIRS, 2 * n_low))
     tried = _tried(some, observed[part.kept_by(some)], n_low)
-    if (
-        part.design.n_pairs > MAX_KERNEL_PAIRS
-    ):  # tables of pairs by pairs would not fit; second order is well known then
+    if part.design.n_pairs > MAX_KERNEL_PAIRS:
         tried = [(squares, m) for squares, m in tried if m.free and m.ratio == 0] or tried
     scale = (1 - some.design.fraction) * some.design.share
     chosen = []

@@ -31,7 +31,12 @@ class RecordingError(ArtiphysError):
 
 
 class BudgetError(ArtiphysError):
-    """Too few evaluations for what was asked."""
+    """Too few evaluations for what was asked.
+
+    ``best`` holds the players of the nearest set that a search for a circuit met, by number.
+    """
+
+    best: tuple[int, ...] = ()
 
 
 class MemoryLimitError(ArtiphysError, MemoryError):
