@@ -17,12 +17,14 @@ from artiphys.lesions.games.game import Game
 from artiphys.lesions.interaction_indices.interactions import interactions
 from artiphys.lesions.interaction_indices.result import Interactions
 from artiphys.lesions.operations.context import lesioned
+from artiphys.lesions.operations.edge import Edge
 from artiphys.lesions.operations.lesion import Lesion
 
 __all__ = [
     "Attribution",
     "Circuit",
     "CriticalSets",
+    "Edge",
     "Game",
     "Interactions",
     "Lesion",

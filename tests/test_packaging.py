@@ -197,7 +197,7 @@ def test_private_names_stay_where_they_are() -> None:
 
 def test_public_names() -> None:
     assert set(ap.__all__) == {
-        "Attribution", "CellTypes", "Circuit", "CriticalSets", "Decoding", "Detection", "Game", "Interactions",
+        "Attribution", "CellTypes", "Circuit", "CriticalSets", "Decoding", "Detection", "Edge", "Game", "Interactions",
         "Lesion", "Preparation", "Recording", "Searchlight", "Site", "Stimuli", "Tuning", "attribution", "banzhaf",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
         "minimal_circuit", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",

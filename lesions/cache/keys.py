@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from artiphys.array_types import Array
+from artiphys.lesions.operations.interventions import AnyWriter, single_edges
 from artiphys.lesions.operations.lesion import Lesion
 from artiphys.lesions.operations.writer import Writer
 
@@ -29,7 +30,7 @@ def keys_of(coalitions: Array) -> list[bytes]:
     return found
 
 
-def lesion_words(players: Sequence[Sequence[Writer]]) -> Array:
+def lesion_words(players: Sequence[Sequence[AnyWriter]]) -> Array:
     """Sum of the digests of what each player lesions ``(player, word)``, uint64.
 
     Lesions act unit by unit (but for projections), so a player of two units stands for the same as two
@@ -51,7 +52,9 @@ def lesion_keys(cut: Array, words: Array, also: Sequence[str] = ()) -> list[byte
     return keys
 
 
-def _words(writer: Writer) -> list[tuple[int, ...]]:
+def _words(writer: AnyWriter) -> list[tuple[int, ...]]:
+    if not isinstance(writer, Writer):
+        return [_split(edge) for edge in single_edges(writer)]
     lesion, axis, site = writer.lesion, writer.unit_axis, writer.site.name
     if lesion.kind == "project" or axis is None:
         return [_split(lesion.changed(site=site))]

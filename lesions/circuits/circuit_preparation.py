@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
+from artiphys.adapters.residual_stream import ResidualStream
 from artiphys.errors import ArtiphysError
 from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Write
-from artiphys.lesions.operations.combined import writes_of
-from artiphys.lesions.operations.writer import Writer
+from artiphys.lesions.operations.interventions import AnyWriter, Interventions
 from artiphys.preparation.preparation import Preparation, When
 from artiphys.preparation.run import Run
 from artiphys.stimuli import Inputs, Stimuli
@@ -25,11 +25,10 @@ class CircuitPreparation(Preparation):
     after those outside the circuit: of a unit outside it the later one is what counts.
     """
 
-    def __init__(self, whole: Preparation, outside: Sequence[Writer]) -> None:
+    def __init__(self, whole: Preparation, outside: Sequence[AnyWriter]) -> None:
         super().__init__(whole.adapter, tokenizer=whole.tokenizer, bridge=whole.bridge)
-        self.whole, self._outside = whole, writes_of([outside])
-        for write in self._outside.values():
-            write.cut = torch.ones(1, 1, dtype=torch.bool)
+        self.whole, self._outside = whole, Interventions(whole, [outside])
+        self._outside.lesion(torch.ones(1, 1, dtype=torch.bool))
         self._names = tuple(sorted(w.lesion.digest() for w in outside))
 
     def tapping(self, *, names: Sequence[str] = (), is_loop: bool = False) -> Tapping:
@@ -37,8 +36,7 @@ class CircuitPreparation(Preparation):
         tapping = super().tapping(names=names, is_loop=is_loop)
         # Once, before everything else: what outlasts a run has it around all runs inside.
         if not self.frame.lasting or self.frame.is_suspended:
-            for site, write in self._outside.items():
-                tapping.write(self.tap(site), write)
+            self._outside.plan(tapping)
         return tapping
 
     def run(
@@ -56,7 +54,12 @@ class CircuitPreparation(Preparation):
             return super().run(inputs, read, write, stop_at, when=when, last_only=last_only)
         self.require_wrapped()
         with self.tapping():
-            return Run(self._forward(Stimuli.of(inputs), last_only), {})
+            return Run(self.forward(Stimuli.of(inputs), last_only), {})
+
+    @property
+    def stream(self) -> ResidualStream:
+        """The residual stream of the whole network."""
+        return self.whole.stream
 
     @property
     def in_force(self) -> tuple[str, ...]:

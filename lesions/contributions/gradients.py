@@ -19,13 +19,17 @@ from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.result_from_estimate import labelled
 from artiphys.lesions.games.game import Game
 from artiphys.lesions.operations.broadcast import along
-from artiphys.lesions.operations.combined import Part, writes_of
+from artiphys.lesions.operations.combined import Part, Together
+from artiphys.lesions.operations.edge_writer import ReceiverCuts
+from artiphys.lesions.operations.interventions import Interventions, plan_cuts
+from artiphys.lesions.operations.stream_edges import StreamCuts, StreamEdgeWriter
 from artiphys.lesions.operations.writer import projected
 from artiphys.stats.intervals import standard_error
 from artiphys.stimuli import Stimuli
 from artiphys.version import __version__
 
 N_TRIALS_PER_PASS = 32  # trials a backward pass
+N_TRIALS_PER_STREAM = 4  # where each layer keeps what all senders before it add to the residual stream
 
 
 @border
@@ -87,9 +91,9 @@ def attribution(
     else:
         nodes, weights = np.polynomial.legendre.leggauss(steps)
         path = [((1 + t) / 2, w / 2) for t, w in zip(nodes.tolist(), weights.tolist())]
-    per_trial = np.concatenate(
-        [_gradients(game, part, path) for part in game.stimuli.batches(N_TRIALS_PER_PASS)], axis=1
-    )
+    in_stream = any(isinstance(w, StreamEdgeWriter) for parts in game.setup.players for w in parts)
+    n_per_pass = N_TRIALS_PER_STREAM if in_stream else N_TRIALS_PER_PASS
+    per_trial = np.concatenate([_gradients(game, part, path) for part in game.stimuli.batches(n_per_pass)], axis=1)
     make = labelled(game.player_names, game.score.outputs or None)
     intact, lesioned = game.intact, game.lesioned
     values = per_trial.mean(axis=1)
@@ -121,13 +125,18 @@ def _gradient(value: Tensor, gates: Tensor) -> Tensor:
 def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]]) -> Array:
     """Weighted sum of gradients along the path, ``(player, trial[, output])``."""
     total: Array | float = 0.0
-    writes = writes_of(game.setup.players)
+    interventions = Interventions(game.prep, game.setup.players)
     for place, weight in path:
         gates = torch.full((len(trials), game.n_players), place, dtype=torch.float64, requires_grad=True)
-        write: dict[str, Write] = {s: _Gated(gates, list(w.families.values())) for s, w in writes.items()}
-        with grad_enabled(True):
-            run = game.prep.run(trials, write=write, last_only=game.score.needs == "last")
-            scores = game.score.raw(run.outputs, trials, len(trials))
+        tapping = game.prep.tapping()
+        for place_of, (tap, joint) in interventions.joints.items():
+            if isinstance(joint, Together):
+                tapping.write(tap, _Gated(gates, list(joint.families.values())))
+            elif isinstance(joint, (ReceiverCuts, StreamCuts)):
+                plan_cuts(tapping, place_of, joint, _gated_cuts(gates, joint))
+        with grad_enabled(True), tapping:
+            outputs = game.prep.forward(trials, game.score.needs == "last")
+            scores = game.score.raw(outputs, trials, len(trials))
             if not scores.requires_grad:
                 raise InputError(
                     f"score {game.score.name!r} has no gradient (a count or threshold, or the network detaches "
@@ -140,6 +149,11 @@ def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]])
     if not np.isfinite(total).all():
         raise InputError(f"the gradient of score {game.score.name!r} is NaN or infinite on some trials")
     return np.asarray(total)
+
+
+def _gated_cuts(gates: Tensor, joint: ReceiverCuts | StreamCuts) -> Write:
+    """A write function in which what each connection carries is mixed in by its gate."""
+    return lambda x, at: joint.without(x, at, (1 - gates).to(torch.promote_types(x.dtype, torch.float32)))
 
 
 class _Gated:

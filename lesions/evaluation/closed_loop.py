@@ -11,7 +11,7 @@ from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.hooks.changes import grad_enabled
 from artiphys.lesions.evaluation.setup import Setup
-from artiphys.lesions.operations.combined import writes_of
+from artiphys.lesions.operations.interventions import Interventions
 
 
 def run_closed_loop(setup: Setup, coalitions: Array, keep: Callable[[Array, Array], None]) -> None:
@@ -23,13 +23,12 @@ def run_closed_loop(setup: Setup, coalitions: Array, keep: Callable[[Array, Arra
         If the behaviour fails or gives no finite number; the coalition is named, what was done is kept.
     """
     prep, score = setup.prep, setup.score
-    writes = writes_of(setup.players)
+    interventions = Interventions(prep, setup.players)
     n_episodes = None
     for coalition in coalitions:
         tapping = prep.tapping(is_loop=True)
-        for site, write in writes.items():
-            write.cut = torch.as_tensor(~coalition[None])
-            tapping.write(prep.tap(site), write)
+        interventions.lesion(torch.as_tensor(~coalition[None]))
+        interventions.plan(tapping)
         try:
             with grad_enabled(False), tapping:
                 scored = score.fn(prep)

@@ -118,7 +118,8 @@ def packed(setup: Setup) -> bytes:
     except ImportError as error:
         raise MissingExtraError("executor= needs cloudpickle; install the extra: pip install '.[cluster]'") from error
     lesions = [[w.lesion for w in parts] for parts in setup.players]
-    pools = {les.pool.digest(): les.pool.activity for parts in lesions for les in parts if les.pool}
+    held = [les.source.pool for parts in lesions for les in parts]
+    pools = {pool.digest(): pool.activity for pool in held if pool}
     names = setup.kind, setup.player_names
     try:
         return bytes(
@@ -140,8 +141,9 @@ def unpacked(payload: bytes) -> Evaluator:
     prep.look(stimuli.inputs)
     for parts in lesions:
         for lesion in parts:
-            if lesion.pool is not None:  # pickling leaves the donors' activity behind
-                object.__setattr__(lesion.pool, "activity", pools[lesion.pool.digest()])
+            pool = lesion.source.pool
+            if pool is not None:  # pickling leaves the donors' activity behind
+                object.__setattr__(pool, "activity", pools[pool.digest()])
     return Evaluator(Setup.of(prep, stimuli, score, kind, names, [writers(prep, parts) for parts in lesions]))
 
 

@@ -78,6 +78,9 @@ class Growth:
 
     def _announce(self, stage: int, nodes: slice | None = None) -> None:
         coalitions = self.tree.coalitions(stage)
+        senders = self.frame.senders
+        senders.stage = stage
+        senders.aligned = lambda t: self._lifted(t, (-1, ()), stage, stage, nodes)
         self.frame.now(Rows(self.trials, coalitions if nodes is None else coalitions[nodes]))
 
     def _rerouted(self, module: nn.Module, forward: Forward) -> Forward:
@@ -135,7 +138,8 @@ class Growth:
     def _computed(self, stage: int, forward: Forward, args: Any, kwargs: Any) -> Any:
         calls = dict(self.frame.calls)
         if stage < len(self.known):
-            outputs, seen = self.known[stage]
+            outputs, seen, read = self.known[stage]
+            self.frame.senders.restore(stage, read)
             self.frame.calls = {**calls, **{hook: calls.get(hook, 0) + n for hook, n in seen.items()}}
             return mapped(outputs, _copied)
         n = self.tree.n_nodes(stage)
@@ -152,7 +156,7 @@ class Growth:
         outputs = parts[0] if n_parts == 1 else self._joined(parts, stage)
         if stage == len(self.known) < self.n_shared:
             seen = {hook: m - calls.get(hook, 0) for hook, m in self.frame.calls.items()}
-            self.known.append((mapped(outputs, _copied), seen))
+            self.known.append((mapped(outputs, _copied), seen, self.frame.senders.of_stage(stage)))
         return outputs
 
     def _joined(self, parts: list[Any], stage: int) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from artiphys.adapters.stages import Stages
 from artiphys.array_types import Array
 from artiphys.lesions.evaluation.growing_batch import Growth
+from artiphys.lesions.operations.interventions import AnyWriter
 from artiphys.lesions.operations.writer import Writer
 from artiphys.preparation.preparation import Preparation
 from artiphys.stimuli import Stimuli
@@ -38,7 +39,7 @@ class Layout:
         return cls(Growth(Stages(), prep.frame), np.zeros(n_players, dtype=int), why)
 
     @classmethod
-    def of(cls, stages: Stages, prep: Preparation, stimuli: Stimuli, players: Sequence[Sequence[Writer]]) -> Layout:
+    def of(cls, stages: Stages, prep: Preparation, stimuli: Stimuli, players: Sequence[Sequence[AnyWriter]]) -> Layout:
         """With the given stages."""
         first = np.array([first_stage(parts, stages, prep, stimuli) for parts in players])
         why = f"prefixes shared over {len(stages.stages)} stages"
@@ -66,16 +67,16 @@ class Layout:
         return int(self.first_stage.min()) if self.n_stages else 0
 
 
-def first_stage(parts: Sequence[Writer], stages: Stages, prep: Preparation, stimuli: Stimuli) -> int:
+def first_stage(parts: Sequence[AnyWriter], stages: Stages, prep: Preparation, stimuli: Stimuli) -> int:
     """The first stage at which any of a player's lesions acts; earlier than it acts is safe, later is not."""
     return min((_first_stage(w, stages, prep, stimuli) for w in parts), default=len(stages))
 
 
-def _first_stage(writer: Writer, stages: Stages, prep: Preparation, stimuli: Stimuli) -> int:
+def _first_stage(writer: AnyWriter, stages: Stages, prep: Preparation, stimuli: Stimuli) -> int:
     ended = stages.of_site.get(writer.site.name)
     if not ended:
         return 0
-    call = prep.tap(writer.site.name).call
+    call = (prep.tap(writer.site.name) if isinstance(writer, Writer) else writer.tap).call
     if call is not None:
         return ended[call] if call < len(ended) else 0
     steps = writer.lesion.window.steps(len(ended), stimuli)

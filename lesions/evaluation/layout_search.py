@@ -22,7 +22,7 @@ def find_layout(runner: Runner) -> Layout:
     """The layout of the first guess that gives what the plain loop gives; one without stages if none does."""
     setup, prep = runner.setup, runner.prep
     reasons: list[str] = []
-    for guess in prep.adapter.stage_candidates([prep.tap(site) for site in runner.writes]):
+    for guess in prep.adapter.stage_candidates(runner.interventions.taps):
         names = tuple(name for name, _ in guess)
         try:
             layout = _traced(runner, guess)

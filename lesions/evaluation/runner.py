@@ -16,7 +16,7 @@ from artiphys.hooks.taps import Tap
 from artiphys.lesions.evaluation.layout import Layout
 from artiphys.lesions.evaluation.prefix_tree import Tree
 from artiphys.lesions.evaluation.setup import Setup
-from artiphys.lesions.operations.combined import writes_of
+from artiphys.lesions.operations.interventions import Interventions
 from artiphys.stimuli import Stimuli
 
 
@@ -29,28 +29,32 @@ class Runner:
 
     Attributes
     ----------
-    writes : dict of str to write function
-        By site.
+    interventions : Interventions
+        What the players' lesions write.
     plain : Layout
         In which coalitions share nothing.
     """
 
     def __init__(self, setup: Setup) -> None:
         self.setup, self.prep = setup, setup.prep
-        self.writes = writes_of(setup.players)
+        self.interventions = Interventions(setup.prep, setup.players)
         self.plain = Layout.plain(setup.prep, setup.n_players)
         self._layout = self.plain
 
     def form(self) -> tuple[Any, ...]:
         """What decides how a forward pass runs: the network, sites lesioned, outputs wanted, inputs."""
-        return self.setup.model, tuple(sorted(self.writes)), str(self.setup.score.needs), self.setup.trials.form()
+        return (
+            self.setup.model,
+            tuple(sorted(self.interventions)),
+            str(self.setup.score.needs),
+            self.setup.trials.form(),
+        )
 
     @contextmanager
     def running(self, layout: Layout) -> Iterator[None]:
         """Hooks and stages in place; `outputs` may be called inside."""
         tapping = self.prep.tapping()
-        for site, write in self.writes.items():
-            tapping.write(self.prep.tap(site), write)
+        self.interventions.plan(tapping)
         with grad_enabled(False), tapping, layout.growth.active(layout.n_shared):
             self._layout = layout
             yield
@@ -78,8 +82,7 @@ class Runner:
         layout, frame = self._layout, self.prep.frame
         cut = ~coalitions
         tree = Tree.of(cut, layout.first_stage, layout.n_stages)
-        for write in self.writes.values():
-            write.cut = torch.as_tensor(cut)
+        self.interventions.lesion(torch.as_tensor(cut))
         frame.announce(Rows(trials, tree.coalitions(0)))
         wanted_from = 0
         if layout.growth.stages.last is not None:
@@ -92,7 +95,7 @@ class Runner:
     def tracing(self) -> Iterator[tuple[list[Tap], Callable[[int], None]]]:
         """The lesioned sites' taps, and a function that runs so many trials; nothing is lesioned."""
         prep, stimuli = self.prep, self.setup.trials
-        taps = [prep.tap(site) for site in self.writes]
+        taps = self.interventions.taps
         tapping = prep.tapping()
         for tap in taps:
             tapping.write(tap, lambda x, at: x)

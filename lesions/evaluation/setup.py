@@ -12,7 +12,7 @@ from artiphys.array_types import Array
 from artiphys.digests import word_sum
 from artiphys.errors import InputError, LesionError
 from artiphys.hooks.nested import leaves
-from artiphys.lesions.operations.writer import Writer
+from artiphys.lesions.operations.interventions import AnyWriter
 from artiphys.preparation.preparation import Preparation
 from artiphys.scores import ClosedLoop, Score, closed_loop
 from artiphys.stimuli import Stimuli
@@ -45,7 +45,7 @@ class Setup:
     score: Any
     kind: str
     player_names: tuple[Hashable, ...]
-    players: tuple[tuple[Writer, ...], ...]
+    players: tuple[tuple[AnyWriter, ...], ...]
     model: str
     shown: tuple[Any, ...]
 
@@ -57,7 +57,7 @@ class Setup:
         score: Score | ClosedLoop,
         kind: str,
         player_names: Sequence[Hashable],
-        players: Sequence[Sequence[Writer]],
+        players: Sequence[Sequence[AnyWriter]],
     ) -> Setup:
         """The setup as network and stimuli are now."""
         names, writers = tuple(player_names), tuple(tuple(parts) for parts in players)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from artiphys.errors import InputError, LesionError
+from artiphys.lesions.operations.edge import ARROW, Edge, EdgeKind
 from artiphys.lesions.operations.lesion import Kind, Lesion
 from artiphys.lesions.operations.time_window import TimeWindow
-from artiphys.players import Player, Target
+from artiphys.players import Link, Player, Target
 from artiphys.preparation.preparation import Preparation
 from artiphys.recording import Recording, record
 from artiphys.stimuli import Stimuli
@@ -83,7 +84,11 @@ def _reference(
         return None
     if isinstance(reference, Recording):
         return reference
-    sites = list(dict.fromkeys(t.site for p in players if isinstance(p, Player) for t in p.targets))
+    sites = list(
+        dict.fromkeys(
+            t.sender if isinstance(t, Link) else t.site for p in players if isinstance(p, Player) for t in p.targets
+        )
+    )
     if not sites:
         return None
     if reference is None and stimuli is None:
@@ -93,9 +98,12 @@ def _reference(
 
 
 def _made(
-    target: Target, kind: Kind, options: Mapping[str, Any], reference: Recording | None, shared: dict[str, Lesion]
-) -> Lesion:
+    target: Target | Link, kind: Kind, options: Mapping[str, Any], reference: Recording | None,
+    shared: dict[str, Lesion],
+) -> Lesion:  # fmt: skip
     """One target's lesion; all at a site share one mean table or donor pool."""
+    if isinstance(target, Link):
+        return _cut(target, kind, options, reference, shared)
     if target.site not in shared:
         shared[target.site] = Lesion(target.site, kind=kind, reference=reference, **options)
     if target.axis == "time":  # a time of every trial, counted over what is no padding
@@ -107,3 +115,18 @@ def _made(
             raise LesionError("players in windows and time= both name times; leave one out")
         return shared[target.site].changed(units=target.units, axis=target.axis, time=TimeWindow.of(target.times).times)
     return shared[target.site].changed(units=target.units, axis=target.axis)
+
+
+def _cut(
+    link: Link, kind: Kind, options: Mapping[str, Any], reference: Recording | None, shared: dict[str, Lesion]
+) -> Edge:
+    """The edge of some connections; all of one sender share one mean table or donor pool."""
+    if kind not in get_args(EdgeKind):
+        raise LesionError(f"connections are cut by kind 'zero', 'mean' or 'resample'; the game is of kind {kind!r}")
+    key = f"{link.sender}{ARROW}"
+    if key not in shared:
+        own = {name: value for name, value in options.items() if name in ("time", "over", "seed", "n_donors")}
+        shared[key] = Edge(link.sender, link.receiver, kind=kind, reference=reference, **own)  # type: ignore[arg-type]
+    first: Any = shared[key]
+    edge: Edge = first.sent_by(first.source.changed(units=link.sender_units))
+    return edge.ending_at(link.receiver, link.receiver_units)

@@ -1,4 +1,5 @@
 """One lesion: its record, and what it writes at its site.
 
-Read time_window, reference, lesion; then broadcast, projection and noise, writer, combined, context.
+Read time_window, reference, lesion; then broadcast, projection and noise, writer, combined. Of
+connections edge, shares, edge_writer, stream_edges, edge_ends. Then interventions, context.
 """

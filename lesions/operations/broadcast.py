@@ -1,9 +1,11 @@
-"""Masks and values laid along axes of a tensor, and selected without a mask as large as it."""
+"""Masks and values laid along axes of a tensor, and selected without a mask as large as it; whose rows are lesioned."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from artiphys.hooks.taps import At
 
 
 def along(values: Tensor, ndim: int, place: int) -> Tensor:
@@ -30,3 +32,10 @@ def selected(chosen: Tensor, value: Tensor, x: Tensor) -> Tensor:
     if value.ndim or value != 0:
         new |= value.to(x.dtype).contiguous().view(bits) & cut
     return new.view(x.dtype)
+
+
+def rows_cut(cut: Tensor, at: At) -> Tensor:
+    """The coalitions that the batch holds right now, in the order of its rows."""
+    nodes = None if at.rows is None else at.rows.nodes
+    # Around a function that runs the network itself there is one coalition, whatever it plays inside.
+    return cut[:1] if nodes is None or len(cut) == 1 else cut[nodes]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from artiphys.hooks.taps import At
-from artiphys.lesions.operations.broadcast import along, selected
+from artiphys.lesions.operations.broadcast import along, rows_cut, selected
 from artiphys.lesions.operations.writer import Writer, projected
 
 Part = tuple[int, Writer]  # player, and what its lesion writes
@@ -33,9 +33,7 @@ class Together:
 
     def __call__(self, x: Tensor, at: At) -> Tensor:
         """The value with each row's coalition lesioned."""
-        nodes = None if at.rows is None else at.rows.nodes
-        # Around a function that runs the network itself there is one coalition, whatever it plays inside.
-        cut = self.cut[:1] if nodes is None or len(self.cut) == 1 else self.cut[nodes]
+        cut = rows_cut(self.cut, at)
         lesioned = cut.any(dim=0).tolist()
         if not any(lesioned[player] for player in self.players):
             return x
@@ -49,15 +47,6 @@ class Together:
             for chosen, value in _pieces(x, at, cut, members, self._owned[family]):
                 new = _chosen(chosen, value, new, len(cut))
         return new
-
-
-def writes_of(players: Sequence[Sequence[Writer]]) -> dict[str, Together]:
-    """One write function per site, for the players whose lesions lie there."""
-    by_site: dict[str, list[Part]] = {}
-    for player, parts in enumerate(players):
-        for writer in parts:
-            by_site.setdefault(writer.site.name, []).append((player, writer))
-    return {site: Together(members) for site, members in by_site.items()}
 
 
 def _chosen(chosen: Tensor, value: Tensor, x: Tensor, n_nodes: int) -> Tensor:

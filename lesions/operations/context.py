@@ -6,11 +6,15 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from artiphys.digests import same_network
 from artiphys.errors import LesionError
 from artiphys.hooks.taps import At, Write
+from artiphys.lesions.operations.edge import Edge
+from artiphys.lesions.operations.edge_ends import edge_writer, receiver_site, sender_site
+from artiphys.lesions.operations.interventions import AnyWriter, cuts, plan_cuts
 from artiphys.lesions.operations.lesion import Lesion
 from artiphys.lesions.operations.writer import Writer
 from artiphys.players import checked_units, known_unit_axis
@@ -80,11 +84,19 @@ def _in_force(prep: Preparation, lesions: Sequence[Lesion]) -> Iterator[None]:
     write_functions = writers(prep, lesions)
     tapping = prep.tapping(names=[lesion.digest() for lesion in lesions])
     timed = []
+    edges: dict[str, list[tuple[int, Any]]] = {}
     for writer in write_functions:
-        write: Write = writer
-        if writer.lesion.time is not None:
-            timed.append(write := _Timed(writer))
-        tapping.write(prep.tap(writer.site.name), write)
+        if not isinstance(writer, Writer):
+            edges.setdefault(writer.place, []).append((0, writer))
+    for place, parts in edges.items():  # all at once: they act on what comes into a unit
+        joint = cuts(parts)
+        joint.cut = torch.ones(1, 1, dtype=torch.bool)
+        timed.append(acting := _Timed(joint, [w for _, w in parts if w.lesion.time is not None]))
+        plan_cuts(tapping, place, joint, acting)
+    for writer in write_functions:
+        if isinstance(writer, Writer):
+            timed.append(acting := _Timed(writer, [writer] if writer.lesion.time is not None else []))
+            tapping.write(prep.tap(writer.site.name), acting)
     with tapping:
         yield
     for write in timed:
@@ -92,34 +104,46 @@ def _in_force(prep: Preparation, lesions: Sequence[Lesion]) -> Iterator[None]:
 
 
 class _Timed:
-    """A write at some times, which knows whether text that was generated token by token ever reached them."""
+    """A write, some of whose lesions act at some times; it knows whether text that was generated ever reached them."""
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer, self.asked, self.reached = writer, False, False
+    def __init__(self, write: Write, writers: Sequence[AnyWriter]) -> None:
+        self.write, self.waiting, self.asked = write, list(writers), False
 
     def __call__(self, x: Tensor, at: At) -> Tensor:
-        if at.rows is None and at.n_time is None and not self.reached:
-            self.asked, self.reached = True, bool(self.writer.times(x, at).any())
-        return self.writer(x, at)
+        if self.waiting and at.rows is None and at.n_time is None:
+            self.asked = True
+            self.waiting = [w for w in self.waiting if not bool(w.times(x, at).any())]
+        return self.write(x, at)
 
     def require_reached(self) -> None:
-        if self.asked and not self.reached:
+        if self.asked and self.waiting:
             raise LesionError(
-                f"the lesion {self.writer.lesion.label()} never acted: what was generated did not reach its time"
+                f"the lesion {self.waiting[0].lesion.label()} never acted: what was generated did not reach its time"
             )
 
 
-def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[Writer]:
+def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[AnyWriter]:
     """Write functions of lesions, their sites checked to be wired and their references recorded."""
     recorded: dict[str, Recording] = {}
-    write_functions = []
+    write_functions: list[AnyWriter] = []
     origin = _Origin(prep)
     for lesion in lesions:
-        site = prep.require_wired(lesion.site)
-        if lesion.pending is not None:
-            lesion = lesion.resolved(_recorded(prep, lesion.pending, site.name, recorded))
-        origin.check(lesion)
-        writer = Writer(lesion, site)
+        if isinstance(lesion, Edge):
+            prep.require_wired(receiver_site(prep, lesion).name)
+            source = lesion.sender
+            site = sender_site(prep, lesion)
+        else:
+            source, site = lesion, prep.require_wired(lesion.site)
+        if source.pending is not None:
+            source = source.resolved(_recorded(prep, source.pending, site.name, recorded))
+        origin.check(source)
+        writer = Writer(source, site)
+        if isinstance(lesion, Edge):
+            if source.units is not None:
+                checked_units(site, known_unit_axis(site), source.units)
+            write_functions.append(edge_writer(prep, lesion.sent_by(source), writer))
+            continue
+        lesion = source
         if lesion.units is not None and lesion.axis is None:
             known_unit_axis(site)
         if lesion.units is not None and writer.unit_axis is not None:

@@ -176,6 +176,11 @@ class Lesion:
             object.__setattr__(self, "mean", MeanTable.of(reference, self.site, self.over))
 
     @property
+    def source(self) -> Lesion:
+        """The lesion that says what is written in the place of a site's activity: this one."""
+        return self
+
+    @property
     def window(self) -> TimeWindow:
         """`time` as a window."""
         return TimeWindow(self.time)

@@ -36,6 +36,11 @@ class Writer:
         return torch.where(self.selection(x, at), self.replacement(x, at), x)
 
     @property
+    def place(self) -> str:
+        """Lesions of one place are put together."""
+        return self.site.name
+
+    @property
     def unit_axis(self) -> str | None:
         """The axis `units` count along."""
         if self.lesion.kind == "project":

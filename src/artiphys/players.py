@@ -26,15 +26,30 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Connections from some units of one site to some of another; None for all of them."""
+
+    sender: str
+    sender_units: tuple[int, ...] | None
+    receiver: str
+    receiver_units: tuple[int, ...] | None
+
+    @property
+    def site(self) -> str:
+        """Site that receives."""
+        return self.receiver
+
+
+@dataclass(frozen=True)
 class Player:
-    """One player of a game: a unit, a head, an expert, or a group of them at any sites.
+    """One player of a game: a unit, a head, an expert, or a group of them at any sites; or connections between them.
 
     >>> Player("hidden.0", (Target("hidden", (0,), "unit"),)).name
     'hidden.0'
     """
 
     name: str
-    targets: tuple[Target, ...]
+    targets: tuple[Target | Link, ...]
 
 
 class Players(Sequence[Player]):
@@ -141,14 +156,15 @@ def _window(window: object) -> tuple[int, int]:
 
 def _during(player: Player, start: int, stop: int, sites: Sequence[Site]) -> Player:
     by_name = {site.name: site for site in sites}
-    for target in player.targets:
+    units = [t for t in player.targets if isinstance(t, Target)]
+    for target in units:
         if target.axis == "time" or "time" not in by_name[target.site].axes:
             raise InputError(
                 f"windows need a time axis beside that of the players; site {target.site!r} has "
                 f"{by_name[target.site].axes} and its players lie along {target.axis!r}"
             )
     times = tuple(range(start, stop))
-    targets = tuple(Target(t.site, t.units, t.axis, times) for t in player.targets)
+    targets = tuple(Target(t.site, t.units, t.axis, times) for t in units)
     return Player(f"{player.name}[{start}:{stop}]", targets)
 
 
@@ -181,7 +197,7 @@ def checked_units(site: Site, axis: str, units: Sequence[int]) -> tuple[int, ...
 
 
 def _by_layer(players: Sequence[Player]) -> list[Player]:
-    layers: dict[str, list[Target]] = {}
+    layers: dict[str, list[Target | Link]] = {}
     for p in players:
         number = next((part for part in p.name.split(".") if part.isdigit()), p.name)
         layers.setdefault(f"layer {number}" if number.isdigit() else number, []).extend(p.targets)

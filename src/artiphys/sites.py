@@ -82,10 +82,12 @@ class Sites(Mapping[str, Site]):
         sites: Mapping[str, Site],
         aliases: Mapping[str, str] | None = None,
         silent: Mapping[str, str] | None = None,
+        read_only: Mapping[str, str] | None = None,
     ) -> None:
         self._sites = dict(sites)
         self.aliases = dict(aliases or {})
         self.silent = dict(silent or {})
+        self.read_only = dict(read_only or {})  # name -> why what is written there would not be what it says
 
     def __getitem__(self, name: str) -> Site:
         return self._sites[self.canonical(name)]
@@ -111,14 +113,22 @@ class Sites(Mapping[str, Site]):
             raise SiteError(f"site {name!r} cannot be used: {self.silent[name]}")
         raise SiteError(unknown("site", name, [*self._sites, *self.aliases]))
 
-    def select(self, patterns: str | list[str] | tuple[str, ...]) -> list[Site]:
-        """Sites that match names or patterns, each once, in the order of the forward pass.
+    def require_writable(self, name: str) -> None:
+        """`SiteError` for a name under which a site may be read, but not lesioned."""
+        if name in self.read_only:
+            raise SiteError(f"{name!r} can be recorded but not lesioned: {self.read_only[name]}")
+
+    def select(self, patterns: str | list[str] | tuple[str, ...], *, lesioned: bool = False) -> list[Site]:
+        """Sites that match names or patterns, each once, in the order of the forward pass; to lesion them, or to read.
 
         As in a gitignore file ``*`` stands for anything within one dotted part, ``?`` for one character of it,
         ``[01]`` or ``[0-5]`` for one of these, ``**`` for anything at all; ``{0,11}`` for either.
         """
         chosen: set[str] = set()
         for pattern in [patterns] if isinstance(patterns, str) else list(patterns):
+            for name in self.read_only if lesioned and isinstance(pattern, str) else ():
+                if pattern.endswith(name.rpartition(".")[2]) and compiled_pattern(pattern).match(name):
+                    self.require_writable(name)
             if not isinstance(pattern, str) or pattern in self or not WILD.search(pattern):
                 chosen.add(self.canonical(pattern))
                 continue

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from artiphys.adapters.connections import Connection
+from artiphys.adapters.residual_stream import Read, ResidualStream
 from artiphys.digests import identical
 from artiphys.hooks.changes import Changes, grad_enabled
 from artiphys.hooks.taps import Tap
@@ -25,7 +27,10 @@ class Discovery:
     taps: dict[str, Tap] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     silent: dict[str, str] = field(default_factory=dict)  # name -> why it cannot be used
+    read_only: dict[str, str] = field(default_factory=dict)  # name -> why it can be read, but not lesioned
     unroll: Callable[[Changes, Sequence[Tap]], object] = lambda changes, taps: None
+    connections: dict[str, Connection] = field(default_factory=dict)  # by receiver
+    stream: ResidualStream | None = None  # once it was asked for
 
 
 class Adapter(Protocol):
@@ -64,6 +69,11 @@ class Adapter(Protocol):
 
     def stage_candidates(self, taps: Sequence[Tap]) -> list[list[tuple[str, nn.Module]]]:
         """Guesses at the modules that are the stages of a forward pass, the best first."""
+
+    has_stream: bool  # whether its layers add to one residual stream, as far as its family tells
+
+    def residual_stream(self, tap_of: Callable[[str], Tap], read: Read) -> ResidualStream:
+        """That stream, checked with activity on the example; `LesionError` where there is none."""
 
     def discover(self, example: Inputs) -> Discovery:
         """Find the sites by running the example."""

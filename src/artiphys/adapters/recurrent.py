@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from artiphys.adapters.weighted_maps import GateMap
 from artiphys.errors import InputError
 from artiphys.hooks.changes import ABSENT, Changes, put_back
 from artiphys.hooks.taps import Tap
+from artiphys.third_party import forward_hooks
 
 
 class StatePoint(nn.Identity):
@@ -54,18 +56,26 @@ class Unrolled:
         self._users: set[object] = set()
         self._had: Any = ABSENT
         self.points: dict[str, StatePoint] = {}
+        self.maps: dict[str, GateMap] = {}
         self.cells: dict[str, CellStep] = {}
         # Brings a state of an earlier step to the rows of the present one, where a batch grows on the way.
         self.aligned: Callable[[Tensor], Tensor] = lambda state: state
         for layer in range(module.num_layers):
-            for suffix in self._suffixes():
+            for suffix in self.suffixes():
+                self.maps[f"input{layer}{suffix}"] = GateMap(module, "ih", f"l{layer}{suffix}")
+                self.maps[f"recurrent{layer}{suffix}"] = GateMap(module, "hh", f"l{layer}{suffix}")
                 self.cells[f"l{layer}{suffix}"] = CellStep(self._update(layer, suffix))
                 self.points[f"h{layer}{suffix}"] = StatePoint()
                 if module.mode == "LSTM":
                     self.points[f"c{layer}{suffix}"] = StatePoint()
 
-    def _suffixes(self) -> list[str]:
+    def suffixes(self) -> list[str]:
+        """Of the names of each direction."""
         return ["", "_reverse"] if self.module.bidirectional else [""]
+
+    def is_stepped_by(self, tap: Tap) -> bool:
+        """Whether a tap can only be reached step by step."""
+        return any(tap.module is m for m in (*self.points.values(), *self.maps.values()))
 
     def run_stepwise(self, changes: Changes) -> None:
         """Let the module run step by step until the changes are undone; others may ask for the same meanwhile."""
@@ -105,8 +115,8 @@ class Unrolled:
         finals_c: list[Tensor] = []
         for layer in range(m.num_layers):
             directions = []
-            for d, suffix in enumerate(self._suffixes()):
-                k = layer * len(self._suffixes()) + d
+            for d, suffix in enumerate(self.suffixes()):
+                k = layer * len(self.suffixes()) + d
                 ys, hn, cn = self._layer(x, h[k], None if c is None else c[k], layer, suffix)
                 directions.append(ys)
                 finals_h.append(hn)
@@ -123,7 +133,7 @@ class Unrolled:
 
     def _initial(self, x: Tensor, hx: Any, batched: bool) -> tuple[Tensor, Tensor | None]:
         m = self.module
-        n = m.num_layers * len(self._suffixes())
+        n = m.num_layers * len(self.suffixes())
         if hx is None:
             h = x.new_zeros(n, len(x), m.proj_size or m.hidden_size)
             return h, x.new_zeros(n, len(x), m.hidden_size) if m.mode == "LSTM" else None
@@ -149,20 +159,22 @@ class Unrolled:
     ) -> tuple[Tensor, Tensor | None]:
         m = self.module
         name = f"l{layer}{suffix}"
+        maps = [self.maps[f"{part}{layer}{suffix}"] for part in ("input", "recurrent")]
+        for gate_map in maps:
+            gate_map.step = step
         weights = [getattr(m, f"weight_ih_{name}"), getattr(m, f"weight_hh_{name}")]
         weights += [getattr(m, f"bias_{part}_{name}") if m.bias else None for part in ("ih", "hh")]
-        if m.mode == "LSTM":
+        if m.proj_size or any(forward_hooks(gate_map) for gate_map in maps):  # torch's cells know neither
+            h, c = next_state(m, maps[0](x), maps[1](h), h, c, name)
+        elif m.mode == "LSTM":
             assert c is not None
-            if m.proj_size:
-                # lstm_cell knows no projection: the gates are the same, the state is then projected.
-                h, c = self._projected(x, h, c, weights, getattr(m, f"weight_hr_{name}"))
-            else:
-                h, c = torch.lstm_cell(x, (h, c), *weights)
-            c = self._pass(f"c{layer}{suffix}", c, step)
+            h, c = torch.lstm_cell(x, (h, c), *weights)
         elif m.mode == "GRU":
             h = torch.gru_cell(x, h, *weights)
         else:
             h = (torch.rnn_tanh_cell if m.mode == "RNN_TANH" else torch.rnn_relu_cell)(x, h, *weights)
+        if c is not None and m.mode == "LSTM":
+            c = self._pass(f"c{layer}{suffix}", c, step)
         return self._pass(f"h{layer}{suffix}", h, step), c
 
     def _pass(self, name: str, state: Tensor, step: tuple[int, int]) -> Tensor:
@@ -171,20 +183,31 @@ class Unrolled:
         result: Tensor = point(state)
         return result
 
-    @staticmethod
-    def _projected(
-        x: Tensor, h: Tensor, c: Tensor, weights: Sequence[Any], projection: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        w_ih, w_hh, b_ih, b_hh = weights
-        gates = nn.functional.linear(x, w_ih, b_ih) + nn.functional.linear(h, w_hh, b_hh)
-        i, f, g, o = gates.chunk(4, dim=-1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        return (torch.sigmoid(o) * torch.tanh(c)) @ projection.T, c
+
+def next_state(
+    module: nn.RNNBase, from_input: Tensor, from_state: Tensor, h: Tensor, c: Tensor | None, name: str
+) -> tuple[Tensor, Tensor | None]:
+    """New hidden (and cell) state, from what input and last state give to the gates ``(trial, gate * unit)``.
+
+    The equations of `torch.nn.RNN`, `GRU` and `LSTM`.
+    """
+    if module.mode == "GRU":
+        reset, update, _ = (from_input + from_state).chunk(3, dim=-1)
+        new_input, new_state = from_input.chunk(3, dim=-1)[2], from_state.chunk(3, dim=-1)[2]
+        new = torch.tanh(new_input + torch.sigmoid(reset) * new_state)
+        return new + torch.sigmoid(update) * (h - new), None
+    gates = from_input + from_state
+    if module.mode != "LSTM":
+        return torch.tanh(gates) if module.mode == "RNN_TANH" else torch.relu(gates), None
+    assert c is not None
+    i, f, g, o = gates.chunk(4, dim=-1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    h = torch.sigmoid(o) * torch.tanh(c)
+    return h @ getattr(module, f"weight_hr_{name}").T if module.proj_size else h, c
 
 
 def unroll(modules: Sequence[Unrolled], changes: Changes, taps: Sequence[Tap]) -> None:
     """Run those recurrent modules step by step whose states the taps ask for, until the changes are undone."""
-    wanted = {id(tap.module) for tap in taps}
     for unrolled in modules:
-        if any(id(p) in wanted for p in unrolled.points.values()):
+        if any(unrolled.is_stepped_by(tap) for tap in taps):
             unrolled.run_stepwise(changes)

@@ -152,7 +152,7 @@ class Trace:
             return lambda *_: self.of_site.setdefault(name, []).append(self.n_ended)
 
         with Changes() as changes:
-            for tap in taps:
+            for tap in {tap.site.name: tap for tap in taps}.values():
                 changes.hook(tap.module, note(tap.site.name), pre=tap.of_input)
             yield
 

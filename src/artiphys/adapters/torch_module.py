@@ -8,7 +8,7 @@ is an alias, and so is a module's input that some module put out.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,13 +23,17 @@ from artiphys.adapters.adapter import (
     why_not_trial_major,
     without_trace,
 )
+from artiphys.adapters.connections import FIRST_INPUT, connections_of
 from artiphys.adapters.in_series import origin
 from artiphys.adapters.module_axes import Lengths, ModuleAxes, axes_by_length, axes_by_type
 from artiphys.adapters.module_events import Event, Place, TensorKey, module_events
 from artiphys.adapters.padding import mask_argument
 from artiphys.adapters.recurrent import Unrolled, unroll
+from artiphys.adapters.recurrent_sites import recurrent_connections, recurrent_taps
+from artiphys.adapters.residual_stream import Read, ResidualStream
 from artiphys.adapters.stages import candidates
-from artiphys.errors import InputError, unknown
+from artiphys.adapters.unusable import note_packed, note_unseen
+from artiphys.errors import InputError, LesionError, unknown
 from artiphys.hooks.shared_setting import WITHOUT_FAST_PATH
 from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site, compiled_pattern, unit_axis
@@ -53,6 +57,7 @@ class TorchAdapter:
     """
 
     version = "torch-1"
+    has_stream = False
 
     def __init__(self, root: nn.Module, example: Inputs | None = None, steps: Sequence[str] = ()) -> None:
         self.root, self._example, self.steps = root, example, tuple(steps)
@@ -116,12 +121,16 @@ class TorchAdapter:
             modules: list[tuple[str, nn.Module]] = []
             for name, module in guess:
                 known = self.recurrent.get(name)
-                stepped = known is not None and any(tap.module in known.points.values() for tap in taps)
+                stepped = known is not None and any(known.is_stepped_by(tap) for tap in taps)
                 cells = known.cells if known is not None and stepped else {}
                 modules += [(f"{name}.{cell}", m) for cell, m in cells.items()] or [(name, module)]
             if len(modules) > 1 or modules[0][1] is not self.root:
                 guesses.append(modules)
         return guesses
+
+    def residual_stream(self, tap_of: Callable[[str], Tap], read: Read) -> ResidualStream:
+        """None: nothing is known of what a plain module's layers add to."""
+        raise LesionError("this network has no residual stream")
 
     def discover(self, example: Inputs) -> Discovery:
         """Run two and three trials of the example and name what is seen."""
@@ -141,11 +150,24 @@ class TorchAdapter:
                 self._check_batch_axis(e, three.get(e.place))
             self._add(e, three.get(e.place), calls[e.module], names, discovery)
         for name, unrolled in self.recurrent.items():
-            self._note_packed(name, unrolled, discovery)
-        self._note_unseen({e.module for e in two}, discovery)
+            note_packed(name, unrolled, discovery)
+        note_unseen(self.root, {e.module for e in two}, set(self.recurrent), discovery)
+        self._connect(two, calls, discovery)
         for alias in [a for a in discovery.aliases if a in discovery.taps]:
             del discovery.aliases[alias]
         return discovery
+
+    def _connect(self, events: list[Event], calls: dict[str, int], discovery: Discovery) -> None:
+        def name_of(e: Event) -> str | None:
+            name = self._names(e, calls[e.module], self._is_stepped(e.module))[0]
+            canonical = discovery.aliases.get(name, name)
+            return canonical if canonical in discovery.taps else None
+
+        discovery.connections = connections_of(self.root, events, name_of, discovery.taps, self._is_stepped)
+        for name, unrolled in self.recurrent.items():
+            sources = [name_of(e) for e in events if e.module == name and e.of_input and e.path == FIRST_INPUT]
+            found = recurrent_connections(name, unrolled, next(iter(sources), None), discovery.taps)
+            discovery.connections.update({c.tap.site.name: c for c in found})
 
     def _check_steps(self) -> None:
         names = [n for n, _ in self.root.named_modules()]
@@ -163,28 +185,6 @@ class TorchAdapter:
                 f"axis {where[0]}. Inputs are given with trials on axis 0; a network that wants time first must "
                 "transpose them before this module"
             )
-
-    def _note_packed(self, name: str, unrolled: Unrolled, discovery: Discovery) -> None:
-        prefix = f"{name}." if name else ""
-        if not any(f"{prefix}{p}" in discovery.taps for p in unrolled.points):
-            why = (
-                "this module was not run on a padded tensor (a PackedSequence, or not at all), so it cannot be unrolled"
-            )
-            discovery.silent.update({f"{prefix}{p}": why for p in unrolled.points})
-
-    def _note_unseen(self, seen: set[str], discovery: Discovery) -> None:
-        """Why modules that are there have no site."""
-        first: dict[int, str] = {}
-        for name, module in self.root.named_modules(remove_duplicate=False):
-            other = first.setdefault(id(module), name)
-            if other != name:
-                calls = [s for s in discovery.taps if s == other or s.startswith(f"{other}#")]
-                discovery.silent[name] = f"it is the same module as {other!r}; its sites are {', '.join(calls[:4])}"
-            elif name not in seen and not any(name.startswith(f"{r}.") or name == r for r in self.recurrent):
-                discovery.silent[name] = (
-                    "this module was not called on the example. Either it did not run, or it was used without its "
-                    "hooks: by module.forward(x) instead of module(x), or by its weights alone"
-                )
 
     def _events(self, inputs: Inputs, events: list[Event] | None = None) -> list[Event]:
         return module_events(self.root, lambda: self.call(inputs), tuple(self.recurrent), events)
@@ -284,10 +284,8 @@ class TorchAdapter:
             return not module.bidirectional
         n_time = e.tensor.shape[1 if module.batch_first else 0]
         prefix = f"{e.module}." if e.module else ""
-        for name, point in unrolled.points.items():
-            size = module.proj_size if module.proj_size and name[0] == "h" else module.hidden_size
-            site = Site(f"{prefix}{name}", ("time", "unit"), (n_time, size), "unit", e.tensor.dtype, stepped=True)
-            discovery.taps[site.name] = Tap(site, point, View(), (), None)
+        for tap in recurrent_taps(prefix, unrolled, n_time, e.tensor.dtype):
+            discovery.taps[tap.site.name] = tap
         if module.bidirectional:
             return False
         for alias in {e.module or "output", f"{e.module or 'output'}[0]"}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from artiphys.adapters.adapter import Discovery, device_of, inputs_to
 from artiphys.adapters.cache_argument import translate
 from artiphys.adapters.padding import MASK, Padding, last_position, last_real, mask_argument, with_positions
 from artiphys.adapters.probe_inputs import DECODER, default_example, main_input
+from artiphys.adapters.residual_stream import Read, ResidualStream, residual_stream
 from artiphys.adapters.transformer_sites import discovered
 from artiphys.digests import identical
 from artiphys.errors import InputError
@@ -59,6 +60,7 @@ class TransformerAdapter:
     """
 
     version = "transformer-2"
+    has_stream = True
 
     def __init__(self, model: Any, tokenizer: Any, example: Inputs | None, changes: Changes) -> None:
         self._given, self._example = model, example
@@ -232,6 +234,10 @@ class TransformerAdapter:
             (f"{n}.{i}", b) for n, listed in lists if isinstance(listed, nn.ModuleList) for i, b in enumerate(listed)
         ]
         return [blocks] if blocks else []
+
+    def residual_stream(self, tap_of: Callable[[str], Tap], read: Read) -> ResidualStream:
+        """The stream that the blocks read and add to."""
+        return residual_stream(self.bridge, tap_of, read)
 
     def discover(self, example: Inputs) -> Discovery:
         """Find the sites by running the example (`artiphys.adapters.transformer_sites`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -16,6 +16,12 @@ from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site, unit_axis
 from artiphys.stimuli import Inputs
 
+MIDDLE = "hook_resid_mid"
+NOT_THE_STREAM = (
+    "in this network it is what the second norm of the block takes in, so that a lesion there would leave the "
+    "stream beside it intact. Name ln2.hook_in to lesion what the MLP reads; hook_resid_pre or hook_resid_post of a "
+    "block for the stream"
+)
 Fired = dict[int, list[Tensor]]  # by id of a hook point, what passed at each of its calls
 
 
@@ -58,6 +64,7 @@ def discovered(adapter: Bridged, example: Mapping[str, Any]) -> Discovery:
     for key, calls in two.items():
         known, refused = _names(names[key])
         discovery.silent.update(refused)
+        discovery.read_only.update({n: NOT_THE_STREAM for n in known if MIDDLE in n and _is_norm_input(known)})
         for call, raw in enumerate(calls):
             numbered = known if len(calls) == 1 else [f"{n}#{call}" for n in known]
             name, *aliases = numbered
@@ -106,7 +113,14 @@ def _names(names: list[str]) -> tuple[list[str], dict[str, str]]:
                     f"in a mixture of experts it is the {what} of the whole block and not its neurons; "
                     f"name {whole!r} for that"
                 )
-    return sorted((n for n in names if n not in refused), key=_plainness), refused
+    misleading = _is_norm_input(names)
+    known = [n for n in names if n not in refused]
+    return sorted(known, key=lambda n: (misleading and MIDDLE in n, *_plainness(n))), refused
+
+
+def _is_norm_input(names: Sequence[str]) -> bool:
+    """Whether one hook is called the stream between attention and MLP, but is what the second norm takes in."""
+    return any(MIDDLE in n for n in names) and any(n.endswith("ln2.hook_in") for n in names)
 
 
 def _moved(

@@ -95,14 +95,14 @@ class HookFunctions:
             self.frame.calls[me] = n + 1
             return n
 
-        def visit(tree: Any) -> Any:
+        def visit(tree: Any, given: Any) -> Any:
             if not self._concerned():
                 return None
             n = count()
             if (tap.call is not None and n != tap.call) or (self.lasting and self.frame.is_suspended):
                 return None
             raw = find(tree, tap.path)
-            new = fn(*self._located(tap, raw, n))
+            new = fn(*self._located(tap, raw, n, given))
             if new is None:
                 return None
             if tap.call is None:
@@ -111,7 +111,7 @@ class HookFunctions:
 
         return SiteHook(visit, tap.of_input)
 
-    def _located(self, tap: Tap, raw: Tensor, n: int) -> tuple[Tensor, At]:
+    def _located(self, tap: Tap, raw: Tensor, n: int, given: Any) -> tuple[Tensor, At]:
         frame, site = self.frame, tap.site
         rows = frame.n_rows if frame.n_rows is not None else raw.shape[tap.view.trial_axis]
         x = tap.view.to(raw, rows)
@@ -130,8 +130,8 @@ class HookFunctions:
             n_time = n_here if frame.offset is None else None  # more is to come
             if frame.window is not None and n_here == frame.window[1] - frame.window[0]:
                 time, n_time = time + frame.window[0], frame.window[1]
-        at = At(site, ("trial", *site.axes), time, n_time, frame.rows, frame.activity, self._mask(site, n_time))
-        return x, at
+        mask = self._mask(site, n_time)
+        return x, At(site, ("trial", *site.axes), time, n_time, frame.rows, frame.activity, mask, given, frame)
 
     def _mask(self, site: Site, n_time: int | None) -> Callable[[], Tensor | None] | None:
         """How to find which positions of a site are real; it is rarely asked."""
@@ -151,18 +151,19 @@ class SiteHook:
     Parameters
     ----------
     visit : callable
-        Takes what the site's module was given, or gave, and returns it changed, or None.
+        Takes what the site's module was given, or gave, and what it was given; returns the first changed, or None.
     of_input : bool
         It is a pre-hook.
     """
 
-    def __init__(self, visit: Callable[[Any], Any] = lambda tree: None, of_input: bool = False) -> None:
+    def __init__(self, visit: Callable[[Any, Any], Any] = lambda tree, given: None, of_input: bool = False) -> None:
         self.visit, self.of_input = visit, of_input
         self.is_copy = False
 
     def __call__(self, module: nn.Module, args: Any, kwargs: Any, output: Any = None) -> Any:
         """What torch puts in the place of the module's input or output; None leaves it."""
-        return self.visit((args, kwargs) if self.of_input else output)
+        given = (args, kwargs)
+        return self.visit(given, None) if self.of_input else self.visit(output, given)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SiteHook:
         return copied_hook()

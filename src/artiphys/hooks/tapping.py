@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from artiphys.errors import HookError, InputError
 from artiphys.hooks.changes import Changes
+from artiphys.hooks.claims import Claims
 from artiphys.hooks.hook_functions import HookFunctions, MaskOfCall
 from artiphys.hooks.taps import At, Frame, Tap, Write
 from artiphys.hooks.turns import Turn
@@ -51,11 +52,23 @@ class Tapping:
         self.root, self.frame, self.unroll, self.mask_of_call = root, frame, unroll, mask_of_call
         self.names, self.is_loop = tuple(names), is_loop
         self._plan: list[tuple[Tap, Callable[[Tensor, At], Tensor | None], bool]] = []
+        self._copies: set[object] = set()  # those of the plan that read: they see what all others wrote
+        self.claims = Claims()
         self._hooks: list[tuple[nn.Module, Any]] = []
         self._turn: Turn | None = None
 
-    def write(self, tap: Tap, fn: Write) -> None:
-        """Plan a write: ``fn(x, at)`` gives a new tensor of the same shape and dtype."""
+    def write(self, tap: Tap, fn: Write, *, place: str = "", first_at: Sequence[str] = ()) -> None:
+        """Plan a write: ``fn(x, at)`` gives a new tensor of the same shape and dtype.
+
+        Parameters
+        ----------
+        place : str
+            What is written, where that is not the whole site.
+        first_at : sequence of str
+            Places at which others may write afterwards, but not before.
+        """
+        place = place or tap.site.name
+        self.claims.write(place, first_at)
 
         frame = self.frame
 
@@ -81,9 +94,18 @@ class Tapping:
         def copied(x: Tensor, at: At) -> None:
             keep(x.clone(), at)  # a later in-place operation must not change what was read
 
+        self._copies.add(copied)
         self._plan.append((tap, copied, before))
 
+    def keep(self, taps: Sequence[Tap]) -> None:
+        """Plan reads, after all writes, whose values the writes of this tapping find further on in the forward pass."""
+        for tap in taps:
+            if tap.site.name not in self.claims.reads:
+                self.claims.reads.append(tap.site.name)
+                self.read(tap, lambda x, at: None if at.frame is None else at.frame.senders.keep(at.site.name, x))
+
     def __enter__(self) -> Tapping:
+        self.claims.require_apart([*self.frame.claims.values()])
         if self._turn is not None:
             raise HookError("these hooks are in force already; make new ones for another block")
         lasting = bool(self.names)
@@ -95,8 +117,9 @@ class Tapping:
             if lasting:
                 turn.hook_end(self.root, functions.end)
             self._hook(turn, self.root, functions.begin, pre=True, first=True)
-            for tap, fn, first in self._plan:
+            for tap, fn, first in sorted(self._plan, key=lambda entry: entry[1] in self._copies):
                 self._hook(turn, tap.module, functions.at(tap, fn), pre=tap.of_input, first=first)
+            turn.set(self.frame.claims, functions, self.claims)
             if any(tap.narrowed for tap, _, _ in self._plan):
                 turn.set(self.frame.whole, functions, True)
             if lasting:

@@ -10,7 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from artiphys.hooks.batch_rows import Rows
+from artiphys.hooks.claims import Claims
 from artiphys.hooks.nested import Key
+from artiphys.hooks.sender_activity import SenderActivity
 from artiphys.hooks.turns import Turns
 from artiphys.sites import Site
 from artiphys.stimuli import Stimuli
@@ -77,6 +79,10 @@ class At:
         Whose rows these are; None where the model was called directly, so that trials are unknown.
     activity : mapping
         Sites read so far in this forward.
+    given : tuple or None
+        At an output: positional and keyword arguments that the module computed it from.
+    frame : Frame or None
+        The forward pass in progress.
     """
 
     site: Site
@@ -86,6 +92,8 @@ class At:
     rows: Rows | None = None
     activity: Mapping[str, Tensor] = field(default_factory=dict)
     mask: Callable[[], Tensor | None] | None = None
+    given: Any = None
+    frame: Frame | None = None
 
     @property
     def trial(self) -> Tensor | None:
@@ -127,6 +135,7 @@ class Frame:
     window: tuple[int, int] | None = None  # first position present, and of how many, while only the last are computed
     rows: Rows | None = None
     activity: dict[str, Tensor] = field(default_factory=dict)
+    senders: SenderActivity = field(default_factory=SenderActivity)
     calls: dict[object, int] = field(default_factory=dict)  # how often each hook has seen its module so far
     announced: bool = False
     mask: Tensor | None = None  # (row, position) real positions of a direct call, as far as it is said
@@ -136,6 +145,7 @@ class Frame:
     turns: Turns = field(default_factory=Turns)
     # By what keeps them in force, so that taking them out twice does no harm:
     lasting: dict[object, tuple[str, ...]] = field(default_factory=dict)  # names of writes that outlast a single run
+    claims: dict[object, Claims] = field(default_factory=dict)  # what is written and read by what is in force
     whole: dict[object, bool] = field(default_factory=dict)  # needs all positions, though only the last are asked for
     suspended: dict[object, int] = field(default_factory=dict)  # threads in which lasting writes do nothing
 
@@ -163,7 +173,7 @@ class Frame:
         """Nothing is known of the next forward."""
         self.announced = self.writing = False
         self.rows = self.n_rows = self.window = self.mask = self.thread = None
-        self.activity = {}
+        self.activity, self.senders = {}, SenderActivity()
 
     def begin(self, n_rows: int | None, offset: int | None = None, mask: Tensor | None = None) -> None:
         """Start of a forward pass of the root module; ``offset`` and ``mask`` of a direct call."""

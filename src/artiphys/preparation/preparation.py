@@ -7,112 +7,58 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
-
-from artiphys.adapters.adapter import Adapter, Discovery, device_of, two_trials
+from artiphys.adapters.adapter import Adapter, device_of
+from artiphys.adapters.residual_stream import ResidualStream
 from artiphys.border import border
-from artiphys.errors import ArtiphysError, InputError, SiteError
+from artiphys.errors import ArtiphysError, InputError
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.changes import Changes, grad_enabled
 from artiphys.hooks.hook_functions import is_ours
 from artiphys.hooks.tapping import Tapping
-from artiphys.hooks.taps import Frame, StopForwardError, Write
-from artiphys.hooks.turns import turns_of
+from artiphys.hooks.taps import Write
 from artiphys.players import Grouping, Players, players_of
+from artiphys.preparation.discovered import Discovered
+from artiphys.preparation.edge_players import EdgeGrouping, edge_players
 from artiphys.preparation.identity import Identity
-from artiphys.preparation.run import Run, check_request, keeper, n_times, require_right_type, shapes
+from artiphys.preparation.run import Run, check_request, n_times, read_run, require_right_type
 from artiphys.preparation.steadiness import Steadiness
 from artiphys.preparation.wiring import Wiring
-from artiphys.sites import Site, Sites
+from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
 from artiphys.third_party import UNSTEADY, forward_pre_hooks
 
 When = Literal["after", "before"]
 
 
-class Preparation:
+class Preparation(Discovered):
     """A network that can be recorded from and lesioned; made by `artiphys.wrap`.
 
     ``bridge`` is the TransformerBridge of a transformers model, for users of TransformerLens.
     """
 
     def __init__(self, adapter: Adapter, *, tokenizer: Any = None, bridge: Any = None) -> None:
-        self.adapter, self.tokenizer, self.bridge = adapter, tokenizer, bridge
-        self.frame = Frame(valid_at=adapter.valid, turns=turns_of(adapter.root))
+        super().__init__(adapter)
+        self.tokenizer, self.bridge = tokenizer, bridge
         self.on_unwrap: Callable[[], object] = lambda: None
-        self.on_look: Callable[[Inputs], object] = lambda example: None
-        self._discovery: Discovery | None = None
-        self._sites = Sites({})
-        self._example: Inputs | None = None
-        self._shown: Inputs | None = None
-        self._modules: tuple[int, ...] = ()
         self._wiring = Wiring(adapter.root)
         self._steadiness = Steadiness(adapter.root)
         self.identity = Identity(adapter)
         self.unwrapped = False
 
     @property
-    def model(self) -> nn.Module:
-        """The module whose call is one forward pass."""
-        return self.adapter.root
-
-    @property
-    def sites(self) -> Sites:
-        """Sites by canonical name; printing it shows names, axes and sizes.
-
-        Raises
-        ------
-        SiteError
-            If the network has not run yet and no example was given to `artiphys.wrap`.
-        """
-        if self._discovery is None:
-            self.look()
-        return self._sites
-
-    def look(self, inputs: Inputs | None = None) -> None:
-        """Find the sites by running the network on its example, or on the first of these inputs; once."""
-        if self._discovery is not None:
-            self.require_whole()
-            return
-        given = [self.adapter.example(), inputs, self._shown]
-        example = next((e for e in given if e is not None), None)
-        if example is None:
-            raise SiteError(
-                "the sites of this network are found by running it once; wrap it with a few inputs: "
-                "ap.wrap(model, example=inputs)"
-            )
-        with self.frame.turns.take():
-            if self._discovery is None:  # nor did another thread look meanwhile
-                self._look(two_trials(example))
-
-    def _look(self, example: Inputs) -> None:
-        self.on_look(example)  # before anything is kept: what is refused once is refused again
-        self._example, self._modules = example, tuple(map(id, self.model.modules()))
-        try:
-            found = self.adapter.discover(example)
-        except ArtiphysError:
-            raise
-        except Exception as error:
-            raise InputError(
-                f"the network could not be run on two and three trials of the example ({shapes(example)}): {error}. "
-                "Trials must lie on axis 0, and any number of them must do"
-            ) from error
-        self._sites = Sites({name: tap.site for name, tap in found.taps.items()}, found.aliases, found.silent)
-        self._discovery = found  # last: who finds it finds the sites too
+    def stream(self) -> ResidualStream:
+        """The residual stream of a transformer, checked on its example; `LesionError` for a network without."""
+        if (found := self.discovery.stream) is None:
+            read = lambda names: self.run(self.example, read=list(names)).activity
+            with self.intact(), grad_enabled(False):
+                self.discovery.stream = found = self.adapter.residual_stream(self.tap, read)
+        return found
 
     def tapping(self, *, names: Sequence[str] = (), is_loop: bool = False) -> Tapping:
         """Hooks to plan reads and writes on; nothing is touched before it is entered."""
-        assert self.sites is not None and self._discovery is not None
+        unroll, mask_of_call = self.discovery.unroll, self.adapter.mask_of_call
         self.require_whole()
-        unroll, mask_of_call = self._discovery.unroll, self.adapter.mask_of_call
         return Tapping(self.model, self.frame, unroll, mask_of_call, names=names, is_loop=is_loop)
-
-    def tap(self, name: str) -> Any:
-        """The tap of a site or alias."""
-        canonical = self.sites.canonical(name)
-        assert self._discovery is not None
-        return self._discovery.taps[canonical]
 
     def run(
         self,
@@ -163,25 +109,14 @@ class Preparation:
             wanted.append(stop)
         if not wanted and not write:
             with self.frame.turns.take():
-                return Run(self._forward(stimuli, last_only), {})
-        parts_of: dict[str, list[Tensor]] = {name: [] for name in wanted}
-        tapping = self.tapping()
+                return Run(self.forward(stimuli, last_only), {})
+        tapping, taps = self.tapping(), {name: self.tap(name) for name in wanted}
         for name, fn in (write or {}).items():
             tapping.write(self.tap(name), fn)
-        for name in wanted:
-            tapping.read(self.tap(name), keeper(self.frame, name, parts_of, name == stop), before=when == "before")
-        outputs: Any = None
-        with tapping, contextlib.suppress(StopForwardError):
-            outputs = self._forward(stimuli, last_only)
-        activity = {}
-        for name, parts in parts_of.items():
-            if not parts and stop is None:
-                raise SiteError(f"site {name!r} did not fire on these inputs")
-            if parts:
-                activity[name] = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
-        return Run(outputs, activity)
+        return read_run(tapping, taps, stop, when == "before", lambda: self.forward(stimuli, last_only))
 
-    def _forward(self, stimuli: Stimuli, last_only: bool) -> Any:
+    def forward(self, stimuli: Stimuli, last_only: bool) -> Any:
+        """Outputs for stimuli, of which the hooks that are in place are told."""
         self.frame.announce(Rows(stimuli))
         try:
             return self.call(stimuli.inputs, last_only=last_only)
@@ -219,20 +154,45 @@ class Preparation:
         >>> ap.wrap(ap.toys.load("xor")).players("hidden")
         2 players: hidden.0, hidden.1
         """
-        chosen = self.sites.select([sites] if isinstance(sites, str) else list(sites))
+        chosen = self.sites.select([sites] if isinstance(sites, str) else list(sites), lesioned=True)
         if axis == "time" and units is None and group_by is None and stimuli is not None:
             units = range(min(n_times(self.run, self.adapter, site, Stimuli.of(stimuli)) for site in chosen))
         return players_of(chosen, units=units, axis=axis, group_by=group_by, windows=windows)
+
+    @border
+    def edges(
+        self,
+        senders: str | Sequence[str] = "*",
+        receivers: str | Sequence[str] = "*",
+        *,
+        group_by: EdgeGrouping | None = None,
+    ) -> Players:
+        """Players of a game: connections between units (heads, channels), which `artiphys.Edge` cuts.
+
+        Parameters
+        ----------
+        senders, receivers : names or patterns
+            Sites (``"*"``: all). A connection leads from the input of a linear layer, convolution or recurrent module
+            to its output; in a transformer from what a head or MLP adds to the residual stream to a later head's
+            queries, keys or values (``"blocks.*.attn.hook_q"``), MLP (``"blocks.*.ln2.hook_in"``) or readout
+            (``"ln_final.hook_in"``), and those within a layer if senders are named.
+        group_by : "sender", "receiver" or "site", optional
+            One player for all connections of a unit to, or from, another site, or for all between two sites.
+            Default: one for each pair of units.
+
+        Examples
+        --------
+        >>> import artiphys as ap
+        >>> ap.wrap(ap.toys.load("xor")).edges(group_by="site")
+        2 players: input → hidden.in, hidden → output
+        """
+        stream = self.stream if self.adapter.has_stream else None
+        return edge_players(self.sites, self.discovery.connections, stream, senders, receivers, group_by)
 
     def require_wrapped(self) -> None:
         """`ArtiphysError` once the model was given back: its sites are then no longer there."""
         if self.unwrapped:
             raise ArtiphysError("this preparation was unwrapped; wrap the model again to go on")
-
-    def require_whole(self) -> None:
-        """`ArtiphysError` if a module was replaced, added or taken out since the sites were found."""
-        if self._modules != tuple(map(id, self.model.modules())):
-            raise ArtiphysError("a module of this network was replaced since it was looked at; wrap the network again")
 
     def require_steady(self, stimuli: Stimuli | None = None, model: str = "") -> str:
         """`InputError` if outputs are left to chance; how the network mixes the trials of a batch, "" if it does not.
@@ -271,9 +231,10 @@ class Preparation:
         SiteError
             If the site is inert: it can be read, but what is written there is ignored.
         """
+        self.sites.require_writable(name)
         site = self.sites[name]
         state = lambda: (self.fingerprint(), self.in_force)
-        self._wiring.require(site, lambda write: self.run(self._example, write=write), state)  # type: ignore[arg-type]
+        self._wiring.require(site, lambda write: self.run(self.example, write=write), state)
         return site
 
     def fingerprint(self) -> str:

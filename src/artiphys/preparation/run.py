@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from artiphys.adapters.adapter import Adapter
 from artiphys.border import shown
-from artiphys.errors import InputError
+from artiphys.errors import InputError, SiteError
 from artiphys.hooks.changes import grad_enabled
-from artiphys.hooks.taps import At, Frame, StopForwardError
+from artiphys.hooks.tapping import Tapping
+from artiphys.hooks.taps import At, Frame, StopForwardError, Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
 
@@ -26,7 +29,36 @@ class Run:
     activity: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def keeper(frame: Frame, name: str, parts_of: dict[str, list[Tensor]], stop: bool) -> Callable[[Tensor, At], None]:
+def read_run(
+    tapping: Tapping, taps: Mapping[str, Tap], stop: str | None, before: bool, forward: Callable[[], Any]
+) -> Run:
+    """One forward pass with a tapping's writes that reads some taps.
+
+    Parameters
+    ----------
+    taps : mapping of str to Tap
+        What is read, by name.
+    stop : str, optional
+        End the pass once this one is computed.
+    before : bool
+        Read the values before any hook.
+    """
+    parts_of: dict[str, list[Tensor]] = {name: [] for name in taps}
+    for name, tap in taps.items():
+        tapping.read(tap, _keeper(tapping.frame, name, parts_of, name == stop), before=before)
+    outputs: Any = None
+    with tapping, contextlib.suppress(StopForwardError):
+        outputs = forward()
+    activity = {}
+    for name, parts in parts_of.items():
+        if not parts and stop is None:
+            raise SiteError(f"site {name!r} did not fire on these inputs")
+        if parts:
+            activity[name] = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+    return Run(outputs, activity)
+
+
+def _keeper(frame: Frame, name: str, parts_of: dict[str, list[Tensor]], stop: bool) -> Callable[[Tensor, At], None]:
     """What is done with a value of one site that is read: its steps in order; the pass ends where it should."""
 
     def keep(x: Tensor, at: At) -> None:
