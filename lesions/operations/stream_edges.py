@@ -146,14 +146,13 @@ class StreamCuts:
             times = family.any.times(stream, at) if family.any.lesion.time is not None else None
             share, some = family.filled(share, inputs, self.receiver)
             added = family.changes(stream, at, some, self.receiver)
-            if some is None and family.leaves_nothing and len(found) == 1 and len(rows) == len(units):
+            before = new.index_select(0, rows.to(new.device))
+            if some is None and family.any.lesion.kind == "zero" and len(found) == 1:
                 # Taken from the stream, little would be left but rounding, which a norm would blow up.
                 made = self.receiver.constant.to(stream) + _mixed(~share, added)
             else:
-                removed = _mixed(share, added)
-                if times is not None:
-                    removed = torch.where(times, removed, 0.0)
-                made = new.index_select(0, rows.to(new.device)) - removed
+                made = before - _mixed(share, added)
+            made = made if times is None else torch.where(times, made, before)
             new = made if len(rows) == len(units) else new.index_copy(0, rows.to(new.device), made)
             cut = torch.ones_like(share[..., 0], dtype=torch.bool) if share.requires_grad else share.any(dim=2)
             where = where | torch.zeros(n_groups, 1, len(units), dtype=torch.bool).index_copy(2, rows, cut[:, None])
@@ -218,11 +217,6 @@ class _Family:
         whole = torch.zeros(*share.shape[:2], n, dtype=share.dtype)
         whole[:, :, inputs] = share
         return whole, None
-
-    @property
-    def leaves_nothing(self) -> bool:
-        """Whether nothing is put in the place of what is cut, at all times."""
-        return self.any.lesion.kind == "zero" and self.any.lesion.time is None
 
     def changes(self, stream: Tensor, at: At, inputs: Tensor | None, receiver: StreamReceiver) -> Tensor:
         """By how much what senders (None: all before the receiver) add differs from what they would if lesioned.

@@ -39,6 +39,13 @@ def found(toy: Toy, truth: Truth) -> dict[str, float]:
             with ap.lesioned(prep, ap.Lesion(site, kind="zero", time=range(10, 15))):
                 got[site] = mean_score(toy)
         return got
+    if truth.analysis == "accuracy without the self-connection":
+        got = {}
+        for when in truth.expected:
+            time = None if when == "always" else range(10, 15)
+            with ap.lesioned(prep, ap.Edge("cell.recurrent.in", "cell.recurrent", kind="zero", time=time)):
+                got[when] = mean_score(toy)
+        return got
     if truth.kind is not None:
         game = game_of(toy, truth.kind)
         if truth.analysis == "value":
@@ -128,6 +135,12 @@ def test_closed_forms_that_zoo_states() -> None:
     assert windows["cell.drive"] == pytest.approx(0.6726, abs=5e-5)
     for name, value in {"integrator": 0.6915, "integrator leak .8": 0.6175, "integrator leak 0": 0.5398}.items():
         assert TOYS[name].truths("accuracy").expected["intact"] == pytest.approx(value, abs=5e-5)
+    cut = TOYS["integrator"].truths("accuracy without the self-connection", "zero").expected
+    assert cut["always"] == pytest.approx(0.5398, abs=5e-5)
+    assert TOYS["diagonal"].truths("value", "zero").expected["none"] == pytest.approx(0.5398, abs=5e-5)
+    assert TOYS["ring"].truths("accuracy").expected["intact"] == pytest.approx(0.6915, abs=5e-5)
+    assert len(TOYS["induction_edges"].truths("single_lesions", "zero").expected) == 12
+    assert [k.count("+") for k in TOYS["induction_edges"].truths("minimal circuits", "zero").expected] == [6]
     assert TOYS["induction without BOS"].truths("accuracy").expected["intact"] == pytest.approx(14.5 / 15)
     assert TOYS["epiphenomenal"].truths("accuracy").expected["intact"] == pytest.approx(0.6915, abs=5e-5)
     assert TOYS["suppressor"].truths("value", "zero").expected["hidden.0"] == pytest.approx(0.691, abs=5e-4)

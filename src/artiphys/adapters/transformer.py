@@ -20,6 +20,7 @@ from artiphys.adapters.cache_argument import translate
 from artiphys.adapters.padding import MASK, Padding, last_position, last_real, mask_argument, with_positions
 from artiphys.adapters.probe_inputs import DECODER, default_example, main_input
 from artiphys.adapters.residual_stream import Read, ResidualStream, residual_stream
+from artiphys.adapters.transformer_connections import connections_inside
 from artiphys.adapters.transformer_sites import discovered
 from artiphys.digests import identical
 from artiphys.errors import InputError
@@ -241,7 +242,9 @@ class TransformerAdapter:
 
     def discover(self, example: Inputs) -> Discovery:
         """Find the sites by running the example (`artiphys.adapters.transformer_sites`)."""
-        return discovered(self, self.keywords(example))
+        discovery = discovered(self, self.keywords(example))
+        discovery.connections = connections_inside(self.bridge, discovery)
+        return discovery
 
 
 def is_bridge(model: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, decoys, dynamics, induction, logic, memories, textbook
+from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, textbook
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
@@ -27,6 +27,10 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "bystander": decoys.bystander,
     "integrator": dynamics.integrator,
     "induction_head": induction.induction_head,
+    "induction_edges": induction.induction_edges,
+    "cancelling_paths": connections.cancelling_paths,
+    "diagonal": connections.diagonal,
+    "ring": connections.ring,
     "additive": textbook.additive,
     "majority3": textbook.majority3,
     "majority5": textbook.majority5,

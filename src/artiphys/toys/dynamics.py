@@ -22,12 +22,11 @@ class Cell(nn.Module):
 
     def __init__(self, leak: float) -> None:
         super().__init__()
-        self.drive = linear([[1.0]], [0.0])
-        self.leak = nn.Parameter(torch.tensor(leak), requires_grad=False)
+        self.drive, self.recurrent = linear([[1.0]], [0.0]), linear([[leak]], [0.0])
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """Input and state ``(trial, 1)`` -> new state."""
-        new: Tensor = self.leak * state + self.drive(x)
+        new: Tensor = self.recurrent(state) + self.drive(x)
         return new
 
 
@@ -89,6 +88,10 @@ def integrator(leak: float = 1.0, mu: float = 0.1, n_steps: int = 25, seed: int 
             "cell.drive": hit(steps[:10] + steps[15:]),  # only the input of five steps is lost
         }
         truth.append(Truth("accuracy after lesion at steps 10-14", window, "zero", tolerance, source))
+    cut = {"always": hit(steps[-1:])}
+    if n_steps > 15:
+        cut["steps 10-14"] = hit(steps[14:])  # each of them sees its own evidence alone
+    truth.append(Truth("accuracy without the self-connection", cut, "zero", tolerance, source))
     lesson = "a lesion of the state forgets the past, a lesion of the input only skips it"
     score = scores.accuracy("label", threshold=0.0)
     return Toy(

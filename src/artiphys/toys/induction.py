@@ -5,14 +5,19 @@ Reference: Olsson et al. 2022, In-context learning and induction heads.
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from artiphys.players import Link, Player
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
+from artiphys.toys.subset_truths import set_truths
 from artiphys.toys.toy import Toy, Truth
 
+LESSON = "its nodes are two heads; only edges tell that they meet in the keys, not in queries or values"
 SHARP = 50.0  # scores are 0 or this, so that attention is all or nothing
 
 
@@ -21,16 +26,16 @@ class Attention(nn.Module):
 
     def __init__(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         super().__init__()
-        self.query, self.key, self.value = (nn.Parameter(w, requires_grad=False) for w in (query, key, value))
+        self.query, self.key, self.value = (_linear(w) for w in (query, key, value))
         self.z = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """Stream ``(trial, time, unit)`` -> what the head adds to it."""
-        scores = SHARP * (x @ self.query) @ (x @ self.key).transpose(1, 2)
+        scores = SHARP * self.query(x) @ self.key(x).transpose(1, 2)
         n = x.shape[1]
         future = torch.ones(n, n, dtype=torch.bool, device=x.device).triu(1)
         pattern = scores.masked_fill(future, -torch.inf).softmax(dim=-1)
-        z: Tensor = self.z(pattern @ (x @ self.value))
+        z: Tensor = self.z(pattern @ self.value(x))
         return z
 
 
@@ -72,15 +77,25 @@ class InductionNet(nn.Module):
             maps([(previous, torch.eye(v), previous)]),
             maps([(token, torch.eye(v), out)]),
         )
-        self._out = out
+        self.readout = _linear(torch.eye(d)[:, out][:, :vocabulary])
+        #: Which entries of the stream the embedding, layer 0 and layer 1 write.
+        self.written = {"embed": range(v + n), "layer0": range(v + n, 2 * v + n), "layer1": range(2 * v + n, d)}
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens ``(trial, time)`` -> logits over content tokens ``(trial, time, vocabulary)``."""
         x = self.embed[tokens] + self.position[: tokens.shape[1]]
         x = x + self.layer0(x)
         x = x + self.layer1(x)
-        logits: Tensor = x[..., self._out][..., : self.vocabulary]
+        logits: Tensor = self.readout(x)
         return logits
+
+
+def _linear(weight: Tensor) -> nn.Linear:
+    """A linear layer ``(in, out)`` without bias."""
+    layer = nn.Linear(weight.shape[0], weight.shape[1], bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(weight.T)
+    return layer.requires_grad_(False)
 
 
 def induction_head(
@@ -121,3 +136,35 @@ def induction_head(
     lesson = "two heads in series: either lesion stops induction, and Shapley splits what they do only together"
     return Toy("induction_head", InductionNet(vocabulary, tokens.shape[1]), stimuli, first[:, 0], score, ("layer*.z",),
                truth, lesson, grouped=True, exhaustive=False)  # fmt: skip
+
+
+def induction_edges(vocabulary: int = 20, n_distinct: int = 16, n_trials: int = 8, seed: int = 0) -> Toy:
+    """The induction head with connections as players: what embedding and layers give to queries, keys, values, logits.
+
+    The two layers write to parts of the stream of their own, so that a connection is a part of a linear layer's
+    weights. Seven of twelve carry the behaviour, each of them vital; one is the composition of keys (Olsson et al.
+    2022).
+    """
+    toy = induction_head(vocabulary, n_distinct, n_trials=n_trials, seed=seed)
+    written: dict[str, range] = toy.model.written  # type: ignore[assignment]
+    ends = [(s, f"layer{i}.{r}") for i in (0, 1) for r in ("query", "key", "value") for s in list(written)[: i + 1]]
+    ends += [(s, "readout") for s in written]
+    players = tuple(Player(f"{s}→{r}", (Link(f"{r}.in", tuple(written[s]), r, None),)) for s, r in ends)
+    # Without a query, a key, or what is matched, layer 1 looks at itself or everywhere, where other tokens are more
+    # frequent than the next one; without what it copies all logits tie.
+    lost = ["embed→layer0.query", "embed→layer0.key", "embed→layer0.value", "embed→layer1.query", "layer0→layer1.key"]
+    tied = ["embed→layer1.value", "layer1→readout"]
+    vital, guess = [*lost, *tied], 1 / vocabulary
+    values = {}
+    for number in range(2 ** len(vital)):
+        intact = tuple(i for i in range(len(vital)) if number >> i & 1)
+        values[intact] = float(len(intact) == len(vital)) if {5, 6} <= set(intact) else guess
+    found = {t.analysis: t for t in set_truths(values, 0.95, named=lambda i: vital[i]) or ()}
+    idle = [p.name for p in players if p.name not in vital]
+    for analysis in ("shapley", "single_lesions"):
+        expected = {**found[analysis].expected, **dict.fromkeys(idle, 0.0)}
+        found[analysis] = dataclasses.replace(found[analysis], expected=expected)
+    source = "attention worked out by hand: what must be found, held and copied"
+    truth = (Truth("accuracy", {"intact": 1.0}, None, 1e-6, source), *found.values())
+    return dataclasses.replace(toy, name="induction_edges", players=(), truth=truth, connections=players,
+                               grouped=False, lesson=LESSON)  # fmt: skip

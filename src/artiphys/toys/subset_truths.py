@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from artiphys.toys.toy import Truth
 
@@ -11,10 +11,13 @@ Values = Mapping[tuple[int, ...], float]  # of the sets of intact units, in orde
 TOLERANCE = 1e-5
 
 
-def set_truths(values: Values, faithfulness: float, margin: float = 0.0) -> list[Truth] | None:
+def set_truths(
+    values: Values, faithfulness: float, margin: float = 0.0, named: Callable[[int], str] = "hidden.{}".format
+) -> list[Truth] | None:
     """Shapley values, single lesions, minimal circuits and critical sets under zero lesions.
 
-    None where a coalition lies within the margin of what counts as faithful, impaired or abolished.
+    ``named`` gives the name of a unit. None where a coalition lies within the margin of what counts as faithful,
+    impaired or abolished.
     """
     every = max(values, key=len)
     whole, none = values[every], values[()]
@@ -25,26 +28,26 @@ def set_truths(values: Values, faithfulness: float, margin: float = 0.0) -> list
     if near < margin:
         return None
     minimal = _minimal({s for s, r in ratio.items() if abs(r - 1) <= 1 - faithfulness})
+
+    def name(units: Iterable[int]) -> str:
+        return "+".join(named(u) for u in sorted(units))
+
     lost = {frozenset(every) - s: r for s, r in ratio.items()}
     source = "enumeration of the units that reach the output; all others have readout 0"
     truths = [
-        Truth("shapley", {_name([u]): _shapley(values, every, u) for u in every}, "zero", TOLERANCE, source),
+        Truth("shapley", {named(u): _shapley(values, every, u) for u in every}, "zero", TOLERANCE, source),
         Truth(
             "single_lesions",
-            {_name([u]): whole - values[tuple(w for w in every if w != u)] for u in every},
+            {named(u): whole - values[tuple(w for w in every if w != u)] for u in every},
             "zero", TOLERANCE, source,
         ),
-        Truth("minimal circuits", {_name(s): ratio[s] for s in minimal}, "zero", TOLERANCE, source),
+        Truth("minimal circuits", {name(s): ratio[s] for s in minimal}, "zero", TOLERANCE, source),
     ]  # fmt: skip
     for residual in (0.95, 0.05):
         sets = _minimal({s for s, r in lost.items() if r < residual})
-        name = f"critical sets {residual:.2f}".replace("0.", ".")
-        truths.append(Truth(name, {_name(s): lost[s] for s in sets}, "zero", TOLERANCE, source))
+        analysis = f"critical sets {residual:.2f}".replace("0.", ".")
+        truths.append(Truth(analysis, {name(s): lost[s] for s in sets}, "zero", TOLERANCE, source))
     return truths
-
-
-def _name(units: frozenset[int] | list[int]) -> str:
-    return "+".join(f"hidden.{u}" for u in sorted(units))
 
 
 def _minimal(sets: set[frozenset[int]]) -> list[frozenset[int]]:

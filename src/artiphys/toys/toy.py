@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artiphys.players import Grouping, Players
+from artiphys.players import Grouping, Player, Players
 from artiphys.preparation.preparation import Preparation
 from artiphys.preparation.wrap import wrap
 from artiphys.scores.score import Score
@@ -57,6 +57,8 @@ class Toy:
     score : Score
     players : tuple of str
         Sites whose units are the players of its game; with ``grouped`` each whole site is one player.
+    connections : tuple of Player
+        Where the players are connections instead.
     windows : tuple of (start, stop)
         Windows of time: each unit is a player in each of them.
     truth : tuple of Truth
@@ -77,6 +79,7 @@ class Toy:
     steps: tuple[str, ...] = ()
     windows: tuple[tuple[int, int], ...] = ()
     grouped: bool = False
+    connections: tuple[Player, ...] = ()
     exhaustive: bool = True
     _prepared: list[Preparation] = field(default_factory=list, repr=False, compare=False)
 
@@ -88,6 +91,8 @@ class Toy:
 
     def lesion_players(self, prep: Preparation | None = None) -> Players:
         """The players of its game, of a wrapping of it (default: `preparation`)."""
+        if self.connections:
+            return Players(self.connections)
         grouping: Grouping | None = "site" if self.grouped else None
         prep = self.preparation() if prep is None else prep
         return prep.players(self.players, group_by=grouping, windows=self.windows or None)

@@ -133,7 +133,7 @@ def test_one_player_may_own_many_connections(case: str) -> None:
     prep = ap.wrap(net, x)
     every = prep.edges()
     for grouping in ("sender", "receiver", "site"):
-        grouped = prep.edges(group_by=grouping)  # type: ignore[arg-type]
+        grouped = prep.edges(group_by=grouping)
         game = ap.Game(prep, x, SUM, grouped, kind="zero", progress=False)
         rng = np.random.default_rng(1)
         coalitions = rng.random((4, len(grouped))) < 0.5
@@ -164,8 +164,8 @@ def test_mean_and_donors_are_what_the_receiver_alone_sees() -> None:
     other[:, 2] = h[[donors[i] for i in range(5)], 2]
     seen = net.b(h).clone()  # type: ignore[operator]
     seen[:, 1] = net.b(other)[:, 1]  # type: ignore[operator]
-    edge = ap.Edge("act", "b", sender_units=[2], receiver_units=[1], kind="resample", reference=ap.record(prep, x, "act"),
-                   donors=donors)  # fmt: skip
+    reference = ap.record(prep, x, "act")
+    edge = ap.Edge("act", "b", sender_units=2, receiver_units=1, kind="resample", reference=reference, donors=donors)
     with ap.lesioned(prep, edge):
         got = prep.run(x).outputs
     torch.testing.assert_close(got, net.c(torch.cat([h, torch.relu(seen)], -1)))  # type: ignore[operator]
