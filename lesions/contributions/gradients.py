@@ -22,7 +22,8 @@ from artiphys.lesions.operations.broadcast import along
 from artiphys.lesions.operations.combined import Part, Together
 from artiphys.lesions.operations.edge_writer import ReceiverCuts
 from artiphys.lesions.operations.interventions import Interventions, plan_cuts
-from artiphys.lesions.operations.stream_edges import StreamCuts, StreamEdgeWriter
+from artiphys.lesions.operations.stream_cuts import StreamCuts
+from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
 from artiphys.lesions.operations.writer import projected
 from artiphys.stats.intervals import standard_error
 from artiphys.stimuli import Stimuli

@@ -19,6 +19,7 @@ logger = logging.getLogger("artiphys")
 MAX_GROWN_DIFFERENCE = 1e-5  # relative: what float32 sums in another order may differ by
 N_CHECKED_COALITIONS = 8  # coalitions compared with the plain loop before a model's batches may grow
 N_CHECKED_TRIALS = 16
+N_HEAVY_COALITIONS, N_HEAVY_TRIALS = 4, 2  # where a coalition costs several forward passes
 MAX_MIXED_DIFFERENCE = (
     1e-4  # relative: beyond it, and beyond rounding in the network's precision, a batch mixes its trials
 )
@@ -65,11 +66,10 @@ def _mixed_beyond(runner: Runner) -> float:
 
 def disagreement(runner: Runner, layout: Layout, quiet: bool) -> str:
     """Compare with one forward pass per coalition; empty if they agree."""
-    trials = runner.setup.trials[: min(N_CHECKED_TRIALS, len(runner.setup.trials))]
+    n_trials, n = (N_CHECKED_TRIALS, N_CHECKED_COALITIONS) if runner.is_light else (N_HEAVY_TRIALS, N_HEAVY_COALITIONS)
+    trials = runner.setup.trials[: min(n_trials, len(runner.setup.trials))]
     rng = np.random.default_rng(0)
-    some = np.unique(
-        rng.random((N_CHECKED_COALITIONS, runner.setup.n_players)) < rng.random((N_CHECKED_COALITIONS, 1)), axis=0
-    )
+    some = np.unique(rng.random((n, runner.setup.n_players)) < rng.random((n, 1)), axis=0)
     some = some[in_order(~some, layout.first_stage)]
     try:
         with runner.running(layout):

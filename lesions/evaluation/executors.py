@@ -20,7 +20,7 @@ from artiphys.lesions.evaluation.blocks import Keep
 from artiphys.lesions.evaluation.evaluator import Evaluator
 from artiphys.lesions.evaluation.fitting_in_memory import fitting_values
 from artiphys.lesions.evaluation.setup import Setup
-from artiphys.lesions.operations.context import writers
+from artiphys.lesions.operations.context import writers_by_player
 from artiphys.preparation.wrap import wrap
 from artiphys.third_party import dask_client, worker_count
 
@@ -144,7 +144,7 @@ def unpacked(payload: bytes) -> Evaluator:
             pool = lesion.source.pool
             if pool is not None:  # pickling leaves the donors' activity behind
                 object.__setattr__(pool, "activity", pools[pool.digest()])
-    return Evaluator(Setup.of(prep, stimuli, score, kind, names, [writers(prep, parts) for parts in lesions]))
+    return Evaluator(Setup.of(prep, stimuli, score, kind, names, writers_by_player(prep, lesions)))
 
 
 def require_executor(executor: Any) -> None:

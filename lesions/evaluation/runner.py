@@ -17,6 +17,7 @@ from artiphys.lesions.evaluation.layout import Layout
 from artiphys.lesions.evaluation.prefix_tree import Tree
 from artiphys.lesions.evaluation.setup import Setup
 from artiphys.lesions.operations.interventions import Interventions
+from artiphys.lesions.operations.stream_cuts import StreamCuts
 from artiphys.stimuli import Stimuli
 
 
@@ -58,6 +59,11 @@ class Runner:
         with grad_enabled(False), tapping, layout.growth.active(layout.n_shared):
             self._layout = layout
             yield
+
+    @property
+    def is_light(self) -> bool:
+        """Whether a coalition costs little more than a forward pass: there are no edges of a residual stream."""
+        return not any(isinstance(joint, StreamCuts) for _, joint in self.interventions.joints.values())
 
     @property
     def n_units(self) -> float:

@@ -20,7 +20,7 @@ from artiphys.lesions.games.evaluation import Evaluation
 from artiphys.lesions.games.overlap import check_overlap
 from artiphys.lesions.games.player_lesions import GameKind, PlayerLike, player_lesions
 from artiphys.lesions.games.protocol import checked_coalitions, checked_rows, scalar
-from artiphys.lesions.operations.context import writers
+from artiphys.lesions.operations.context import writers_by_player
 from artiphys.players import Players
 from artiphys.preparation.preparation import Preparation
 from artiphys.progress import progress_bar
@@ -114,7 +114,7 @@ class Game:
         options = {"time": time, "over": over, "sd": sd, "gain": gain, "value": value, "seed": seed}
         options |= {"n_donors": n_donors}
         names, lesions = player_lesions(prep, list(players), kind, trials, reference, options, progress)
-        writes = [writers(prep, parts) for parts in lesions]
+        writes = writers_by_player(prep, lesions)
         check_overlap(names, writes)
         setup = Setup.of(prep, trials, score, kind, names, writes)
         prep.require_steady(trials, setup.model)

@@ -88,10 +88,9 @@ def _in_force(prep: Preparation, lesions: Sequence[Lesion]) -> Iterator[None]:
     for writer in write_functions:
         if not isinstance(writer, Writer):
             edges.setdefault(writer.place, []).append((0, writer))
-    for place, parts in edges.items():  # all at once: they act on what comes into a unit
-        joint = cuts(parts)
+    for place, joint in cuts(edges).items():  # all at once: they act on what comes into a unit
         joint.cut = torch.ones(1, 1, dtype=torch.bool)
-        timed.append(acting := _Timed(joint, [w for _, w in parts if w.lesion.time is not None]))
+        timed.append(acting := _Timed(joint, [w for _, w in edges[place] if w.lesion.time is not None]))
         plan_cuts(tapping, place, joint, acting)
     for writer in write_functions:
         if isinstance(writer, Writer):
@@ -120,6 +119,12 @@ class _Timed:
             raise LesionError(
                 f"the lesion {self.waiting[0].lesion.label()} never acted: what was generated did not reach its time"
             )
+
+
+def writers_by_player(prep: Preparation, players: Sequence[Sequence[Lesion]]) -> list[list[AnyWriter]]:
+    """Writers of each player's lesions, checked together."""
+    flat = iter(writers(prep, [lesion for parts in players for lesion in parts]))
+    return [[next(flat) for _ in parts] for parts in players]
 
 
 def writers(prep: Preparation, lesions: Sequence[Lesion]) -> list[AnyWriter]:

@@ -12,7 +12,9 @@ from artiphys.hooks.taps import At, Tap
 from artiphys.lesions.operations.combined import Together
 from artiphys.lesions.operations.edge import Edge
 from artiphys.lesions.operations.edge_writer import EdgeWriter, ReceiverCuts
-from artiphys.lesions.operations.stream_edges import StreamCuts, StreamEdgeWriter
+from artiphys.lesions.operations.sender_changes import SenderChanges
+from artiphys.lesions.operations.stream_cuts import StreamCuts
+from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
 from artiphys.lesions.operations.writer import Writer
 from artiphys.players import checked_units
 from artiphys.preparation.preparation import Preparation
@@ -50,7 +52,7 @@ class Interventions:
         for player, parts in enumerate(players):
             for writer in parts:
                 by_place.setdefault(writer.place, []).append((player, writer))
-        edges = {p: cuts(parts) for p, parts in by_place.items() if not isinstance(parts[0][1], Writer)}
+        edges = cuts({p: parts for p, parts in by_place.items() if not isinstance(parts[0][1], Writer)})
         units = {p: Together(parts) for p, parts in by_place.items() if isinstance(parts[0][1], Writer)}
         self.joints: Mapping[str, tuple[Tap, Joint]] = {
             **{place: (joint.tap, joint) for place, joint in edges.items()},
@@ -79,9 +81,20 @@ class Interventions:
         return iter(self.joints)
 
 
-def cuts(parts: Sequence[tuple[int, Any]]) -> ReceiverCuts | StreamCuts:
-    """Edges of one place together."""
-    return (ReceiverCuts if isinstance(parts[0][1], EdgeWriter) else StreamCuts)(parts)
+def cuts(by_place: Mapping[str, Sequence[tuple[int, Any]]]) -> dict[str, ReceiverCuts | StreamCuts]:
+    """Edges of each place together, from pairs of player and writer."""
+    known: list[SenderChanges] = []
+    made: dict[str, ReceiverCuts | StreamCuts] = {}
+    layers: dict[str, list[StreamCuts]] = {}
+    for place, parts in by_place.items():
+        if isinstance(parts[0][1], EdgeWriter):
+            made[place] = ReceiverCuts(parts)
+            continue
+        made[place] = joint = StreamCuts(parts, known)
+        if joint.receiver.stream is not None:
+            joint.layer = layers.setdefault(joint.receiver.stream.site.name, [])
+            joint.layer.append(joint)
+    return made
 
 
 def plan_cuts(tapping: Tapping, place: str, joint: ReceiverCuts | StreamCuts, write: Any = None) -> None:

@@ -98,7 +98,7 @@ def examine(
         raise BudgetError(f"budget came as {budget}; even two players have 4 coalitions")
     examination = Examination(subject, seed)
     _read(examination, list(sites or subject.layers), progress)
-    _lesion(examination, list(players or subject.players), budget, progress)
+    _lesion(examination, None if players is None else list(players), budget, progress)
     return examination
 
 
@@ -142,10 +142,9 @@ def _at_the_end(activity: xr.DataArray, subject: Subject, seed: int) -> xr.DataA
     return activity
 
 
-def _lesion(examination: Examination, patterns: list[str], budget: int, progress: bool) -> None:
+def _lesion(examination: Examination, patterns: list[str] | None, budget: int, progress: bool) -> None:
     subject = examination.subject
-    windows = subject.toy.windows if subject.toy is not None and subject.toy.windows else None
-    players = subject.prep.players(patterns, group_by="site" if subject.grouped else None, windows=windows)
+    players = _players(subject, patterns)
     examination.n_players = len(players)
     started = clock.perf_counter()
 
@@ -190,6 +189,17 @@ def _lesion(examination: Examination, patterns: list[str], budget: int, progress
     started = clock.perf_counter()
     _find_circuit(examination, wide)
     examination.seconds["circuit"] = clock.perf_counter() - started
+
+
+def _players(subject: Subject, patterns: list[str] | None) -> Players:
+    """The subject's own players, or the units of some sites."""
+    toy = subject.toy
+    if patterns is None and toy is not None:
+        return toy.lesion_players(subject.prep)
+    windows = toy.windows if toy is not None and toy.windows else None
+    return subject.prep.players(
+        patterns or list(subject.players), group_by="site" if subject.grouped else None, windows=windows
+    )
 
 
 def _find_circuit(examination: Examination, game: Game) -> None:

@@ -61,7 +61,7 @@ def cancelling_paths() -> Toy:
         Truth("Banzhaf", pairs, "zero", 1e-6, source),
     ]
     lesson = "lesioning unit h changes nothing, though cutting what it gives to y abolishes the output"
-    return Toy("cancelling_paths", CancellingPaths(), Stimuli(torch.ones(4, 1)), np.ones(4), scores.output(), (),
+    return Toy("cancelling_paths", CancellingPaths(), Stimuli(torch.ones(4, 1)), np.ones(4), scores.output(), ("h", "m"),
                tuple(truth), lesson, connections=players)  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def _memory(
         Truth("value", _named(players, values), "zero", tolerance, source),
     ]
     net = LinearNet(LinearCell(recurrent, [1.0, 1.0]), [1.0, 1.0])
-    return Toy(name, net, Stimuli(x, {"label": labels}), labels, scores.accuracy("label", threshold=0.0), (),
+    return Toy(name, net, Stimuli(x, {"label": labels}), labels, scores.accuracy("label", threshold=0.0), ("cell",),
                tuple(truth), lesson, steps=("cell",), exhaustive=False, connections=players)  # fmt: skip
 
 

@@ -166,5 +166,5 @@ def induction_edges(vocabulary: int = 20, n_distinct: int = 16, n_trials: int = 
         found[analysis] = dataclasses.replace(found[analysis], expected=expected)
     source = "attention worked out by hand: what must be found, held and copied"
     truth = (Truth("accuracy", {"intact": 1.0}, None, 1e-6, source), *found.values())
-    return dataclasses.replace(toy, name="induction_edges", players=(), truth=truth, connections=players,
-                               grouped=False, lesson=LESSON)  # fmt: skip
+    return dataclasses.replace(toy, name="induction_edges", truth=truth, connections=players,
+                               lesson=LESSON)  # fmt: skip

@@ -1,0 +1,197 @@
+"""StreamCuts: all edges of the residual stream into one receiver site, for many coalitions at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from artiphys.hooks.taps import At, Tap
+from artiphys.lesions.operations.broadcast import rows_cut, selected
+from artiphys.lesions.operations.sender_changes import SenderChanges, present, rows_key
+from artiphys.lesions.operations.shares import Shares
+from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
+
+MAX_PADDED = 2  # times the products that are wanted, beyond which each coalition gets a product of its own
+Part = tuple[int, StreamEdgeWriter]  # player, and its edge
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What some units of a receiver get in the place of the stream.
+
+    Attributes
+    ----------
+    values : ``(unit, row, time, width)``
+    units : int ``(unit,)``
+    where : bool ``(row or 1, 1, unit of the receiver, 1)``
+        Of which rows any of it is cut.
+    """
+
+    values: Tensor
+    units: Tensor
+    where: Tensor
+
+
+class StreamCuts:
+    """Edges of the stream into one receiver site; a write function.
+
+    Parameters
+    ----------
+    parts : pairs of player and `StreamEdgeWriter`
+    known : list of SenderChanges
+        Shared by all receivers; those that are missing are added.
+
+    Attributes
+    ----------
+    layer : list of StreamCuts
+        Those that read the stream at the same place (a layer's queries, keys and values), this one too.
+    """
+
+    def __init__(self, parts: Sequence[Part], known: list[SenderChanges]) -> None:
+        self.receiver = parts[0][1].receiver
+        self.tap = self.receiver.tap
+        self.cut = torch.zeros(0, 0, dtype=torch.bool)  # (coalition, player), True = lesioned
+        members: dict[int, tuple[SenderChanges, StreamEdgeWriter, list[Part]]] = {}
+        for player, writer in parts:
+            changes = _changes_of(writer, known)
+            members.setdefault(id(changes), (changes, writer, []))[2].append((player, writer))
+        self.families = [
+            (changes, first, Shares([(p, w.outputs(), w.inputs()) for p, w in some]))
+            for changes, first, some in members.values()
+        ]
+        self.layer = [self]
+
+    @property
+    def is_anew(self) -> bool:
+        """Whether it is computed anew from the stream, so that what others changed before would be undone."""
+        return self.receiver.stream is not None
+
+    @property
+    def reads(self) -> tuple[Tap, ...]:
+        """Taps that must be read earlier in the forward pass."""
+        senders = [s.tap for changes, _, _ in self.families for s in changes.senders(self.receiver)]
+        return (*senders, *(() if self.receiver.stream is None else (self.receiver.stream,)))
+
+    def __call__(self, x: Tensor, at: At) -> Tensor:
+        """The value with each row's coalition lesioned."""
+        return self.without(x, at, rows_cut(self.cut, at))
+
+    def without(self, x: Tensor, at: At, off: Tensor) -> Tensor:
+        """The receiver's value less what is cut; ``off`` is bool or float ``(group, player)``, rows in equal groups."""
+        assert at.frame is not None
+        if self.receiver.stream is None:
+            streams = self._streams(x, at, off)
+            return x if streams is None else streams.values[0]
+        stream = present(at.frame.senders.at(self.receiver.stream.site.name), x, at)
+        streams = self._of_layer(stream, at, off)
+        if streams is None:
+            return x
+        made = self.receiver.received(streams.values, streams.units).movedim(0, -2).to(x.dtype)
+        value = x.index_copy(-2, streams.units.to(x.device), made)
+        return selected(streams.where.to(x.device), value, x)
+
+    def _of_layer(self, stream: Tensor, at: At, off: Tensor) -> Streams | None:
+        """Streams of this receiver; those of the layer's others are worked out with them, where one product does."""
+        simple = [c for c in self.layer if len(c.families) == 1 and c.families[0][1].lesion.time is None]
+        if off.requires_grad or self not in simple or len(simple) < 2:
+            return self._streams(stream, at, off)
+        assert at.frame is not None
+        made = at.frame.senders.made
+        key = (id(self.layer), rows_key(at), stream.shape)
+        if key not in made:
+            changes = self.families[0][0]
+            same = [c for c in simple if c.families[0][0] is changes]
+            shares = {id(c): c.families[0][2].of(off) for c in same}
+            dense = [c for c in same if shares[id(c)][0].numel() and c.most_are_cut(*shares[id(c)])]
+            made[key] = {}
+            if len(dense) > 1:
+                whole = [c.filled(*shares[id(c)]) for c in dense]
+                added = changes.of(stream, at, None, self.receiver)
+                units = [shares[id(c)][1] for c in dense]
+                values = self._taken(torch.cat(whole, dim=1), added, stream, changes).split_with_sizes(
+                    [len(u) for u in units]
+                )
+                for c, share, some, value in zip(dense, whole, units, values):
+                    where = c.marked(share.any(dim=2)[:, None], some, len(stream))
+                    made[key][id(c)] = Streams(value, some, where)
+        found: Streams | None = made[key].get(id(self))
+        return self._streams(stream, at, off) if found is None else found
+
+    def most_are_cut(self, share: Tensor, outputs: Tensor, inputs: Tensor) -> bool:
+        """Whether so much is cut from one unit that what senders add is best taken as it lies."""
+        if share.requires_grad or 2 * int(share.sum(dim=2).max()) <= self.receiver.n_senders:
+            return False
+        return all(changes.knows_all(self.receiver) for changes, _, _ in self.families)
+
+    def filled(self, share: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
+        """Shares of all senders before the receiver."""
+        whole = torch.zeros(*share.shape[:2], self.receiver.n_senders, dtype=share.dtype)
+        whole[:, :, inputs] = share
+        return whole
+
+    def _taken(self, share: Tensor, added: Tensor, stream: Tensor, changes: SenderChanges) -> Tensor:
+        """The stream less shares of all senders, ``(unit, row, time, width)``."""
+        if changes.kind == "zero":
+            # Taken from the stream, little would be left but rounding, which a norm would blow up.
+            return self.receiver.constant.to(stream) + mixed(~share, added)
+        return stream - mixed(share, added)
+
+    def _streams(self, stream: Tensor, at: At, off: Tensor) -> Streams | None:
+        shares = [(changes, first, *own.of(off)) for changes, first, own in self.families]
+        found = [entry for entry in shares if entry[2].numel()]
+        if not found:
+            return None
+        units = torch.unique(torch.cat([outputs for _, _, _, outputs, _ in found]))
+        where = torch.zeros(len(off), 1, len(units), dtype=torch.bool)
+        new = stream[None].expand(len(units), *stream.shape)
+        for changes, first, share, outputs, inputs in found:
+            rows = torch.searchsorted(units, outputs).to(new.device)
+            before = new if len(rows) == len(units) else new.index_select(0, rows)
+            if len(found) == 1 and self.most_are_cut(share, outputs, inputs):
+                added = changes.of(stream, at, None, self.receiver)
+                made = self._taken(self.filled(share, outputs, inputs), added, stream, changes)
+            else:
+                made = before - mixed(share, changes.of(stream, at, inputs, self.receiver))
+            if first.lesion.time is not None:
+                made = torch.where(first.times(stream, at), made, before)
+            new = made if len(rows) == len(units) else new.index_copy(0, rows, made)
+            cut = torch.ones_like(share[..., 0], dtype=torch.bool) if share.requires_grad else share.any(dim=2)
+            where = where | torch.zeros_like(where).index_copy(2, rows.cpu(), cut[:, None])
+        return Streams(new.to(stream.dtype), units, self.marked(where, units, len(stream)))
+
+    def marked(self, where: Tensor, units: Tensor, n_rows: int) -> Tensor:
+        """``(group, 1, unit)`` of some units, laid out as ``(row, 1, unit of the receiver, 1)``."""
+        mask = torch.zeros(len(where), 1, self.receiver.n_units, dtype=torch.bool).index_copy(2, units, where)
+        return mask.repeat_interleave(n_rows // len(where), dim=0)[..., None]
+
+
+def mixed(share: Tensor, added: Tensor) -> Tensor:
+    """What groups take ``(group, unit, sender)`` of what senders add ``(sender, row, ...)``: ``(unit, row, ...)``."""
+    share = share.to(added.device, added.dtype)
+    n_groups, shape = len(share), added.shape[1:]
+    rows = added.reshape(len(added), n_groups, -1)
+    wanted = (share != 0).any(dim=2)
+    padded = wanted.numel() / max(1, int(wanted.sum()))
+    if n_groups == 1:
+        return (share[0] @ rows[:, 0]).reshape(-1, *shape)
+    if share.requires_grad or padded <= MAX_PADDED:
+        return (share @ rows.transpose(0, 1)).transpose(0, 1).reshape(-1, *shape)
+    out = rows.new_zeros(share.shape[1], n_groups, rows.shape[2])
+    for g in range(n_groups):
+        units, senders = wanted[g], (share[g] != 0).any(dim=0)
+        out[units, g] = share[g][units][:, senders] @ rows[senders, g]
+    return out.reshape(-1, *shape)
+
+
+def _changes_of(writer: StreamEdgeWriter, known: list[SenderChanges]) -> SenderChanges:
+    """The changes that an edge's sender belongs to: of one kind of lesion and one reference for each site."""
+    for changes in known:
+        if next(iter(changes.writers.values())).family == writer.family and changes.takes(writer):
+            return changes
+    new = SenderChanges(writer)
+    new.takes(writer)
+    known.append(new)
+    return new
