@@ -30,7 +30,7 @@ from artiphys.stimuli import Stimuli
 from artiphys.version import __version__
 
 N_TRIALS_PER_PASS = 32  # trials a backward pass
-N_TRIALS_PER_STREAM = 4  # where each layer keeps what all senders before it add to the residual stream
+N_TRIALS_PER_STREAM = 8  # where each layer keeps what all senders before it add to the residual stream
 
 
 @border

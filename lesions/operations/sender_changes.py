@@ -14,6 +14,8 @@ from artiphys.hooks.sender_activity import SenderActivity
 from artiphys.hooks.taps import At
 from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
 
+MAX_PADDED = 2  # times the products that are wanted, beyond which each coalition gets a product of its own
+
 
 class SenderChanges:
     """Changes of senders that are lesioned alike, worked out once in a forward pass for all their receivers.
@@ -84,6 +86,30 @@ class SenderChanges:
         last = senders[-1]
         return whole[: last.first + last.n_units]
 
+    def mixed(self, share: Tensor, inputs: Tensor, stream: Tensor, at: At, receiver: StreamReceiver) -> Tensor:
+        """What shares ``(group, unit, input)`` with a gradient take of the changes: ``(unit, row, time, width)``."""
+        assert at.frame is not None
+        made = at.frame.senders.made.setdefault((id(self), "parts", stream.shape), {"parts": {}})
+        senders = self.senders(receiver)
+        if "all" not in made:
+            made["all"] = self._buffer(stream, at.frame.senders)
+        whole: Tensor = made["all"]
+        columns: list[int] = []
+        n = 0
+        for sender in senders:
+            if sender.first not in made["parts"]:
+                part = self._change(sender, torch.arange(sender.n_units), stream, at)
+                made["parts"][sender.first] = part
+                with torch.no_grad():
+                    whole[n : n + sender.n_units] = part
+            columns += range(sender.first, sender.first + sender.n_units)
+            n += sender.n_units
+        places = torch.searchsorted(torch.tensor(columns), inputs)
+        full = share.new_zeros(*share.shape[:2], n).index_copy(2, places, share)
+        parts = [made["parts"][s.first] for s in senders]
+        result: Tensor = MixedChanges.apply(full.to(stream.dtype), whole[:n], *parts)  # type: ignore[no-untyped-call]
+        return result
+
     def _buffer(self, stream: Tensor, activity: SenderActivity) -> Tensor:
         """Room for all senders. Memory that is new is slow, so that of the last forward pass is used again."""
         shape = (self.stream.n_senders, *stream.shape)
@@ -103,6 +129,42 @@ class SenderChanges:
             return sender.added(x, units)
         there = dataclasses.replace(at, site=sender.site, axes=("trial", *sender.site.axes))
         return sender.added(x - self.writers[sender.first].source.replacement(x, there), units)
+
+
+class MixedChanges(torch.autograd.Function):
+    """Products of shares with changes that lie side by side, whose gradients go to the parts these were copied from."""
+
+    @staticmethod
+    def forward(ctx: Any, share: Tensor, whole: Tensor, *parts: Tensor) -> Tensor:
+        """``(group, unit, sender)`` and ``(sender, row, ...)`` to ``(unit, row, ...)``."""
+        ctx.share, ctx.whole, ctx.sizes = share.detach(), whole.detach(), [len(p) for p in parts]
+        return mixed(ctx.share, ctx.whole)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        """Of the shares, none of the whole, of the parts."""
+        shape, n_groups = ctx.whole.shape, len(ctx.share)
+        of_units = gradients[0].reshape(len(gradients[0]), n_groups, -1).transpose(0, 1)  # (group, unit, ...)
+        of_share = of_units @ ctx.whole.reshape(shape[0], n_groups, -1).permute(1, 2, 0)
+        of_whole = (ctx.share.transpose(1, 2) @ of_units).transpose(0, 1).reshape(shape)
+        return of_share, None, *of_whole.split_with_sizes(ctx.sizes)
+
+
+def mixed(share: Tensor, added: Tensor) -> Tensor:
+    """What groups take ``(group, unit, sender)`` of what senders add ``(sender, row, ...)``: ``(unit, row, ...)``."""
+    share = share.to(added.device, added.dtype)
+    n_groups, shape = len(share), added.shape[1:]
+    rows = added.reshape(len(added), n_groups, -1)
+    if n_groups == 1:
+        return (share[0] @ rows[:, 0]).reshape(-1, *shape)
+    wanted = (share != 0).any(dim=2)
+    if wanted.numel() <= MAX_PADDED * int(wanted.sum()):
+        return (share @ rows.transpose(0, 1)).transpose(0, 1).reshape(-1, *shape)
+    out = rows.new_zeros(share.shape[1], n_groups, rows.shape[2])
+    for g in range(n_groups):
+        units, senders = wanted[g], (share[g] != 0).any(dim=0)
+        out[units, g] = share[g][units][:, senders] @ rows[senders, g]
+    return out.reshape(-1, *shape)
 
 
 def rows_key(at: At) -> bytes:

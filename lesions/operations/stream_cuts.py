@@ -10,11 +10,10 @@ from torch import Tensor
 
 from artiphys.hooks.taps import At, Tap
 from artiphys.lesions.operations.broadcast import rows_cut, selected
-from artiphys.lesions.operations.sender_changes import SenderChanges, present, rows_key
+from artiphys.lesions.operations.sender_changes import SenderChanges, mixed, present, rows_key
 from artiphys.lesions.operations.shares import Shares
 from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
 
-MAX_PADDED = 2  # times the products that are wanted, beyond which each coalition gets a product of its own
 Part = tuple[int, StreamEdgeWriter]  # player, and its edge
 
 
@@ -150,7 +149,9 @@ class StreamCuts:
         for changes, first, share, outputs, inputs in found:
             rows = torch.searchsorted(units, outputs).to(new.device)
             before = new if len(rows) == len(units) else new.index_select(0, rows)
-            if len(found) == 1 and self.most_are_cut(share, outputs, inputs):
+            if share.requires_grad:
+                made = before - changes.mixed(share, inputs, stream, at, self.receiver)
+            elif len(found) == 1 and self.most_are_cut(share, outputs, inputs):
                 added = changes.of(stream, at, None, self.receiver)
                 made = self._taken(self.filled(share, outputs, inputs), added, stream, changes)
             else:
@@ -166,24 +167,6 @@ class StreamCuts:
         """``(group, 1, unit)`` of some units, laid out as ``(row, 1, unit of the receiver, 1)``."""
         mask = torch.zeros(len(where), 1, self.receiver.n_units, dtype=torch.bool).index_copy(2, units, where)
         return mask.repeat_interleave(n_rows // len(where), dim=0)[..., None]
-
-
-def mixed(share: Tensor, added: Tensor) -> Tensor:
-    """What groups take ``(group, unit, sender)`` of what senders add ``(sender, row, ...)``: ``(unit, row, ...)``."""
-    share = share.to(added.device, added.dtype)
-    n_groups, shape = len(share), added.shape[1:]
-    rows = added.reshape(len(added), n_groups, -1)
-    wanted = (share != 0).any(dim=2)
-    padded = wanted.numel() / max(1, int(wanted.sum()))
-    if n_groups == 1:
-        return (share[0] @ rows[:, 0]).reshape(-1, *shape)
-    if share.requires_grad or padded <= MAX_PADDED:
-        return (share @ rows.transpose(0, 1)).transpose(0, 1).reshape(-1, *shape)
-    out = rows.new_zeros(share.shape[1], n_groups, rows.shape[2])
-    for g in range(n_groups):
-        units, senders = wanted[g], (share[g] != 0).any(dim=0)
-        out[units, g] = share[g][units][:, senders] @ rows[senders, g]
-    return out.reshape(-1, *shape)
 
 
 def _changes_of(writer: StreamEdgeWriter, known: list[SenderChanges]) -> SenderChanges:

@@ -55,14 +55,14 @@ def cancelling_paths() -> Toy:
     truth = [
         Truth("accuracy", {"intact": 1.0}, None, 1e-6, source),
         Truth("value", {"h→m+m→y+x→h+x→y": 0.0, "x→h+h→y+m→y+x→y": 2.0}, "zero", 1e-6, source),
-        *(set_truths(values, 0.95, named=lambda u: names[u]) or ()),
+        *(set_truths(values, 0.95, named=names.__getitem__) or ()),
         Truth("SII", pairs, "zero", 1e-6, source),
         Truth("STII", {**pairs, "x→h+h→m": -1 / 3}, "zero", 1e-6, source),
         Truth("Banzhaf", pairs, "zero", 1e-6, source),
     ]
     lesson = "lesioning unit h changes nothing, though cutting what it gives to y abolishes the output"
-    return Toy("cancelling_paths", CancellingPaths(), Stimuli(torch.ones(4, 1)), np.ones(4), scores.output(), ("h", "m"),
-               tuple(truth), lesson, connections=players)  # fmt: skip
+    return Toy("cancelling_paths", CancellingPaths(), Stimuli(torch.ones(4, 1)), np.ones(4), scores.output(),
+               ("h", "m"), tuple(truth), lesson, connections=players)  # fmt: skip
 
 
 class LinearCell(nn.Module):
