@@ -14,6 +14,7 @@ import pandas as pd
 from artiphys.border import border
 from artiphys.errors import ArtiphysError, InputError, StatisticsError
 from artiphys.lesions.circuits.circuit_preparation import CircuitPreparation
+from artiphys.lesions.circuits.edge_graph import are_edges, edge_graph
 from artiphys.lesions.circuits.graph import circuit_graph
 from artiphys.lesions.circuits.question import Criterion
 from artiphys.lesions.circuits.sizes import faithfulness_by_size
@@ -176,6 +177,9 @@ class Circuit:
     ) -> nx.Graph[Any]:
         """The circuit as a graph: members as nodes, interactions between them as edges, for `networkx.write_graphml`.
 
+        A circuit of connections (`Preparation.edges`) is a directed graph: what they lead from and to as nodes, members
+        as edges, with the slot of a head's input. There interactions have no place.
+
         Parameters
         ----------
         contributions : Attribution, optional
@@ -183,6 +187,10 @@ class Circuit:
         interactions : Interactions, optional
             Adds edges with value, interval, p and reading.
         """
+        if are_edges([str(p) for p in self.players]):
+            if interactions is not None:
+                raise InputError("interactions of connections have no place in a graph of what they connect")
+            return edge_graph(self.members, contributions, self._labels())
         return circuit_graph(self.members, contributions, interactions, self._labels())
 
     def _labels(self) -> dict[str, Any]:

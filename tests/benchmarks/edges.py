@@ -73,7 +73,8 @@ def coalitions(prep: ap.Preparation, specimen: Any) -> None:
                     ours = seconds(lambda: runner.outputs(coalition, runner.setup.trials, 1))  # noqa: B023
                 times.append((ours, seconds(plain)))
             ratio = statistics.median(a for a, _ in times[1:]) / statistics.median(b for _, b in times[1:])
-            print(f"a coalition with {cut:.0%} of all edges cut: {ratio:.2f} plain forward passes", flush=True)
+            said = f"a coalition with {cut:.0%} of all edges cut"
+            print(f"{said}: {ratio:.2f} plain forward passes", flush=True)
 
 
 def sweep(prep: ap.Preparation, specimen: Any) -> None:
@@ -103,8 +104,8 @@ def sweep(prep: ap.Preparation, specimen: Any) -> None:
 
     mine, theirs = alternating(ours, flags, N_ROUNDS)
     apart = float(np.abs(found["ours"].values - found["flags"]).max())
-    print(f"{N_EDGES} single edges, {N_PROMPTS} prompts: {theirs / mine:.2f} times faster than the loop with flags "
-          f"({mine / N_EDGES:.2f} s against {theirs / N_EDGES:.2f} s an edge; largest difference {apart:.1e})")  # fmt: skip
+    print(f"{N_EDGES} single edges, {N_PROMPTS} prompts: {theirs / mine:.2f} times faster than the loop with flags")
+    print(f"  ({mine / N_EDGES:.2f} s against {theirs / N_EDGES:.2f} s an edge; largest difference {apart:.1e})")
 
 
 def patched(bridge: Any, tokens: Tensor, link: Any) -> Tensor:

@@ -1,6 +1,6 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
-Read style, contributions, interactions, circuits, decoding, searchlights, tuning, detection, clustering.
+Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering.
 """
 
 from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import networkx as nx
 import numpy as np
 import pandas as pd
 
@@ -13,6 +14,7 @@ from artiphys.errors import InputError
 from artiphys.lesions.circuits.result import Circuit
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.interaction_indices.result import Interactions
+from artiphys.plotting.edge_circuits import draw_edges
 from artiphys.plotting.style import BLUE, GREEN, GREY, ORANGE, as_plain_text, axes_of, clean, short
 
 if TYPE_CHECKING:
@@ -43,8 +45,14 @@ def plot_circuit(
     Area: mean drop when the member is lesioned too, or its contribution. Filled: confirmed on held-out trials. Lines:
     significant interactions, red for synergy and blue for redundancy. Colours of members tell whether they work in the
     behaviour's direction, also where its score is lower intact.
+
+    A circuit of connections is drawn as what they connect, with arrows as wide as what they carry.
     """
     graph = circuit.to_networkx(contributions, interactions)
+    if isinstance(graph, nx.MultiDiGraph):
+        ax = draw_edges(graph, float(np.sign(circuit.intact - circuit.lesioned)), ax)
+        ax.set_title(_title(circuit, "connections"), fontsize=10)
+        return ax
     nodes, towards = list(graph.nodes), float(np.sign(circuit.intact - circuit.lesioned))
     places, layers = _places(nodes)
     columns = max(x for x, _ in places.values()) + 1
@@ -71,10 +79,14 @@ def plot_circuit(
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.set_xlabel("layer")
     _legend(ax, graph, towards)
-    held = "" if circuit.trial_scores is None else f", held out {circuit.held_out:.3f}"
-    ax.set_title(f"{len(nodes)} of {len(circuit.every_player)} players: faithfulness {circuit.faithfulness:.3f}{held}\n"
-                 f"({circuit.verdict}; minimality: {circuit.certificate})", fontsize=10)  # fmt: skip
+    ax.set_title(_title(circuit, "players"), fontsize=10)
     return as_plain_text(ax)
+
+
+def _title(circuit: Circuit, what: str) -> str:
+    held = "" if circuit.trial_scores is None else f", held out {circuit.held_out:.3f}"
+    n = f"{len(circuit.players)} of {len(circuit.every_player)} {what}"
+    return f"{n}: faithfulness {circuit.faithfulness:.3f}{held}\n({circuit.verdict}; minimality: {circuit.certificate})"
 
 
 def _layer(node: str) -> tuple[float, str]:

@@ -184,7 +184,7 @@ class Preparation(Discovered):
         --------
         >>> import artiphys as ap
         >>> ap.wrap(ap.toys.load("xor")).edges(group_by="site")
-        2 players: input → hidden.in, hidden → output
+        2 players: sum.in → sum, hidden → readout
         """
         stream = self.stream if self.adapter.has_stream else None
         return edge_players(self.sites, self.discovery.connections, stream, senders, receivers, group_by)
