@@ -64,8 +64,8 @@ plotting.plot_circuit_sizes(circuit).figure.savefig(folder / "sizes.png", dpi=12
 plotting.plot_interactions(together).figure.savefig(folder / "interactions.png", dpi=120)
 print(f"pictures are in {folder}")
 
-# %% Which connections? A head that finds what followed a token before: by its units two heads are vital, and nothing tells
-# how they meet. Cut one connection at a time, and seven of twelve are: layer 0 is read by the keys of layer 1.
+# %% Which connections? Two heads find what followed a token before: by its units both are vital, and nothing tells how
+# they meet. Of their connections seven of twelve are: layer 0 is read by the keys of layer 1.
 toy = ap.toys.load("induction_edges")
 wired = ap.Game(ap.wrap(toy), toy.stimuli, toy.score, toy.lesion_players(), kind="zero")
 wiring = ap.minimal_circuit(wired, holdout=None)  # these trials are all there are

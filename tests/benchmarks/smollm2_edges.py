@@ -53,7 +53,7 @@ def main() -> None:
     orders: dict[str, Values] = {}
     for name, how in (("gradient", {"method": "gradient"}), ("integrated", {"steps": 4})):
         began = time.perf_counter()
-        found = ap.attribution(searched, **how).values.to_numpy()  # type: ignore[arg-type]
+        found = ap.attribution(searched, **how).values.to_numpy()
         orders[name] = np.argsort(-np.abs(found), kind="stable")
         print(f"{name}: {time.perf_counter() - began:.0f} s; strongest:", flush=True)
         for i in orders[name][:5]:

@@ -205,14 +205,14 @@ def _checked(stream: ResidualStream, passes: list[tuple[str, int]], read: Read) 
     eps = max(torch.finfo(r.site.dtype).eps for r in stream.receivers.values())
     allowed = max(MAX_DIFFERENCE, 64 * eps)
     constants = {r.n_senders: r.constant for r in stream.receivers.values()}
+    total: Tensor | float = 0.0
+    ahead = list(stream.senders)
     for name, n in passes:
-        total = constants[n].double().to(seen[name].device)
-        for s in stream.senders:
-            if s.first < n:
-                weight = torch.eye(1) if s.map is None else s.map.weight.double()
-                x = seen[s.site.name]
-                total = total + (x if s.map is None else x.flatten(-2) @ weight.T)
-        if not _alike(total, seen[name], allowed):
+        while ahead and ahead[0].first < n:
+            s = ahead.pop(0)
+            x = seen[s.site.name]
+            total = total + (x if s.map is None else x.flatten(-2) @ s.map.weight.double().T)
+        if not _alike(total + constants[n].double().to(seen[name].device), seen[name], allowed):
             raise LesionError(
                 f"what comes into {name!r} is not the sum of what the layers before it put out, as it is where norms "
                 "stand before the layers. Edges between the layers of such a network (norms behind them, layers side "
