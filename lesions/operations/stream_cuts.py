@@ -14,6 +14,7 @@ from artiphys.lesions.operations.sender_changes import SenderChanges, mixed, pre
 from artiphys.lesions.operations.shares import Shares
 from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
 
+MIN_SHARE_OF_SENDERS = 8  # one of so many
 Part = tuple[int, StreamEdgeWriter]  # player, and its edge
 
 
@@ -104,7 +105,7 @@ class StreamCuts:
             changes = self.families[0][0]
             same = [c for c in simple if c.families[0][0] is changes]
             shares = {id(c): c.families[0][2].of(off) for c in same}
-            dense = [c for c in same if shares[id(c)][0].numel() and c.most_are_cut(*shares[id(c)])]
+            dense = [c for c in same if shares[id(c)][0].numel() and c.many_are_cut(shares[id(c)][2])]
             made[key] = {}
             if len(dense) > 1:
                 whole = [c.filled(*shares[id(c)]) for c in dense]
@@ -119,9 +120,9 @@ class StreamCuts:
         found: Streams | None = made[key].get(id(self))
         return self._streams(stream, at, off) if found is None else found
 
-    def most_are_cut(self, share: Tensor, outputs: Tensor, inputs: Tensor) -> bool:
-        """Whether so much is cut from one unit that what senders add is best taken as it lies."""
-        if share.requires_grad or 2 * int(share.sum(dim=2).max()) <= self.receiver.n_senders:
+    def many_are_cut(self, inputs: Tensor) -> bool:
+        """Whether so many senders are cut from any unit that what all of them add is best taken as it lies."""
+        if MIN_SHARE_OF_SENDERS * len(inputs) < self.receiver.n_senders:
             return False
         return all(changes.knows_all(self.receiver) for changes, _, _ in self.families)
 
@@ -133,7 +134,7 @@ class StreamCuts:
 
     def _taken(self, share: Tensor, added: Tensor, stream: Tensor, changes: SenderChanges) -> Tensor:
         """The stream less shares of all senders, ``(unit, row, time, width)``."""
-        if changes.kind == "zero":
+        if changes.kind == "zero" and 2 * int(share.sum(dim=2).max()) > self.receiver.n_senders:
             # Taken from the stream, little would be left but rounding, which a norm would blow up.
             return self.receiver.constant.to(stream) + mixed(~share, added)
         return stream - mixed(share, added)
@@ -151,7 +152,7 @@ class StreamCuts:
             before = new if len(rows) == len(units) else new.index_select(0, rows)
             if share.requires_grad:
                 made = before - changes.mixed(share, inputs, stream, at, self.receiver)
-            elif len(found) == 1 and self.most_are_cut(share, outputs, inputs):
+            elif len(found) == 1 and self.many_are_cut(inputs):
                 added = changes.of(stream, at, None, self.receiver)
                 made = self._taken(self.filled(share, outputs, inputs), added, stream, changes)
             else:
