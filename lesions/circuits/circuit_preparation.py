@@ -12,6 +12,7 @@ from artiphys.errors import ArtiphysError
 from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import Write
 from artiphys.lesions.operations.interventions import AnyWriter, Interventions
+from artiphys.lesions.operations.writer import Writer
 from artiphys.preparation.preparation import Preparation, When
 from artiphys.preparation.run import Run
 from artiphys.stimuli import Inputs, Stimuli
@@ -22,12 +23,13 @@ class CircuitPreparation(Preparation):
 
     It is recorded from, probed and lesioned like any other, and shares the network with the preparation it came from,
     which stays intact. A call of the model itself, past this preparation, is intact too. Lesions of this network act
-    after those outside the circuit: of a unit outside it the later one is what counts.
+    after those outside the circuit: of a unit outside it the later one is what counts. Connections outside it stay cut.
     """
 
     def __init__(self, whole: Preparation, outside: Sequence[AnyWriter]) -> None:
         super().__init__(whole.adapter, tokenizer=whole.tokenizer, bridge=whole.bridge)
         self.whole, self._outside = whole, Interventions(whole, [outside])
+        self.left_out = tuple(w for w in outside if not isinstance(w, Writer))
         self._outside.lesion(torch.ones(1, 1, dtype=torch.bool))
         self._names = tuple(sorted(w.lesion.digest() for w in outside))
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
 
-import numpy as np
-
-from artiphys.array_types import Array
 from artiphys.errors import InputError, LesionError
-from artiphys.lesions.operations.edge_writer import EdgeWriter
+from artiphys.lesions.operations.edge_overlap import AnyEdge, shared_by
 from artiphys.lesions.operations.interventions import AnyWriter
-from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
-from artiphys.lesions.operations.time_window import TimeWindow
 from artiphys.lesions.operations.writer import Writer
 
 MAX_PLACES = 10_000_000  # units times times, of all players at a site
@@ -25,7 +20,7 @@ def check_overlap(names: Sequence[str], players: Sequence[Sequence[AnyWriter]]) 
     Projections at one site may: together they remove the span of their directions.
     """
     by_site: dict[str, list[Entry]] = {}
-    edges: dict[str, list[tuple[int, EdgeWriter | StreamEdgeWriter]]] = {}
+    edges: dict[str, list[tuple[int, AnyEdge]]] = {}
     for i, parts in enumerate(players):
         for w in parts:
             if isinstance(w, Writer):
@@ -33,7 +28,11 @@ def check_overlap(names: Sequence[str], players: Sequence[Sequence[AnyWriter]]) 
             else:
                 edges.setdefault(w.place, []).append((i, w))
     for some in edges.values():
-        _check_edges(names, some)
+        if both := shared_by(some):
+            raise InputError(
+                f"players overlap: {names[both[0]]!r} and {names[both[1]]!r} both cut the same connection into "
+                f"{some[0][1].site.name!r}; give each connection to one player"
+            )
     for site, entries in by_site.items():
         if _surely_apart(entries):
             continue
@@ -53,32 +52,6 @@ def check_overlap(names: Sequence[str], players: Sequence[Sequence[AnyWriter]]) 
                 f"players overlap at {site!r}: {names[i]!r} and {names[j]!r} both lesion {axis_a} {shared}; "
                 "give each unit to one player"
             )
-
-
-def _check_edges(names: Sequence[str], edges: Sequence[tuple[int, EdgeWriter | StreamEdgeWriter]]) -> None:
-    """Edges into one receiver: each pair of a sender's and a receiver's entry belongs to one player at a time."""
-    by_window: dict[TimeWindow, tuple[list[Array], list[Array]]] = {}
-    for player, w in edges:
-        inputs = w.inputs().numpy() + (w.sender.start if isinstance(w, EdgeWriter) else 0)
-        pairs = (w.outputs().numpy()[:, None] * MAX_PLACES + inputs).ravel()
-        known, owner = by_window.setdefault(w.lesion.window, ([], []))
-        known.append(pairs)
-        owner.append(np.full(len(pairs), player))
-    places = [(window, np.concatenate(p), np.concatenate(o)) for window, (p, o) in by_window.items()]
-    for k, (window, pairs, owners) in enumerate(places):
-        for other, more, its_owners in places[k:]:
-            if other is not window and window.is_apart_from(other):
-                continue
-            both, who = (pairs, owners) if other is window else (np.r_[pairs, more], np.r_[owners, its_owners])
-            order = np.lexsort((who, both))
-            both, who = both[order], who[order]
-            shared = np.flatnonzero((both[1:] == both[:-1]) & (who[1:] != who[:-1]))
-            if len(shared):
-                i, j = who[shared[0]], who[shared[0] + 1]
-                raise InputError(
-                    f"players overlap: {names[i]!r} and {names[j]!r} both cut the same connection into "
-                    f"{edges[0][1].site.name!r}; give each connection to one player"
-                )
 
 
 def _place(writer: Writer) -> tuple[str, frozenset[int]]:

@@ -14,6 +14,7 @@ from artiphys.errors import LesionError
 from artiphys.hooks.taps import At, Write
 from artiphys.lesions.operations.edge import Edge
 from artiphys.lesions.operations.edge_ends import edge_writer, receiver_site, sender_site
+from artiphys.lesions.operations.edge_overlap import AnyEdge, shared_by
 from artiphys.lesions.operations.interventions import AnyWriter, cuts, plan_cuts
 from artiphys.lesions.operations.lesion import Lesion
 from artiphys.lesions.operations.writer import Writer
@@ -88,7 +89,8 @@ def _in_force(prep: Preparation, lesions: Sequence[Lesion]) -> Iterator[None]:
     for writer in write_functions:
         if not isinstance(writer, Writer):
             edges.setdefault(writer.place, []).append((0, writer))
-    for place, joint in cuts(edges).items():  # all at once: they act on what comes into a unit
+    for place, joint in cuts(edges, prep).items():  # all at once: they act on what comes into a unit
+        _require_apart(edges[place])
         joint.cut = torch.ones(1, 1, dtype=torch.bool)
         timed.append(acting := _Timed(joint, [w for _, w in edges[place] if w.lesion.time is not None]))
         plan_cuts(tapping, place, joint, acting)
@@ -100,6 +102,20 @@ def _in_force(prep: Preparation, lesions: Sequence[Lesion]) -> Iterator[None]:
         yield
     for write in timed:
         write.require_reached()
+
+
+def _require_apart(edges: Sequence[tuple[int, AnyEdge]]) -> None:
+    """`LesionError` if a connection is cut in two ways at once."""
+    ways: dict[Any, int] = {}
+    sources = [(w.family, id(w.lesion.source.mean), id(w.lesion.source.pool)) for _, w in edges]
+    owners = [ways.setdefault(way, len(ways)) for way in sources]
+    both = shared_by([(owner, w) for owner, (_, w) in zip(owners, edges)])
+    if both is not None:
+        first, second = (edges[owners.index(owner)][1].lesion.label() for owner in both)
+        raise LesionError(
+            f"the edges {first!r} and {second!r} cut the same connection in two ways, or at times that overlap; what "
+            "it carries would be taken out twice. Give one of them"
+        )
 
 
 class _Timed:

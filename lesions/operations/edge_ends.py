@@ -93,8 +93,9 @@ def _no_connection(prep: Preparation, edge: Edge, connection: Connection | None,
         known = list(prep.discovery.connections)
         some = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
         return (
-            f"{edge.receiver!r} is no receiver: it is not known to be linear in its input. Receivers of this network "
-            f"are {some or 'none'}"
+            f"{edge.receiver!r} is no receiver: it is not known to be linear in its input. Receivers are linear layers "
+            "and convolutions (not transposed ones, nor subclasses with a forward of their own) and the gates of RNN, "
+            f"GRU and LSTM (not of their cells); in this network {some or 'there are none'}"
         )
     inputs = ", ".join(repr(s.site.name) for s in connection.senders)
     return (

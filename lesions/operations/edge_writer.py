@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from artiphys.adapters.connections import Connection, Sender
+from artiphys.array_types import Array
 from artiphys.hooks.taps import At, Tap
 from artiphys.lesions.operations.broadcast import rows_cut
 from artiphys.lesions.operations.edge import Edge
@@ -86,6 +87,11 @@ class EdgeWriter:
         return entries(self.sender.site, self.lesion.sender.units, min(n, size))
 
 
+def everyone(off: Tensor) -> Tensor:
+    """As if one player were lesioned in every group."""
+    return torch.ones(len(off), 1, dtype=torch.bool)
+
+
 def entries(site: Site, units: Sequence[int] | None, n: int) -> Tensor:
     """Entries of units, where the last axes of a site are ``n`` entries side by side (channels of a convolution)."""
     if units is None:
@@ -104,19 +110,28 @@ class ReceiverCuts:
     Parameters
     ----------
     parts : pairs of player and `EdgeWriter`
+    always : sequence of EdgeWriter
+        Cut whoever is lesioned: what a circuit leaves out.
     """
 
     is_anew = False  # what others changed before stays
+    fixed: tuple[str, ...] = ()
 
-    def __init__(self, parts: Sequence[tuple[int, EdgeWriter]]) -> None:
-        self.tap = parts[0][1].tap
+    def __init__(self, parts: Sequence[tuple[int, EdgeWriter]], always: Sequence[EdgeWriter] = ()) -> None:
+        self.tap, self.always = parts[0][1].tap, list(always)
+        self.writers = [*(w for _, w in parts), *always]
+        self.connections: Array | None = None  # numbers of all that are cut, once they were asked for
         self.cut = torch.zeros(0, 0, dtype=torch.bool)  # (coalition, player), True = lesioned
         families: dict[Any, list[tuple[int, EdgeWriter]]] = {}
-        for player, writer in parts:
-            families.setdefault(writer.family, []).append((player, writer))
+        for player, writer in [*parts, *((-1, w) for w in always)]:
+            families.setdefault((player < 0, writer.family), []).append((player, writer))
         self._families = [
-            (members[0][1], Shares([(p, w.outputs(), w.inputs()) for p, w in members])) for members in families.values()
+            (members[0][1], Shares([(p, w.outputs(), w.inputs()) for p, w in members]), is_base)
+            for (is_base, _), members in families.items()
         ]
+        for first, shares, is_base in self._families:
+            for w in () if is_base else always:
+                shares.release(w.outputs(), w.inputs() + w.sender.start - first.sender.start)
 
     @property
     def reads(self) -> tuple[Tap, ...]:
@@ -130,8 +145,8 @@ class ReceiverCuts:
     def without(self, x: Tensor, at: At, off: Tensor) -> Tensor:
         """The receiver's value less what is cut; ``off`` is bool or float ``(group, player)``, rows in equal groups."""
         new = x
-        for writer, shares in self._families:
-            share, outputs, inputs = shares.of(off)
+        for writer, shares, is_base in self._families:
+            share, outputs, inputs = shares.of(everyone(off) if is_base else off)
             if share.numel():
                 new = _without(new, at, writer, share, outputs, inputs)
         return new

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor
 
 from artiphys.hooks.tapping import Tapping
 from artiphys.hooks.taps import At, Tap
 from artiphys.lesions.operations.combined import Together
 from artiphys.lesions.operations.edge import Edge
+from artiphys.lesions.operations.edge_overlap import connections_cut
 from artiphys.lesions.operations.edge_writer import EdgeWriter, ReceiverCuts
 from artiphys.lesions.operations.sender_changes import SenderChanges
 from artiphys.lesions.operations.stream_cuts import StreamCuts
@@ -52,7 +54,7 @@ class Interventions:
         for player, parts in enumerate(players):
             for writer in parts:
                 by_place.setdefault(writer.place, []).append((player, writer))
-        edges = cuts({p: parts for p, parts in by_place.items() if not isinstance(parts[0][1], Writer)})
+        edges = cuts({p: parts for p, parts in by_place.items() if not isinstance(parts[0][1], Writer)}, prep)
         units = {p: Together(parts) for p, parts in by_place.items() if isinstance(parts[0][1], Writer)}
         self.joints: Mapping[str, tuple[Tap, Joint]] = {
             **{place: (joint.tap, joint) for place, joint in edges.items()},
@@ -81,16 +83,17 @@ class Interventions:
         return iter(self.joints)
 
 
-def cuts(by_place: Mapping[str, Sequence[tuple[int, Any]]]) -> dict[str, ReceiverCuts | StreamCuts]:
-    """Edges of each place together, from pairs of player and writer."""
+def cuts(by_place: Mapping[str, Sequence[tuple[int, Any]]], prep: Preparation) -> dict[str, ReceiverCuts | StreamCuts]:
+    """Edges of each place together, from pairs of player and writer; with those that a circuit leaves out anyway."""
     known: list[SenderChanges] = []
     made: dict[str, ReceiverCuts | StreamCuts] = {}
     layers: dict[str, list[StreamCuts]] = {}
     for place, parts in by_place.items():
+        always = [w for w in prep.left_out if w.place == place]
         if isinstance(parts[0][1], EdgeWriter):
-            made[place] = ReceiverCuts(parts)
+            made[place] = ReceiverCuts(parts, always)
             continue
-        made[place] = joint = StreamCuts(parts, known)
+        made[place] = joint = StreamCuts(parts, known, always)
         if joint.receiver.stream is not None:
             joint.layer = layers.setdefault(joint.receiver.stream.site.name, [])
             joint.layer.append(joint)
@@ -99,8 +102,14 @@ def cuts(by_place: Mapping[str, Sequence[tuple[int, Any]]]) -> dict[str, Receive
 
 def plan_cuts(tapping: Tapping, place: str, joint: ReceiverCuts | StreamCuts, write: Any = None) -> None:
     """Plan the write of the edges of one place, and what it reads on the way."""
+    if joint.always:
+        tapping.withdraw(place)
     first_at = [joint.tap.site.name, place] if joint.is_anew else [joint.tap.site.name]
     tapping.write(joint.tap, joint if write is None else write, place=place, first_at=first_at)
+    if joint.connections is None:
+        joint.connections = np.concatenate([connections_cut(w) for w in joint.writers])
+    tapping.claims.cut[place] = joint.connections
+    tapping.claims.fixed += joint.fixed
     tapping.keep(joint.reads)
 
 

@@ -21,7 +21,7 @@ class Shares:
     outputs, inputs : int ``(entry,)``
         Entries of the receiver and of the sender that anyone cuts.
     owner : int ``(output, input)``
-        Player of each pair; -1 where nobody cuts it.
+        Player of each pair; -1 where nobody cuts it. Player -1 counts as the first, for what is always cut.
     """
 
     def __init__(self, pairs: Sequence[tuple[int, Tensor, Tensor]]) -> None:
@@ -30,7 +30,12 @@ class Shares:
         self.owner = torch.full((len(self.outputs), len(self.inputs)), -1)
         for player, outputs, inputs in pairs:
             rows, columns = torch.searchsorted(self.outputs, outputs), torch.searchsorted(self.inputs, inputs)
-            self.owner[rows[:, None], columns[None]] = player
+            self.owner[rows[:, None], columns[None]] = max(player, 0)
+
+    def release(self, outputs: Tensor, inputs: Tensor) -> None:
+        """From now on nobody owns the pairs of these entries."""
+        rows, columns = torch.isin(self.outputs, outputs), torch.isin(self.inputs, inputs)
+        self.owner[rows[:, None] & columns[None]] = -1
 
     def of(self, off: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """How much of each pair is cut.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from artiphys.array_types import Array
 from artiphys.hooks.taps import At, Tap
 from artiphys.lesions.operations.broadcast import rows_cut, selected
+from artiphys.lesions.operations.edge_writer import everyone
 from artiphys.lesions.operations.sender_changes import SenderChanges, mixed, present, rows_key
 from artiphys.lesions.operations.shares import Shares
 from artiphys.lesions.operations.stream_edges import StreamEdgeWriter
@@ -43,6 +46,8 @@ class StreamCuts:
     parts : pairs of player and `StreamEdgeWriter`
     known : list of SenderChanges
         Shared by all receivers; those that are missing are added.
+    always : sequence of StreamEdgeWriter
+        Cut whoever is lesioned: what a circuit leaves out.
 
     Attributes
     ----------
@@ -50,18 +55,25 @@ class StreamCuts:
         Those that read the stream at the same place (a layer's queries, keys and values), this one too.
     """
 
-    def __init__(self, parts: Sequence[Part], known: list[SenderChanges]) -> None:
+    def __init__(
+        self, parts: Sequence[Part], known: list[SenderChanges], always: Sequence[StreamEdgeWriter] = ()
+    ) -> None:
         self.receiver = parts[0][1].receiver
         self.tap = self.receiver.tap
         self.cut = torch.zeros(0, 0, dtype=torch.bool)  # (coalition, player), True = lesioned
-        members: dict[int, tuple[SenderChanges, StreamEdgeWriter, list[Part]]] = {}
-        for player, writer in parts:
+        self.always, self.writers = list(always), [*(w for _, w in parts), *always]
+        self.connections: Array | None = None  # numbers of all that are cut, once they were asked for
+        self.fixed = parts[0][1].stream.between
+        members: dict[Any, tuple[SenderChanges, StreamEdgeWriter, list[Part]]] = {}
+        for player, writer in [*parts, *((-1, w) for w in always)]:
             changes = _changes_of(writer, known)
-            members.setdefault(id(changes), (changes, writer, []))[2].append((player, writer))
-        self.families = [
-            (changes, first, Shares([(p, w.outputs(), w.inputs()) for p, w in some]))
-            for changes, first, some in members.values()
-        ]
+            members.setdefault((player < 0, id(changes)), (changes, writer, []))[2].append((player, writer))
+        self.families: list[tuple[SenderChanges, StreamEdgeWriter, Shares, bool]] = []
+        for (is_base, _), (changes, first, some) in members.items():
+            shares = Shares([(p, w.outputs(), w.inputs()) for p, w in some])
+            for w in () if is_base else always:
+                shares.release(w.outputs(), w.inputs())
+            self.families.append((changes, first, shares, is_base))
         self.layer = [self]
 
     @property
@@ -72,7 +84,7 @@ class StreamCuts:
     @property
     def reads(self) -> tuple[Tap, ...]:
         """Taps that must be read earlier in the forward pass."""
-        senders = [s.tap for changes, _, _ in self.families for s in changes.senders(self.receiver)]
+        senders = [s.tap for changes, *_ in self.families for s in changes.senders(self.receiver)]
         return (*senders, *(() if self.receiver.stream is None else (self.receiver.stream,)))
 
     def __call__(self, x: Tensor, at: At) -> Tensor:
@@ -124,7 +136,7 @@ class StreamCuts:
         """Whether so many senders are cut from any unit that what all of them add is best taken as it lies."""
         if MIN_SHARE_OF_SENDERS * len(inputs) < self.receiver.n_senders:
             return False
-        return all(changes.knows_all(self.receiver) for changes, _, _ in self.families)
+        return all(changes.knows_all(self.receiver) for changes, *_ in self.families)
 
     def filled(self, share: Tensor, outputs: Tensor, inputs: Tensor) -> Tensor:
         """Shares of all senders before the receiver."""
@@ -140,8 +152,11 @@ class StreamCuts:
         return stream - mixed(share, added)
 
     def _streams(self, stream: Tensor, at: At, off: Tensor) -> Streams | None:
-        shares = [(changes, first, *own.of(off)) for changes, first, own in self.families]
-        found = [entry for entry in shares if entry[2].numel()]
+        shares = [
+            (changes, first, *own.of(everyone(off) if is_base else off))
+            for changes, first, own, is_base in self.families
+        ]
+        found = _merged([entry for entry in shares if entry[2].numel()])
         if not found:
             return None
         units = torch.unique(torch.cat([outputs for _, _, _, outputs, _ in found]))
@@ -168,6 +183,29 @@ class StreamCuts:
         """``(group, 1, unit)`` of some units, laid out as ``(row, 1, unit of the receiver, 1)``."""
         mask = torch.zeros(len(where), 1, self.receiver.n_units, dtype=torch.bool).index_copy(2, units, where)
         return mask.repeat_interleave(n_rows // len(where), dim=0)[..., None]
+
+
+Entry = tuple[SenderChanges, StreamEdgeWriter, Tensor, Tensor, Tensor]  # share, outputs and inputs last
+
+
+def _merged(entries: list[Entry]) -> list[Entry]:
+    """Shares of the same changes, such as those of a circuit's own edges and of what it leaves out, as one."""
+    merged: dict[int, Entry] = {}
+    for entry in entries:
+        known = merged.get(id(entry[0]))
+        if known is None:
+            merged[id(entry[0])] = entry
+            continue
+        outputs = torch.unique(torch.cat([known[3], entry[3]]))
+        inputs = torch.unique(torch.cat([known[4], entry[4]]))
+        both: list[Tensor] = []
+        for _, _, share, own_outputs, own_inputs in (known, entry):
+            rows, columns = torch.searchsorted(outputs, own_outputs), torch.searchsorted(inputs, own_inputs)
+            whole = torch.zeros(len(share), len(outputs), len(inputs), dtype=share.dtype)
+            both.append(whole.index_put((torch.arange(len(share))[:, None, None], rows[:, None], columns), share))
+        some = both[0] | both[1] if both[0].dtype == both[1].dtype == torch.bool else both[0] + both[1]
+        merged[id(entry[0])] = (*entry[:2], some, outputs, inputs)
+    return list(merged.values())
 
 
 def _changes_of(writer: StreamEdgeWriter, known: list[SenderChanges]) -> SenderChanges:

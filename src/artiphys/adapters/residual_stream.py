@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,15 @@ from torch import Tensor, nn
 
 from artiphys.adapters.transformer_axes import HeadSplit
 from artiphys.adapters.weighted_maps import WeightedMap
-from artiphys.errors import LesionError
+from artiphys.errors import LesionError, SiteError
 from artiphys.hooks.taps import Tap, View
 from artiphys.sites import Site
 
 SLOTS = ("q", "k", "v")
+BETWEEN = (
+    "hook_resid_pre", "hook_resid_post", "hook_attn_out", "attn.o.hook_out", "attn.hook_hidden_states", "attn.hook_in",
+    "ln1.hook_out", "ln1.hook_scale", "ln1.hook_normalized", "attn.q.hook_in", "attn.k.hook_in", "attn.v.hook_in",
+)  # fmt: skip
 MAX_DIFFERENCE = 1e-4  # relative: of the stream from the sum of what was added to it, in float32
 Read = Callable[[Sequence[str]], Mapping[str, Tensor]]
 
@@ -114,10 +119,14 @@ class ResidualStream:
         In the order in which they add.
     receivers : mapping of str to StreamReceiver
         By canonical name of the site they are written at.
+    between : tuple of str
+        Sites between a sender's activity and the stream, or the stream and a head's input: what is written there
+        changes what edges carry after it was told apart.
     """
 
     senders: tuple[StreamSender, ...]
     receivers: Mapping[str, StreamReceiver]
+    between: tuple[str, ...] = ()
 
     @property
     def n_senders(self) -> int:
@@ -149,8 +158,12 @@ def residual_stream(bridge: Any, tap_of: Callable[[str], Tap], read: Read) -> Re
         raise LesionError("this network has no one stack of blocks that add to one stream, so it has no edges in it")
     try:
         return _checked(*_described(bridge, list(layers), tap_of), read)
-    except (AttributeError, KeyError, LookupError) as error:
-        raise LesionError(f"edges between the layers of this network are not known: it has no {error}") from error
+    except (AttributeError, LookupError, SiteError) as error:
+        raise LesionError(
+            "edges between the layers of this network are not defined: they are where each block reads one stream "
+            "through a norm before attention and a norm before its MLP, and adds to it in turn. Norms behind the "
+            f"layers, layers side by side or scaled sums are another design. (What is missing here: {error})"
+        ) from error
 
 
 def _described(
@@ -188,7 +201,14 @@ def _described(
     final = tap_of("ln_final.hook_in")
     passes.append((final.site.name, n))
     receivers[final.site.name] = StreamReceiver(final.site, final, "readout", n, constant)
-    return ResidualStream(tuple(senders), receivers), passes
+    return ResidualStream(tuple(senders), receivers, tuple(_between(len(layers), tap_of))), passes
+
+
+def _between(n_layers: int, tap_of: Callable[[str], Tap]) -> Iterator[str]:
+    for i in range(n_layers):
+        for name in BETWEEN if i else BETWEEN[1:]:
+            with contextlib.suppress(SiteError):
+                yield tap_of(f"blocks.{i}.{name}").site.name
 
 
 def _map(part: Any, what: str) -> WeightedMap:

@@ -53,6 +53,7 @@ class Tapping:
         self.names, self.is_loop = tuple(names), is_loop
         self._plan: list[tuple[Tap, Callable[[Tensor, At], Tensor | None], bool]] = []
         self._copies: set[object] = set()  # those of the plan that read: they see what all others wrote
+        self._at_place: dict[str, list[object]] = {}  # planned writes
         self.claims = Claims()
         self._hooks: list[tuple[nn.Module, Any]] = []
         self._turn: Turn | None = None
@@ -69,7 +70,6 @@ class Tapping:
         """
         place = place or tap.site.name
         self.claims.write(place, first_at)
-
         frame = self.frame
 
         def checked(x: Tensor, at: At) -> Tensor:
@@ -87,6 +87,13 @@ class Tapping:
             return new
 
         self._plan.append((tap, checked, False))
+        self._at_place.setdefault(place, []).append(checked)
+
+    def withdraw(self, place: str) -> None:
+        """Take back what was planned at a place, since others take it over."""
+        gone = self._at_place.pop(place, [])
+        self._plan = [entry for entry in self._plan if entry[1] not in gone]
+        self.claims.withdraw(place)
 
     def read(self, tap: Tap, keep: Callable[[Tensor, At], None], *, before: bool = False) -> None:
         """Plan a read: ``keep`` gets a copy of the value, after all hooks, or before them."""
@@ -105,7 +112,7 @@ class Tapping:
                 self.read(tap, lambda x, at: None if at.frame is None else at.frame.senders.keep(at.site.name, x))
 
     def __enter__(self) -> Tapping:
-        self.claims.require_apart([*self.frame.claims.values()])
+        self.claims.require_apart([*self.frame.turns.claims.values()])
         if self._turn is not None:
             raise HookError("these hooks are in force already; make new ones for another block")
         lasting = bool(self.names)
@@ -119,7 +126,7 @@ class Tapping:
             self._hook(turn, self.root, functions.begin, pre=True, first=True)
             for tap, fn, first in sorted(self._plan, key=lambda entry: entry[1] in self._copies):
                 self._hook(turn, tap.module, functions.at(tap, fn), pre=tap.of_input, first=first)
-            turn.set(self.frame.claims, functions, self.claims)
+            turn.set(self.frame.turns.claims, functions, self.claims)
             if any(tap.narrowed for tap, _, _ in self._plan):
                 turn.set(self.frame.whole, functions, True)
             if lasting:

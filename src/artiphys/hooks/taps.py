@@ -10,7 +10,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from artiphys.hooks.batch_rows import Rows
-from artiphys.hooks.claims import Claims
 from artiphys.hooks.nested import Key
 from artiphys.hooks.sender_activity import SenderActivity
 from artiphys.hooks.turns import Turns
@@ -145,7 +144,6 @@ class Frame:
     turns: Turns = field(default_factory=Turns)
     # By what keeps them in force, so that taking them out twice does no harm:
     lasting: dict[object, tuple[str, ...]] = field(default_factory=dict)  # names of writes that outlast a single run
-    claims: dict[object, Claims] = field(default_factory=dict)  # what is written and read by what is in force
     whole: dict[object, bool] = field(default_factory=dict)  # needs all positions, though only the last are asked for
     suspended: dict[object, int] = field(default_factory=dict)  # threads in which lasting writes do nothing
 

@@ -19,6 +19,7 @@ from torch import nn
 
 from artiphys.errors import HookError
 from artiphys.hooks.changes import Changes
+from artiphys.hooks.claims import Claims
 from artiphys.user_warnings import OURS
 
 FIRST_WAIT, LONGEST_WAIT = 1e-4, 1e-2  # seconds between two looks at who is before
@@ -61,6 +62,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._queue: list[weakref.ref[Turn]] = []
+        self.claims: dict[object, Claims] = {}  # what is written and read by what is in force, whoever prepared it
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Turns:
         return Turns()  # nobody has a network that was just copied

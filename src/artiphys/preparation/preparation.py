@@ -10,7 +10,7 @@ from typing import Any, Literal
 from artiphys.adapters.adapter import Adapter, device_of
 from artiphys.adapters.residual_stream import ResidualStream
 from artiphys.border import border
-from artiphys.errors import ArtiphysError, InputError
+from artiphys.errors import ArtiphysError, InputError, LesionError
 from artiphys.hooks.batch_rows import Rows
 from artiphys.hooks.changes import Changes, grad_enabled
 from artiphys.hooks.hook_functions import is_ours
@@ -35,6 +35,8 @@ class Preparation(Discovered):
 
     ``bridge`` is the TransformerBridge of a transformers model, for users of TransformerLens.
     """
+
+    left_out: tuple[Any, ...] = ()  # edges that are always cut, of a circuit
 
     def __init__(self, adapter: Adapter, *, tokenizer: Any = None, bridge: Any = None) -> None:
         super().__init__(adapter)
@@ -186,7 +188,9 @@ class Preparation(Discovered):
         >>> ap.wrap(ap.toys.load("xor")).edges(group_by="site")
         2 players: sum.in → sum, hidden → readout
         """
-        stream = self.stream if self.adapter.has_stream else None
+        stream = None
+        with contextlib.suppress(*(() if senders == "*" else (LesionError,))):  # inside its layers it may have some
+            stream = self.stream if self.adapter.has_stream else None
         return edge_players(self.sites, self.discovery.connections, stream, senders, receivers, group_by)
 
     def require_wrapped(self) -> None:

@@ -228,6 +228,63 @@ def test_edges_and_units_act_in_one_order_whoever_comes_first() -> None:
         torch.testing.assert_close(prep.run(x).outputs, outputs[0])
 
 
+def test_nothing_is_taken_out_twice() -> None:
+    net = nn.Sequential(nn.Identity(), nn.Linear(1, 1, bias=False)).requires_grad_(False)
+    net[1].weight.fill_(1.0)  # type: ignore[operator]
+    x = torch.ones(3, 4, 1)
+    prep = ap.wrap(net, x)
+
+    def edge(time: Any = None, kind: Any = "zero", reference: Any = None) -> ap.Edge:
+        return ap.Edge("1.in", "1", kind=kind, time=time, reference=reference)
+
+    with ap.lesioned(prep, edge(), edge()):  # the same one twice is one
+        assert prep.run(x).outputs.abs().max() == 0
+    with ap.lesioned(prep, edge([0, 1]), edge([2, 3])):
+        assert prep.run(x).outputs.abs().max() == 0
+    mean = edge(kind="mean", reference=ap.Stimuli(2 * x))
+    for two in ((edge(slice(0, 3)), edge(slice(2, 4))), (edge(), edge(1)), (mean, edge())):
+        with pytest.raises(LesionError, match="in two ways"), ap.lesioned(prep, *two):
+            pass
+    with ap.lesioned(prep, edge()), pytest.raises(HookError, match="taken out twice"), ap.lesioned(prep, edge([0])):
+        pass
+    score = Score(lambda outputs, trials: outputs.flatten(1).sum(1).double(), "sum", "", key="sum")
+    game = ap.Game(prep, x, score, prep.edges(), kind="zero", progress=False)
+    with ap.lesioned(prep, edge()), pytest.raises(HookError, match="taken out twice"):
+        ap.single_lesions(game)
+
+
+def test_a_circuit_of_edges_is_lesioned_like_a_network() -> None:
+    net, x = made("mlp")
+    prep = ap.wrap(net, x)
+    players = prep.edges("act", "b")
+    game = ap.Game(prep, x, SUM, players, kind="mean", progress=False)
+    circuit = ap.minimal_circuit(game, holdout=None, method="beam", faithfulness=0.7)
+    assert 0 < len(circuit.players) < len(players)
+    alone = circuit.preparation()
+    inside = {str(p) for p in circuit.players}
+    again = ap.Game(alone, x, SUM, alone.edges("act", "b"), kind="mean",
+                    reference=ap.record(prep, x, "act", progress=False), progress=False)  # fmt: skip
+    kept = np.array([[p in inside for p in players.names]])
+    assert again.intact == pytest.approx(float(game(kept)[0]), abs=1e-5)
+    single = ap.single_lesions(again).values
+    for name in players.names:
+        less = kept.copy()
+        less[0, players.names.index(name)] = False
+        expected = float(game(kept)[0] - game(less)[0])
+        assert float(single.sel(player=name)) == pytest.approx(expected, abs=1e-5)
+        if name not in inside:
+            assert float(single.sel(player=name)) == pytest.approx(0.0, abs=1e-6)
+    outside = next(n for n in players.names if n not in inside)
+    link = links_of([players[outside]])[0]
+    edge = ap.Edge(link.sender, link.receiver, sender_units=link.sender_units, receiver_units=link.receiver_units,
+                   kind="zero")  # fmt: skip
+    as_it_was = alone.run(x).outputs
+    with ap.lesioned(alone, edge):
+        torch.testing.assert_close(alone.run(x).outputs, as_it_was)
+    with ap.lesioned(prep, edge), pytest.raises(HookError, match="taken out twice"):
+        alone.run(x)
+
+
 def test_gates_of_edges_give_their_gradient() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 4), nn.Identity(), nn.Linear(4, 2)).requires_grad_(False)

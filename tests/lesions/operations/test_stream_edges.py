@@ -264,6 +264,40 @@ def test_order_that_would_matter_is_refused(network: Any) -> None:
         torch.testing.assert_close(prep.run(TOKENS).outputs, nested)
 
 
+def test_what_lies_between_a_sender_and_the_stream_is_not_lesioned_meanwhile(network: Any) -> None:
+    prep, *_ = network
+    edge = ap.Edge("blocks.0.attn.hook_z", "blocks.1.attn", sender_units=[1], slot="q", kind="zero")
+    for site in (
+        "blocks.0.hook_attn_out",
+        "blocks.0.hook_resid_post",
+        "blocks.1.hook_resid_pre",
+        "blocks.1.ln1.hook_out",
+    ):
+        between = ap.Lesion(site, kind="gain", gain=0.5)
+        for a, b in ((edge, between), (between, edge)):
+            with pytest.raises(HookError, match="cannot be combined"), ap.lesioned(prep, a, b):
+                pass
+            with ap.lesioned(prep, a), pytest.raises(HookError, match="cannot be combined"), ap.lesioned(prep, b):
+                pass
+    with ap.lesioned(prep, ap.Lesion("blocks.1.ln2.hook_in", kind="gain", gain=0.5), edge):
+        assert prep.run(TOKENS).outputs.isfinite().all()
+
+
+def test_a_circuit_of_stream_edges_is_lesioned_like_a_network(network: Any) -> None:
+    prep, plain, edges, _ = network
+    heads = [e for e in edges if e[1] == ("v", 1, 0)]
+    players = [as_edge(e) for e in heads]
+    game = ap.Game(prep, TOKENS, FIRST, players, kind="zero", progress=False)
+    circuit = ap.minimal_circuit(game, holdout=None, faithfulness=0.5)
+    alone = circuit.preparation()
+    gone = {e for e, name in zip(heads, game.player_names) if name not in circuit.players}
+    torch.testing.assert_close(alone.run(TOKENS).outputs, patched(plain, TOKENS, gone), atol=2e-5, rtol=1e-5)
+    more = next(e for e in heads if e not in gone)
+    with ap.lesioned(alone, as_edge(more), as_edge(next(iter(gone), more))):
+        got = alone.run(TOKENS).outputs
+    torch.testing.assert_close(got, patched(plain, TOKENS, {*gone, more}), atol=2e-5, rtol=1e-5)
+
+
 def test_networks_without_such_a_stream_are_refused() -> None:
     torch.manual_seed(0)
     small = {
@@ -280,6 +314,11 @@ def test_networks_without_such_a_stream_are_refused() -> None:
     neox = transformers.GPTNeoXForCausalLM(transformers.GPTNeoXConfig(**small, use_parallel_residual=True)).eval()
     with pytest.raises(LesionError, match=r"not the sum|not known"), ap.lesioned(ap.wrap(neox), edge):
         pass
+    for kind in (transformers.Olmo2Config, transformers.GraniteConfig, transformers.PhiConfig):
+        prep = ap.wrap(transformers.AutoModelForCausalLM.from_config(kind(**small, pad_token_id=0)).eval())
+        with pytest.raises(LesionError, match=r"not defined|not the sum"):
+            prep.edges()
+    assert bert.edges("blocks.0.attn.hook_z", "blocks.0.attn.o.hook_out", group_by="site").names
     inside = ap.Edge("blocks.0.attn.hook_z", "blocks.0.attn.o.hook_out", sender_units=[1], kind="zero")
     with ap.lesioned(bert, inside):
         cut = bert.run(TOKENS).outputs
