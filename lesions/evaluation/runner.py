@@ -56,9 +56,12 @@ class Runner:
         """Hooks and stages in place; `outputs` may be called inside."""
         tapping = self.prep.tapping()
         self.interventions.plan(tapping)
-        with grad_enabled(False), tapping, layout.growth.active(layout.n_shared):
-            self._layout = layout
-            yield
+        try:
+            with grad_enabled(False), tapping, layout.growth.active(layout.n_shared):
+                self._layout = layout
+                yield
+        finally:
+            self.interventions.release()
 
     @property
     def is_light(self) -> bool:

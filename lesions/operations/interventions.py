@@ -74,6 +74,12 @@ class Interventions:
         for _, joint in self.joints.values():
             joint.cut = cut
 
+    def release(self) -> None:
+        """Give back memory that edges keep between forward passes."""
+        for _, joint in self.joints.values():
+            for changes, *_ in joint.families if isinstance(joint, StreamCuts) else ():
+                changes.release()
+
     @property
     def taps(self) -> list[Tap]:
         """Where they write."""

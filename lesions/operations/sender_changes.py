@@ -122,6 +122,10 @@ class SenderChanges:
         self._used = activity, n + 1
         return self._buffers[n]
 
+    def release(self) -> None:
+        """Give back the memory that is kept between forward passes."""
+        self._buffers, self._used = [], (None, 0)
+
     def _change(self, sender: StreamSender, units: Tensor, stream: Tensor, at: At) -> Tensor:
         assert at.frame is not None
         x = present(at.frame.senders.at(sender.site.name), stream, at)

@@ -112,12 +112,12 @@ class Tapping:
                 self.read(tap, lambda x, at: None if at.frame is None else at.frame.senders.keep(at.site.name, x))
 
     def __enter__(self) -> Tapping:
-        self.claims.require_apart([*self.frame.turns.claims.values()])
         if self._turn is not None:
             raise HookError("these hooks are in force already; make new ones for another block")
         lasting = bool(self.names)
         self._turn = turn = self.frame.turns.take(lasting=lasting, is_loop=self.is_loop)
         try:
+            self.claims.require_apart([*self.frame.turns.claims.values()])
             functions = HookFunctions(self.root, self.frame, self.mask_of_call, lasting)
             turn.undone_by(self.frame.forget)
             self.unroll(turn, [tap for tap, _, _ in self._plan])
