@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ MAX_WEIGHTS = 1 << 24  # of all groups at once (64 MiB in float32)
 
 @dataclass(frozen=True)
 class EdgeWriter:
-    """An edge at its receiver; by itself a write function.
+    """An edge at its receiver.
 
     Attributes
     ----------
@@ -41,14 +40,6 @@ class EdgeWriter:
     connection: Connection
     sender: Sender
     source: Writer
-
-    def __call__(self, x: Tensor, at: At) -> Tensor:
-        """The receiver's value without what is cut."""
-        return self._alone.without(x, at, torch.ones(1, 1, dtype=torch.bool))
-
-    @cached_property
-    def _alone(self) -> ReceiverCuts:
-        return ReceiverCuts([(0, self)])
 
     @property
     def site(self) -> Site:

@@ -94,8 +94,11 @@ def cuts(by_place: Mapping[str, Sequence[tuple[int, Any]]], prep: Preparation) -
     known: list[SenderChanges] = []
     made: dict[str, ReceiverCuts | StreamCuts] = {}
     layers: dict[str, list[StreamCuts]] = {}
+    left_out: dict[str, list[Any]] = {}
+    for writer in prep.left_out:
+        left_out.setdefault(writer.place, []).append(writer)
     for place, parts in by_place.items():
-        always = [w for w in prep.left_out if w.place == place]
+        always = left_out.get(place, [])
         if isinstance(parts[0][1], EdgeWriter):
             made[place] = ReceiverCuts(parts, always)
             continue

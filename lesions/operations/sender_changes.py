@@ -27,7 +27,7 @@ class SenderChanges:
     """
 
     def __init__(self, writer: StreamEdgeWriter) -> None:
-        self.kind, self.stream, self.time = writer.lesion.kind, writer.stream, writer.lesion.time
+        self.kind, self.stream = writer.lesion.kind, writer.stream
         self.writers: dict[int, StreamEdgeWriter] = {}  # one of each sender site, by its first sender
         self._buffers: list[Tensor] = []  # kept from one forward pass to the next
         self._used: tuple[SenderActivity | None, int] = (None, 0)
