@@ -190,8 +190,10 @@ def test_an_interrupt_while_a_network_is_wrapped_and_looked_at_leaves_it_as_it_w
         assert not failures, f"{len(failures)}:\n" + "\n".join(failures[:40])
 
 
-# A file that was being read (the memory that is left) is closed by itself, with a warning of its own.
+# A file that was being read (the memory that is left) is closed by itself, with a warning of its own. And what an
+# earlier interrupt tore is undone when it is collected; an interrupt just then is swallowed by Python, which says so.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <_io:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <finalize:pytest.PytestUnraisableExceptionWarning")
 def test_signals_from_a_timer_leave_nothing_behind() -> None:
     """As Ctrl-C comes: at any instruction, also inside torch's own code."""
     torch.manual_seed(0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from artiphys.hooks.changes import Changes
+from artiphys.hooks.changes import Changes, grad_enabled, outside_inference_mode
 from artiphys.hooks.shared_setting import SharedSetting
 
 
@@ -79,3 +79,42 @@ def test_torchs_fast_path_is_off_for_a_while() -> None:
     with WITHOUT_FAST_PATH.in_use():
         assert not torch.backends.mha.get_fastpath_enabled()
     assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_a_setting_whose_end_was_torn_does_not_come_back() -> None:
+    """An inner block that an interrupt tore is noticed when the last traceback is dropped, after the outer one."""
+    outer, inner = grad_enabled(False), grad_enabled(True)
+    innermost = grad_enabled(False)
+    outer.__enter__()
+    inner.__enter__()
+    innermost.__enter__()
+    outer.__exit__(None, None, None)
+    assert torch.is_grad_enabled()
+    del innermost, inner
+    gc.collect()
+    assert torch.is_grad_enabled()
+
+
+def test_a_setting_that_another_thread_drops_is_its_own_threads() -> None:
+    torn = [grad_enabled(False)]
+    torn[0].__enter__()
+    thread = threading.Thread(target=torn.clear)
+    thread.start()
+    thread.join()
+    assert not torch.is_grad_enabled()
+    torch.set_grad_enabled(True)
+
+
+def test_inference_mode_is_left_and_entered_again() -> None:
+    with torch.inference_mode():
+        with outside_inference_mode(), grad_enabled(True):
+            assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
+            torn = outside_inference_mode()
+            torn.__enter__()
+        assert torch.is_inference_mode_enabled() and not torch.is_grad_enabled()
+        del torn
+        gc.collect()
+        assert torch.is_inference_mode_enabled() and not torch.is_grad_enabled()
+    with outside_inference_mode(), grad_enabled(False), outside_inference_mode():
+        assert not torch.is_grad_enabled()
+    assert torch.is_grad_enabled()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from artiphys.adapters.connections import Connection
 from artiphys.adapters.residual_stream import Read, ResidualStream
 from artiphys.digests import identical
-from artiphys.hooks.changes import Changes, grad_enabled
+from artiphys.hooks.changes import Changes, grad_enabled, outside_inference_mode
 from artiphys.hooks.taps import Tap
 from artiphys.sites import Site
 from artiphys.stimuli import Inputs, Stimuli
@@ -123,14 +123,14 @@ def without_trace(model: nn.Module) -> Iterator[None]:
         changes.undone_by(torch.set_rng_state, torch.get_rng_state())
         for device in devices:
             changes.undone_by(torch.cuda.set_rng_state, torch.cuda.get_rng_state(device), device)
-        with torch.inference_mode(False), grad_enabled(False):
+        with outside_inference_mode(), grad_enabled(False):
             yield
 
 
 def _restored(held: dict[str, Tensor | None], name: str, buffer: Tensor, value: Tensor) -> None:
     held[name] = buffer
     if not identical(buffer, value):
-        with torch.inference_mode(False), torch.no_grad():
+        with outside_inference_mode(), grad_enabled(False):
             buffer.copy_(value)
 
 

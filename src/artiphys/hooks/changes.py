@@ -8,6 +8,7 @@ object that noted it is no longer held by anyone.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ class Changes:
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
-        self._when_dropped = weakref.finalize(self, undo_all, self._steps)
+        self._when_dropped = weakref.finalize(self, undo_in_any_case, self._steps)
         self._when_dropped.atexit = False
 
     def __enter__(self) -> Self:
@@ -66,11 +67,16 @@ class Changes:
 
     def undo(self) -> None:
         """Undo all, the latest first."""
-        try:
-            undo_all(self._steps)
-        finally:  # again, where an interrupt came between
-            undo_all(self._steps)
+        undo_in_any_case(self._steps)
         self._when_dropped.detach()
+
+
+def undo_in_any_case(steps: list[Step]) -> None:
+    """Undo all, and again where an interrupt came between."""
+    try:
+        undo_all(steps)
+    finally:
+        undo_all(steps)
 
 
 def undo_all(steps: list[Step]) -> None:
@@ -89,15 +95,49 @@ def put_back(table: dict[Any, Any], key: Any, value: Any) -> None:
         table[key] = value
 
 
+class _Entered(threading.local):
+    """Settings of torch that this thread is within, the innermost last: who entered it, and how it is left."""
+
+    def __init__(self) -> None:
+        self.settings: list[tuple[object, Callable[[], object]]] = []
+
+    def leave(self, who: object) -> None:
+        """Leave one and all that were entered within it; none where it was left already, or in another thread.
+
+        After an interrupt an inner one may be noticed only when the last traceback is dropped: the outer one was left
+        by then, and what stood before the inner one must not come back.
+        """
+        while any(entered is who for entered, _ in self.settings):
+            self.settings[-1][1]()
+            self.settings.pop()
+
+
+_entered = _Entered()
+
+
 @contextlib.contextmanager
 def grad_enabled(enabled: bool) -> Iterator[None]:
     """Gradients, or none, while entered, as `torch.set_grad_enabled`."""
     with Changes() as changes:
-        changes.undone_by(_set_grad, torch.is_grad_enabled(), threading.get_ident())
+        me = object()
+        changes.undone_by(_entered.leave, me)
+        _entered.settings.append((me, functools.partial(torch.set_grad_enabled, torch.is_grad_enabled())))
         torch.set_grad_enabled(enabled)
         yield
 
 
-def _set_grad(enabled: bool, thread: int) -> None:
-    if thread == threading.get_ident():  # the setting is each thread's own
-        torch.set_grad_enabled(enabled)
+@contextlib.contextmanager
+def outside_inference_mode() -> Iterator[None]:
+    """No inference mode while entered, as `torch.inference_mode(False)`."""
+    with Changes() as changes:
+        if torch.is_inference_mode_enabled():  # else there is nothing to enter
+            me, mode = object(), torch.inference_mode(False)
+            changes.undone_by(_entered.leave, me)
+            _entered.settings.append((me, functools.partial(_leave_inference_mode, mode)))
+            mode.__enter__()
+        yield
+
+
+def _leave_inference_mode(mode: torch.inference_mode) -> None:
+    with contextlib.suppress(AttributeError):  # interrupted before it was entered
+        mode.__exit__(None, None, None)
