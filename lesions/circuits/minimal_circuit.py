@@ -14,12 +14,13 @@ from jaxtyping import Bool
 from artiphys.array_types import Array
 from artiphys.border import border, shown
 from artiphys.errors import InputError
+from artiphys.lesions.circuits.gradient_pruning import Pruning
 from artiphys.lesions.circuits.halves import Halves, split
 from artiphys.lesions.circuits.question import Criterion, Question, members_of
 from artiphys.lesions.circuits.result import Baseline, Circuit
-from artiphys.lesions.circuits.search import METHODS, Found, Method, search
+from artiphys.lesions.circuits.search import MANY, MAX_DELETED, METHODS, Found, Method, search
 from artiphys.lesions.circuits.stability import stability
-from artiphys.lesions.circuits.trial_scores import TrialScores, judged, member_table, redrawn_members
+from artiphys.lesions.circuits.trial_scores import TrialScores, judged, member_table, redrawn_members, with_guesses
 from artiphys.lesions.contributions.gradients import attribution
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.shapley import shapley
@@ -66,10 +67,12 @@ def minimal_circuit(
     holdout : float, rows or None
         Share of trials (or their numbers) that the search does not see, to judge what it found by. None where the
         trials are all the inputs there are.
-    method : "auto", "exact", "pool" or "beam"
+    method : "auto", "exact", "pool", "beam" or "gradient"
         "exact" tries all sets (to 16 players). "pool" finds the players that matter by group testing, and tries all
-        their sets. "beam" searches among the 24 that rank first, by growing, pruning and swapping. "auto" takes the
-        first of these that fits game and budget.
+        their sets. "beam" searches among the 24 that rank first, by growing, pruning and swapping. "gradient", for
+        thousands of players, leaves out a quarter at each step: those whose small effects, by gradients in what is
+        left, cancel on each trial. "auto" takes the first that fits game and budget; from 1,024 players, "gradient"
+        instead of "beam" where there is one.
     ranking : Attribution or one number per player, optional
         For "beam"; by absolute value. Default: integrated gradients, or Shapley values where the score has none.
     budget : int, optional
@@ -196,10 +199,12 @@ def names_of(game: GameLike, members: Sequence[int]) -> tuple[Hashable, ...]:
     return tuple(game.player_names[p] for p in members)
 
 
-def _baseline(question: Question, size: int) -> Bool[Array, " player"]:
-    """The players whose single lesions cost most, in the direction of the gap."""
+def _baseline(question: Question, size: int, pruning: Pruning | None) -> Bool[Array, " player"]:
+    """The players whose single lesions cost most, in the direction of the gap; of very many, by their gradients."""
     before = question.game.n_evaluations
-    effects = single_lesions(question.game).values.to_numpy() * np.sign(question.gap)
+    guessed = pruning is not None and question.n_players >= MANY
+    effects = pruning.first if pruning is not None and guessed else single_lesions(question.game).values.to_numpy()
+    effects = effects * np.sign(question.gap)
     question.n_evaluations["baseline"] = question.game.n_evaluations - before
     row = np.zeros(question.n_players, dtype=bool)
     row[np.argsort(-effects, kind="stable")[:size]] = True
@@ -210,22 +215,25 @@ def _result(game: GameLike, question: Question, halves: Halves, found: Found, se
     circuit, n = found.sets[0], question.n_players
     chosen = members_of(circuit[None])[0]
     again = None if halves.held_out is None else stability(question, circuit, seed)
-    baseline = _baseline(question, len(chosen))
-    without = np.repeat(circuit[None], len(chosen), axis=0)
-    without[np.arange(len(chosen)), list(chosen)] = False
+    baseline = _baseline(question, len(chosen), found.pruning)
+    tried = _tried(chosen, found.pruning)
+    without = np.repeat(circuit[None], len(tried), axis=0)
+    without[np.arange(len(tried)), tried] = False
     judge = halves.search if halves.held_out is None else halves.held_out
     both = np.stack([circuit, baseline])
     on_search = question.game(both)
     faithful = (on_search - question.lesioned) / question.gap
     fidelities = _fidelities(question.game, both)
     held: list[TrialScores] | None = None if halves.held_out is None else judged(halves.held_out, both)
-    names = names_of(game, chosen)
+    names, named = names_of(game, chosen), names_of(game, tried)
     sets = np.concatenate([circuit[None], without])
     if halves.held_out is not None and judge.score.reduce is not None:
-        members = redrawn_members(halves.held_out, sets, names)
+        members = redrawn_members(halves.held_out, sets, named)
     else:
         per_trial = judge.per_trial(sets) if judge.score.reduce is None else judge(sets)[:, None]
-        members = member_table(names, per_trial[0], per_trial[1:], certain=halves.held_out is None)
+        members = member_table(named, per_trial[0], per_trial[1:], certain=halves.held_out is None)
+    if found.pruning is not None:
+        members = with_guesses(members, names, found.pruning.last[list(chosen)])
     same_size = [s for s in members_of(found.sets) if len(s) == len(chosen) and s != chosen]
     verdict = held[0].verdict(question.border, question.criterion, question.one_sided) if held else "sufficient"
     return Circuit(
@@ -244,7 +252,17 @@ def _result(game: GameLike, question: Question, halves: Halves, found: Found, se
         kind=str(game.kind), score=game.score.name, unit=game.score.unit, seed=seed,
         n_trials=len(question.game.stimuli), n_held_out=len(halves.rows), no_holdout=halves.why,
         every_player=names_of(game, range(n)), version=__version__, trial_scores=held[0] if held else None, _game=game,
+        _pruning=found.pruning,
     )  # fmt: skip
+
+
+def _tried(chosen: Sequence[int], pruning: Pruning | None) -> list[int]:
+    """Members that are left out in turn: of a large pruned set those that seem to do most."""
+    if pruning is None or len(chosen) <= MAX_DELETED:
+        return list(chosen)
+    return [int(p) for p in np.array(chosen)[np.argsort(-np.abs(pruning.last[list(chosen)]), kind="stable")]][
+        :MAX_DELETED
+    ]
 
 
 def _fidelities(game: GameLike, sets: Bool[Array, "set player"]) -> list[float]:

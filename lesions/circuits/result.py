@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,10 @@ from artiphys.border import border
 from artiphys.errors import ArtiphysError, InputError, StatisticsError
 from artiphys.lesions.circuits.circuit_preparation import CircuitPreparation
 from artiphys.lesions.circuits.edge_graph import are_edges, edge_graph
+from artiphys.lesions.circuits.gradient_pruning import Pruning
 from artiphys.lesions.circuits.graph import circuit_graph
-from artiphys.lesions.circuits.question import Criterion
-from artiphys.lesions.circuits.sizes import faithfulness_by_size
+from artiphys.lesions.circuits.question import Criterion, mask_of
+from artiphys.lesions.circuits.sizes import by_size_of, faithfulness_by_size
 from artiphys.lesions.circuits.stability import STABLE, Stability
 from artiphys.lesions.circuits.trial_scores import TrialScores
 from artiphys.lesions.contributions.result import Attribution
@@ -70,7 +71,8 @@ class Circuit:
         Other sets of the same size that suffice as well.
     complete : bool
     members : DataFrame
-        By player: mean drop when it is lesioned too, standard error, Holm's p, and whether that confirms it.
+        By player: mean drop when it is lesioned too, standard error, Holm's p, and whether that confirms it. Where
+        gradients pruned, column ``tried`` says whether it was lesioned; else the drop is what its gradient guesses.
     stability : Stability or None
         Overlap with the circuits that redrawn trials give.
     pool : tuple
@@ -119,6 +121,7 @@ class Circuit:
     version: str = ""
     seconds: float = 0.0
     trial_scores: TrialScores | None = field(default=None, repr=False)
+    _pruning: Pruning | None = field(default=None, repr=False, compare=False)
     _game: GameLike | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -169,6 +172,10 @@ class Circuit:
         if n_random < 1:
             raise InputError(f"n_random came as {n_random}; wanted at least 1 random set of each size")
         game = self._require_game("a curve by size")
+        if self._pruning is not None:
+            place = {name: i for i, name in enumerate(self.every_player)}
+            inside = mask_of([place[p] for p in self.players], len(place))
+            return by_size_of(game, [*self._pruning.sets(), inside], n_random, self.seed)
         return faithfulness_by_size(game, self.every_player, self.players, self.pool, n_random, self.seed)
 
     @border
@@ -229,9 +236,7 @@ class Circuit:
             article = f"One of {len(self.minimal)} minimal circuits"
         else:
             article = "A circuit"
-        n_more = len(self.players) - N_NAMED
-        names = ", ".join(map(str, self.players[:N_NAMED])) + (f" and {n_more} more" if n_more > 0 else "")
-        parts = [f"{article}: {names} ({len(self.players)} of {len(self.every_player)} players)."]
+        parts = [f"{article}: {_first(self.players)} ({len(self.players)} of {len(self.every_player)} players)."]
         parts.append(f"Minimality: {self.certificate}; {self.certificate_text}.")
         if self.trial_scores is not None:
             low, high = self.interval()
@@ -252,13 +257,21 @@ class Circuit:
             parts.append(
                 f"Do not call it the circuit: redrawn trials give sets that overlap by {self.stability.mean:.2f}."
             )
-        unconfirmed = [str(p) for p in self.members.index[~self.members["confirmed"].astype(bool)]]
+        tried = self.members if self._pruning is None else self.members[self.members["tried"]]
+        unconfirmed = [str(p) for p in tried.index[~tried["confirmed"].astype(bool)]]
         if unconfirmed:
-            parts.append(f"Not confirmed on held-out trials: {', '.join(unconfirmed)}.")
+            parts.append(f"Not confirmed on held-out trials: {_first(unconfirmed)}.")
+        if len(tried) < len(self.members):
+            parts.append(f"Only the {len(tried)} members of largest gradient were lesioned in turn.")
         return " ".join(parts)
 
     def __repr__(self) -> str:
         return f"Circuit({self.in_words()})"
+
+
+def _first(names: Sequence[Hashable]) -> str:
+    n_more = len(names) - N_NAMED
+    return ", ".join(map(str, names[:N_NAMED])) + (f" and {n_more} more" if n_more > 0 else "")
 
 
 def _shown(value: float) -> str:

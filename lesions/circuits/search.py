@@ -1,25 +1,28 @@
-"""Search: all coalitions where they fit the budget, else the relevant players, else beams; and what is proven."""
+"""Search: all coalitions where they fit, else the relevant players, else beams or gradients; and what is proven."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
 
 from artiphys.array_types import Array
-from artiphys.errors import BudgetError
+from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.circuits import beams
+from artiphys.lesions.circuits.gradient_pruning import Pruning, prune_by_gradients
 from artiphys.lesions.circuits.question import OutOfBudgetError, Question
 from artiphys.lesions.circuits.relevant_players import Pool, relevant_players
 from artiphys.lesions.circuits.subset_lattice import every_subset, minimal
 
-Method = Literal["auto", "exact", "pool", "beam"]
-METHODS = ("auto", "exact", "pool", "beam")
+Method = Literal["auto", "exact", "pool", "beam", "gradient"]
+METHODS = ("auto", "exact", "pool", "beam", "gradient")
 
 MAX_EXACT = 16  # players of which all sets are enumerated
+MANY = 1024  # players, from which "auto" prunes by gradients rather than by beams
+MAX_DELETED = 64  # members of a pruned set, up to which each is left out in turn
 N_RANKED = 24  # players that beams search among at first
 FINE = 1e-5  # of the gap: values agree to this over batches of any size
 COARSE = 0.8  # of what may be missing of the gap, where more than a few players change a little
@@ -43,6 +46,8 @@ class Found:
     pool : tuple of int
         Players searched among; the others were left as they are outside the set.
     method : str
+    pruning : Pruning, optional
+        The steps of pruning by gradients.
     """
 
     sets: Bool[Array, "set player"]
@@ -51,6 +56,7 @@ class Found:
     reason: str
     pool: tuple[int, ...]
     method: str
+    pruning: Pruning | None = None
 
 
 def search(
@@ -84,6 +90,13 @@ def search(
     except OutOfBudgetError:
         if method == "pool":
             raise BudgetError(f"a budget of {question.budget} did not suffice to find the relevant players") from None
+    if method == "gradient":
+        return _by_gradients(question)
+    if method == "auto" and n >= MANY:
+        try:
+            return _by_gradients(question)
+        except InputError:
+            pass  # the score or the network has no gradient
     return _by_beams(question, rank, n_ranked)
 
 
@@ -141,21 +154,46 @@ def _by_beams(question: Question, rank: Callable[[], Sequence[int]], n_ranked: i
             break
         width = min(2 * width, n)
     if not len(question.found()):
-        sets, excess = question.answers()
-        best = tuple(int(p) for p in np.flatnonzero(sets[excess.argmin()])) if len(sets) else ()
-        near = (
-            f"the nearest has {len(best)} players and misses the border by {excess.min():.3g} of the gap (the error's "
-            ".best names it)"
-            if len(sets)
-            else "none could be tried"
-        )
-        error = BudgetError(
-            f"no set of fewer than all players was found within {question.budget} evaluations; {near}. Raise budget=, "
-            "or ask for less faithfulness"
-        )
-        error.best = best
-        raise error
+        raise _none_found(question)
     return _proven(question, tuple(pool))
+
+
+def _by_gradients(question: Question) -> Found:
+    try:
+        with question.during("pruning"):
+            pruning = prune_by_gradients(question)
+    except OutOfBudgetError:
+        raise BudgetError(f"a budget of {question.budget} does not suffice to prune by gradients") from None
+    best = question.found()
+    if not len(best):
+        raise _none_found(question)
+    if best[0].sum() <= MAX_DELETED:
+        proven = _proven(question, tuple(int(p) for p in np.flatnonzero(best[0])))
+        return replace(proven, method="gradient", pruning=pruning)
+    reason = (
+        f"of the sets that {pruning.survived.max()} steps of pruning by gradients left it is the smallest that "
+        "suffices; its parts were not tried"
+    )
+    every = tuple(range(question.n_players))
+    return Found(best[:1], False, "none", reason, every, "gradient", pruning)
+
+
+def _none_found(question: Question) -> BudgetError:
+    """The error that names the nearest set."""
+    sets, excess = question.answers()
+    best = tuple(int(p) for p in np.flatnonzero(sets[excess.argmin()])) if len(sets) else ()
+    near = (
+        f"the nearest has {len(best)} players and misses the border by {excess.min():.3g} of the gap (the error's "
+        ".best names it)"
+        if len(sets)
+        else "none could be tried"
+    )
+    error = BudgetError(
+        f"no set of fewer than all players was found within {question.budget} evaluations; {near}. Raise budget=, "
+        "or ask for less faithfulness"
+    )
+    error.best = best
+    return error
 
 
 def _proven(question: Question, pool: tuple[int, ...]) -> Found:

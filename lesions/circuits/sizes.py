@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from artiphys.array_types import Array
 from artiphys.lesions.circuits.question import fidelity, mask_of
@@ -27,15 +28,20 @@ def faithfulness_by_size(
     place = {name: i for i, name in enumerate(every)}
     inside, others = ([place[p] for p in circuit], [place[p] for p in pool if p not in set(circuit)])
     grown = _grown(game, inside, n) + (_grown(game, others, n, inside) if others else [])
-    sizes = sorted({len(g) for g in grown[:MAX_SIZES]} | {len(inside), n})
+    sizes = {len(g) for g in grown[:MAX_SIZES]} | {len(inside), n}
+    return by_size_of(game, [mask_of(g, n) for g in [*grown, inside] if len(g) in sizes], n_random, seed)
+
+
+def by_size_of(game: GameLike, sets: Sequence[Bool[Array, " player"]], n_random: int, seed: int) -> pd.DataFrame:
+    """One row per size of the sets (of several of one size the first), and of all players; and for random sets."""
+    n = game.n_players
+    first = {int(row.sum()): row for row in [np.ones(n, dtype=bool), *reversed(sets)]}
     rng = np.random.default_rng([seed, n_random])
     rows = []
-    for size in sizes:
-        chosen = [g for g in [*grown, list(range(n))] if len(g) == size]
-        random = [list(rng.permutation(n)[:size]) for _ in range(n_random)]
-        for which, sets in (("circuit", chosen[:1]), ("random", random)):
-            if sets:
-                rows.append({"size": size, "which": which} | _levels(game, [mask_of(s, n) for s in sets]))
+    for size, row in sorted(first.items()):
+        random = [mask_of(rng.permutation(n)[:size].tolist(), n) for _ in range(n_random)]
+        for which, masks in (("circuit", [row]), ("random", random)):
+            rows.append({"size": size, "which": which} | _levels(game, masks))
     return pd.DataFrame(rows)
 
 

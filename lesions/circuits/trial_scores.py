@@ -138,6 +138,16 @@ def redrawn_members(game: Game, sets: Bool[Array, "set player"], names: Sequence
     return pd.DataFrame(columns, index=pd.Index(list(names), name="player", tupleize_cols=False))
 
 
+def with_guesses(tried: pd.DataFrame, names: Sequence[Hashable], guesses: Float[Array, " member"]) -> pd.DataFrame:
+    """A row for each name in their order; of those that were not tried, what a gradient guesses, not confirmed."""
+    index = pd.Index(list(names), name="player", tupleize_cols=False)
+    table = tried.reindex(index)
+    table["tried"] = index.isin(tried.index)
+    table["effect"] = table["effect"].fillna(pd.Series(guesses, index=index))
+    table["confirmed"] = table["tried"] & (table["confirmed"] == True)  # noqa: E712  # NaN where it was not tried
+    return table
+
+
 def member_table(
     names: Sequence[Hashable], circuit: Float[Array, " trial"], without: Float[Array, "member trial"], certain: bool
 ) -> pd.DataFrame:

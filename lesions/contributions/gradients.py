@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -18,6 +19,7 @@ from artiphys.hooks.taps import At, Write
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.result_from_estimate import labelled
 from artiphys.lesions.games.game import Game
+from artiphys.lesions.games.protocol import checked_coalitions
 from artiphys.lesions.operations.broadcast import along
 from artiphys.lesions.operations.combined import Part, Together
 from artiphys.lesions.operations.edge_writer import ReceiverCuts
@@ -35,7 +37,11 @@ N_TRIALS_PER_STREAM = 8  # where each layer keeps what all senders before it add
 
 @border
 def attribution(
-    game: Game, *, method: Literal["gradient", "integrated"] = "integrated", steps: int = 16
+    game: Game,
+    *,
+    method: Literal["gradient", "integrated"] = "integrated",
+    steps: int = 16,
+    within: Bool[Any, " player"] | None = None,
 ) -> Attribution:
     """What each player contributes to first order, or along the path from all lesioned to all intact.
 
@@ -53,6 +59,9 @@ def attribution(
         (`gap`), and guesses Shapley values.
     steps : int
         Backward passes of "integrated".
+    within : bool ``(player,)``, optional
+        A coalition (True = intact) to look at instead of all intact, such as a circuit being pruned: the rest
+        is lesioned throughout and its values are 0, and ``intact`` is the score of that coalition.
 
     Returns
     -------
@@ -86,6 +95,12 @@ def attribution(
         raise InputError(f"method came as {method!r}; wanted 'gradient' or 'integrated'")
     if steps < 1:
         raise InputError(f"steps came as {steps}; wanted 1 or more")
+    kept = np.ones(game.n_players, dtype=bool)
+    if within is not None:
+        kept = checked_coalitions(within, game.n_players)
+        if len(kept) != 1:
+            raise InputError(f"within came as {len(kept)} coalitions; wanted one coalition, a bool for each player")
+        kept = kept[0]
     started = clock.perf_counter()
     if method == "gradient":
         path = [(1.0, 1.0)]
@@ -94,22 +109,25 @@ def attribution(
         path = [((1 + t) / 2, w / 2) for t, w in zip(nodes.tolist(), weights.tolist())]
     in_stream = any(isinstance(w, StreamEdgeWriter) for parts in game.setup.players for w in parts)
     n_per_pass = N_TRIALS_PER_STREAM if in_stream else N_TRIALS_PER_PASS
-    per_trial = np.concatenate([_gradients(game, part, path) for part in game.stimuli.batches(n_per_pass)], axis=1)
+    per_trial = np.concatenate(
+        [_gradients(game, part, path, kept) for part in game.stimuli.batches(n_per_pass)], axis=1
+    )
     make = labelled(game.player_names, game.score.outputs or None)
-    intact, lesioned = game.intact, game.lesioned
+    reached, lesioned = game(kept[None])[0], game.lesioned
     values = per_trial.mean(axis=1)
     return Attribution(
         values=make(values),
         stderr=make(np.full(values.shape, np.nan)),
         stderr_stimuli=make(standard_error(per_trial, axis=1)),
         per_trial=make(per_trial, game.stimuli.ids),
-        intact=make(intact) if np.ndim(intact) else intact,
+        intact=make(reached) if np.ndim(reached) else reached,
         lesioned=make(lesioned) if np.ndim(lesioned) else lesioned,
         n_evaluations=2 + len(path), n_samples=np.nan, exact=False,
         method="integrated gradients" if method == "integrated" else "gradient", kind=str(game.kind),
         score=game.score.name, unit=game.score.unit, version=__version__, n_trials=per_trial.shape[1],
         why=f"asked for; {len(path)} backward passes", seconds=clock.perf_counter() - started,
-        method_text="Gradients were taken by gates between intact and lesioned; exact for additive networks only.",
+        method_text="Gradients were taken by gates between intact and lesioned; exact for additive networks only."
+        + ("" if kept.all() else f" All but {kept.sum()} of {len(kept)} players were lesioned throughout."),
     )  # fmt: skip
 
 
@@ -123,12 +141,12 @@ def _gradient(value: Tensor, gates: Tensor) -> Tensor:
         ) from error
 
 
-def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]]) -> Array:
-    """Weighted sum of gradients along the path, ``(player, trial[, output])``."""
+def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]], kept: Array) -> Array:
+    """Weighted sum of gradients along the path to what is kept, ``(player, trial[, output])``."""
     total: Array | float = 0.0
     interventions = Interventions(game.prep, game.setup.players)
     for place, weight in path:
-        gates = torch.full((len(trials), game.n_players), place, dtype=torch.float64, requires_grad=True)
+        gates = (torch.from_numpy(kept) * place).to(torch.float64).repeat(len(trials), 1).requires_grad_()
         tapping = game.prep.tapping()
         for place_of, (tap, joint) in interventions.joints.items():
             if isinstance(joint, Together):
@@ -146,6 +164,7 @@ def _gradients(game: Game, trials: Stimuli, path: Sequence[tuple[float, float]])
             columns = scores[:, None] if scores.ndim == 1 else scores
             grads = [_gradient(columns[:, j].sum(), gates) for j in range(columns.shape[1])]
         found = torch.stack(grads, dim=-1).detach().cpu().numpy().transpose(1, 0, 2)
+        found[~kept] = 0.0
         total = total + weight * (found[..., 0] if scores.ndim == 1 else found)
     if not np.isfinite(total).all():
         raise InputError(f"the gradient of score {game.score.name!r} is NaN or infinite on some trials")

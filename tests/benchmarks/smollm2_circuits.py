@@ -14,7 +14,7 @@ import artiphys as ap
 
 HALVES = {"A": range(32), "B": range(32, 64)}
 OTHERS = range(64, 128)
-SEARCHES = (("mean", 0.9, 250), ("trials", 0.9, 500), ("trials", 0.95, 900))
+SEARCHES = (("mean", 0.9, 250), ("trials", 0.9, 500))
 
 
 def shown(circuit: ap.Circuit) -> str:
