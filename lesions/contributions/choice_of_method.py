@@ -1,4 +1,8 @@
-"""Automatic choice of the estimator: by estimated variance and planned cost on a pilot, never by the clock."""
+"""Automatic choice of the estimator: by estimated variance and planned cost on a pilot.
+
+What is drawn, and where sampling stops, never depends on the clock; only whether all coalitions of up to 16 players
+are evaluated where neither a budget nor a tolerance was given.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from artiphys.blas_threads import few_threads
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.methods import exact, permutation, regression, shrunken_regression
 from artiphys.lesions.contributions.request import (
+    DEFAULT_PAIRS,
     METHODS,
     MIN_ORDERS,
     MIN_PAIRS,
@@ -21,13 +26,14 @@ from artiphys.lesions.contributions.request import (
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.screening import screening
 from artiphys.lesions.estimators.cross_fitting import shrunken_estimate
-from artiphys.lesions.estimators.enumeration import MAX_EXACT
+from artiphys.lesions.estimators.enumeration import MAX_EXACT, every_coalition
 from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
 from artiphys.lesions.games.protocol import GameLike, distinct
 
 MAX_COST_RATIO = 0.8  # of a coalition of permutations to a drawn one, up to which permutations are tried
 N_PILOT_ORDERS = 12
+PATIENT_SECONDS = 10.0  # that all coalitions may take where nothing was asked for
 
 
 def answer(game: GameLike, method: str, request: Request) -> Attribution:
@@ -44,7 +50,7 @@ def answer(game: GameLike, method: str, request: Request) -> Attribution:
     if method == "exact" and not budget_enumerates(n, request):
         reason = f"the budget is {request.budget}" if n <= MAX_EXACT else f"at most {MAX_EXACT} players are enumerated"
         raise BudgetError(f"exact values of {n} players take {2**n if n <= 64 else f'2^{n}'} evaluations; {reason}")
-    if method == "exact" or (method == "auto" and enumerates(n, request)):
+    if method == "exact" or (method == "auto" and enumerates(n, request) and _soon_enumerated(game, request)):
         return exact(game, request, f"all {2**n} coalitions of {n} players fit the budget")
     why, asked, automatic = "asked for", request, method == "auto"
     if automatic:
@@ -59,6 +65,17 @@ def answer(game: GameLike, method: str, request: Request) -> Attribution:
     if automatic and budget_enumerates(n, asked) and not _meets(result, asked):
         return exact(game, asked, f"sampling did not meet the tolerance, and all {2**n} coalitions fit the budget")
     return result
+
+
+def _soon_enumerated(game: GameLike, request: Request) -> bool:
+    """Whether all coalitions were asked for, are no more than a sample would be, or are evaluated within seconds."""
+    n = game.n_players
+    if request.budget is not None or 2**n <= 2 + 2 * DEFAULT_PAIRS[0]:
+        return True
+    game(Pairs(n, request.index, request.seed).design(MIN_PAIRS).coalitions)  # a sample would begin with these
+    plan = getattr(game, "plan", None)
+    seconds = game.seconds / max(1, game.n_evaluations) * 2**n if plan is None else plan(every_coalition(n)).seconds
+    return not seconds > PATIENT_SECONDS  # NaN where all is known already
 
 
 def _meets(result: Attribution, request: Request) -> bool:
@@ -81,6 +98,8 @@ def _chosen(game: GameLike, request: Request) -> tuple[str, str, Request]:
         else f"2^{n} coalitions exceed the budget {request.budget}"
         if not budget_enumerates(n, request)
         else f"a tolerance may need fewer than 2^{n} coalitions"
+        if request.tolerance is not None
+        else f"2^{n} coalitions would take more than {PATIENT_SECONDS:g} s (method='exact' evaluates them)"
     )
     if request.order is not None:
         return "regression", f"{many}; an order was asked for", request

@@ -38,6 +38,8 @@ def shapley(
     budget : int, optional
         Most coalitions to evaluate. Default: all where exact, else 512 or 32 per player; for
         "permutation" 64 pairs of orders (128 per player), for "screening" twice what it needs at least.
+        Without a budget and a tolerance, "auto" evaluates all of more than 9 players only where a first sample
+        says that this takes at most 10 s; ``2**n_players`` asks for all however long that takes.
     tolerance : float, optional
         Stop sampling once every interval's half-width over coalitions is below this, in units of the
         score; for every output. Players whose coalitions could all be enumerated are then sampled too, but for few.

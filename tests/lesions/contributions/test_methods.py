@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import nn
 import artiphys as ap
 from artiphys.array_types import Array
 from artiphys.errors import BudgetError, InputError
+from artiphys.lesions.contributions import choice_of_method
 from artiphys.lesions.contributions import methods as estimating
 from artiphys.lesions.estimators.pair_designs import Pairs
 from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic, paths
@@ -450,3 +452,28 @@ def test_single_lesions_of_a_function() -> None:
     assert one.values.to_numpy() == pytest.approx(expected) and one.exact and not one.stderr.any()
     assert one.values.sel(player=9) == 0 and one.values.sel(player=0) > 0.5
     assert one.n_evaluations == N + 1
+
+
+@pytest.mark.parametrize("index", ["shapley", "banzhaf"])
+def test_auto_evaluates_all_coalitions_only_where_that_takes_seconds(
+    index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(rows: Array) -> Array:
+        time.sleep(0.004 * len(rows))  # 16 s for all
+        return np.asarray(rows.sum(axis=1) ** 2.0)
+
+    found = attribute(index, slow, n_players=12)
+    assert not found.exact and found.n_evaluations <= 514 and "would take more than 10 s" in found.why
+    assert found.values.to_numpy() == pytest.approx(12, abs=0.5)
+    quick = attribute(index, lambda rows: (rows.sum(axis=1) ** 2).astype(float), n_players=14)
+    assert quick.exact and quick.n_evaluations == 2**14
+    monkeypatch.setattr(choice_of_method, "PATIENT_SECONDS", 0.0)
+    game = deep(64)
+    sampled = attribute(index, game)
+    assert not sampled.exact and game.n_evaluations == sampled.n_evaluations
+    assert attribute(index, deep(64), budget=2**12).exact, "it was asked for"
+    exact = attribute(index, game, method="exact")
+    known = game.n_evaluations
+    again = attribute(index, game)
+    assert again.exact and game.n_evaluations == known, "nothing is left to evaluate"
+    assert again.values.to_numpy() == pytest.approx(exact.values.to_numpy())
