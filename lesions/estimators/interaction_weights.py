@@ -116,19 +116,24 @@ class Interaction:
         large = math.fsum(self.of_size(size, self.n - s) for s in stratum.sizes if 2 * s != self.n)
         return small + parity * large
 
-    @cached_property
+    @property
     def mix(self) -> Any:
         """Values of the index from terms: sparse ``(interaction, term)``."""
-        place = {m: i for i, m in enumerate(self.members)}
-        rows, columns, entries = list(range(len(place))), list(range(len(place))), [1.0] * len(place)
-        if self.index == "k-SII":
-            for large, column in place.items():
-                for size in range(1, len(large)):
-                    for small in combinations(large, size):
-                        rows.append(place[small])
-                        columns.append(column)
-                        entries.append(BERNOULLI[len(large) - size])
-        return sparse.csr_array((entries, (rows, columns)), shape=(len(place), len(place)))
+        return _mix(self)
+
+
+@lru_cache(maxsize=8)
+def _mix(interaction: Interaction) -> Any:
+    place = {m: i for i, m in enumerate(interaction.members)}
+    rows, columns, entries = list(range(len(place))), list(range(len(place))), [1.0] * len(place)
+    if interaction.index == "k-SII":
+        for large, column in place.items():
+            for size in range(1, len(large)):
+                for small in combinations(large, size):
+                    rows.append(place[small])
+                    columns.append(column)
+                    entries.append(BERNOULLI[len(large) - size])
+    return sparse.csr_array((entries, (rows, columns)), shape=(len(place), len(place)))
 
 
 def exact_terms(
@@ -139,8 +144,7 @@ def exact_terms(
     By the game's coefficients as a polynomial (a fast Walsh-Hadamard transform): n 2^n additions for all terms.
     """
     n = interaction.n
-    shown = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-    degree, holds = shown.sum(axis=1), shown.astype(float)
+    degree, holds = _monomials(n)
     terms = np.empty((len(interaction.members), values.shape[1]))
     for output in range(values.shape[1]):
         coefficients = _walsh(values[:, output] - values[0, output], n)
@@ -152,6 +156,13 @@ def exact_terms(
             terms[start : start + len(sums), output] = sums
             start += len(sums)
     return terms
+
+
+@lru_cache(maxsize=2)
+def _monomials(n: int) -> tuple[Integer[Array, " monomial"], Float[Array, "monomial player"]]:
+    """How many players each monomial holds, and which."""
+    shown = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+    return shown.sum(axis=1), shown.astype(float)
 
 
 def _walsh(values: Float[Array, " coalition"], n: int) -> Float[Array, " monomial"]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import ArtiphysError, InputError
+from artiphys.lesions.cache.keys import keys_of
 from artiphys.lesions.games.protocol import GameLike
 from artiphys.missing import plain_array
 from artiphys.scores.score import Score
@@ -43,8 +44,10 @@ class FunctionGame:
     def __call__(self, coalitions: Array) -> Array:
         """Values ``(n,)`` or ``(n, output)`` of bool coalitions ``(n, player)``."""
         rows = np.ascontiguousarray(coalitions, dtype=bool)
-        packed = np.packbits(rows, axis=1)
-        keys = [key.tobytes() for key in packed]
+        keys = keys_of(rows)
+        if not self._place and len(set(keys)) == len(keys):  # the first question, such as all coalitions at once
+            self._evaluate(rows, keys)
+            return np.empty(0) if self._values is None else self._values.copy()
         new = {key: i for i, key in enumerate(keys) if key not in self._place}
         if new:
             self._evaluate(rows[list(new.values())], list(new))
