@@ -135,8 +135,12 @@ class Circuit:
 
     @property
     def is_the_circuit(self) -> bool:
-        """Whether it is the only smallest set that was met, and redrawn trials mostly give it again."""
-        return not self.alternatives and (self.stability is None or self.stability.mean >= STABLE)
+        """Whether some minimality is proven, no other set of its size was met, and redrawn trials mostly give it.
+
+        Redrawn trials choose among the sets that the search has met; pruning by gradients meets few.
+        """
+        stable = self.stability is None or self.stability.mean >= STABLE
+        return not self.alternatives and self.certificate != "none" and stable
 
     @border
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:

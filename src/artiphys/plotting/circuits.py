@@ -84,9 +84,12 @@ def plot_circuit(
 
 
 def _title(circuit: Circuit, what: str) -> str:
-    held = "" if circuit.trial_scores is None else f", held out {circuit.held_out:.3f}"
+    name, level, other = "faithfulness", circuit.faithfulness, circuit.held_out
+    if circuit.criterion == "trials":
+        name, level, other = "fidelity", circuit.fidelity, circuit.held_out_fidelity
+    held = "" if circuit.trial_scores is None else f", held out {other:.3f}"
     n = f"{len(circuit.players)} of {len(circuit.every_player)} {what}"
-    return f"{n}: faithfulness {circuit.faithfulness:.3f}{held}\n({circuit.verdict}; minimality: {circuit.certificate})"
+    return f"{n}: {name} {level:.3f}{held}\n({circuit.verdict}; minimality: {circuit.certificate})"
 
 
 def _layer(node: str) -> tuple[float, str]:

@@ -60,6 +60,7 @@ def test_a_large_circuit_is_smaller_than_by_one_ranking_and_says_what_was_not_tr
     game = wide()
     circuit = ap.minimal_circuit(game, method="gradient", criterion="trials", faithfulness=0.95, seed=1)
     assert 64 < len(circuit.players) < 0.8 * N and circuit.held_out_fidelity > 0.85
+    assert not circuit.is_the_circuit and circuit.in_words().startswith("A circuit: ")
     assert circuit.certificate == "none" and "steps of pruning by gradients" in circuit.methods_text()
     members = circuit.members
     assert members["tried"].sum() == 64 and not members["confirmed"][~members["tried"]].any()
