@@ -57,10 +57,11 @@ ORDER = [
     "artiphys.probes artiphys.lesions",
     "artiphys.plotting",
     "artiphys.report",
+    "artiphys.verification",
     "artiphys.cli",
 ]
 RANK = {name: i for i, line in enumerate(ORDER) for name in line.split()}
-TOP_FLOOR = ("artiphys.plotting", "artiphys.report", "artiphys.cli")
+TOP_FLOOR = ("artiphys.plotting", "artiphys.report", "artiphys.verification", "artiphys.cli")
 
 
 def find_modules() -> dict[str, Path]:
@@ -198,10 +199,11 @@ def test_private_names_stay_where_they_are() -> None:
 def test_public_names() -> None:
     assert set(ap.__all__) == {
         "Attribution", "CellTypes", "Circuit", "CriticalSets", "Decoding", "Detection", "Edge", "Game", "Interactions",
-        "Lesion", "Preparation", "Recording", "Searchlight", "Site", "Stimuli", "Tuning", "attribution", "banzhaf",
+        "Lesion", "Preparation", "Recording", "Scoreboard", "Searchlight", "Site", "Stimuli", "Tuning", "attribution",
+        "banzhaf",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
         "minimal_circuit", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
-        "tuning_curves", "wrap", "__version__",
+        "tuning_curves", "verification", "verify", "wrap", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)
 

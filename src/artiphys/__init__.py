@@ -10,7 +10,7 @@
 [0.167, 0.167, 0.167]
 """
 
-from artiphys import errors, scores, specimens, toys
+from artiphys import errors, scores, specimens, toys, verification
 from artiphys.lesions import (
     Attribution,
     Circuit,
@@ -45,6 +45,7 @@ from artiphys.probes import (
 from artiphys.recording import Recording, record
 from artiphys.sites import Site
 from artiphys.stimuli import Stimuli
+from artiphys.verification import Scoreboard, verify
 from artiphys.version import __version__
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Lesion",
     "Preparation",
     "Recording",
+    "Scoreboard",
     "Searchlight",
     "Site",
     "Stimuli",
@@ -83,5 +85,7 @@ __all__ = [
     "specimens",
     "toys",
     "tuning_curves",
+    "verification",
+    "verify",
     "wrap",
 ]

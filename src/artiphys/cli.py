@@ -1,4 +1,4 @@
-"""The command line: ``artiphys examine [NAME ...]`` runs the main job and writes a report."""
+"""The command line: ``artiphys examine`` runs the main job, ``artiphys verify`` examines the methods themselves."""
 
 from __future__ import annotations
 
@@ -77,6 +77,33 @@ def examine(
         typer.echo(f"artiphys: the report could not be written to {out}: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(f"{time.perf_counter() - started:.0f} s. Report: {path.resolve()} (figures and results.json beside it)")
+
+
+@app.command()
+def verify(
+    toys: Annotated[list[str] | None, typer.Argument(help="Toys; default: all.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="A method of artiphys; may be repeated.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Page to write.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File to write all scores to.")] = None,
+) -> None:
+    """Examine artiphys' analyses on toys whose answers are known; exit status 1 if any truth is missed."""
+    from artiphys.errors import ArtiphysError
+    from artiphys.verification import verify as run
+
+    try:
+        board = run(method or None, toys or None)
+        for write, path in ((board.to_html, html), (board.to_json, json)):
+            if path is not None:
+                write(path)
+    except ArtiphysError as error:
+        typer.echo(f"artiphys: {error}", err=True)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        typer.echo(f"artiphys: the scores could not be written: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(str(board))
+    if not board.passed:
+        raise typer.Exit(1)
 
 
 def _table(examination: object) -> str:

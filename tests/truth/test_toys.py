@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,10 @@ import pytest
 import torch
 
 import artiphys as ap
-from artiphys.toys import Toy, Truth
+from artiphys.toys import Truth
+from artiphys.verification.answers import shipped
+from artiphys.verification.result import described
+from artiphys.verification.scoring import scored
 
 TOYS = {name: ap.toys.load(name) for name in ap.toys.names()}
 TOYS["integrator leak .8"] = ap.toys.load("integrator", leak=0.8)
@@ -19,102 +21,12 @@ TOYS["induction without BOS"] = ap.toys.load("induction_head", bos=False)
 CLAIMS = [(n, t) for n, toy in TOYS.items() for t in toy.truth]
 
 
-def game_of(toy: Toy, kind: Any) -> ap.Game:
-    prep = ap.wrap(toy)
-    return ap.Game(prep, toy.stimuli, toy.score, toy.lesion_players(prep), kind=kind, batch_size=20_000)
-
-
-def mean_score(toy: Toy) -> float:
-    return float(toy.score(ap.wrap(toy).run(toy.stimuli).outputs, toy.stimuli).mean())
-
-
-def found(toy: Toy, truth: Truth) -> dict[str, float]:
-    """What the library says, in the truth's own keys."""
-    prep = ap.wrap(toy)
-    if truth.analysis == "accuracy":
-        return {"intact": mean_score(toy)}
-    if truth.analysis == "accuracy after lesion at steps 10-14":
-        got = {}
-        for site in truth.expected:
-            with ap.lesioned(prep, ap.Lesion(site, kind="zero", time=range(10, 15))):
-                got[site] = mean_score(toy)
-        return got
-    if truth.analysis == "accuracy without the self-connection":
-        got = {}
-        for when in truth.expected:
-            time = None if when == "always" else range(10, 15)
-            with ap.lesioned(prep, ap.Edge("cell.recurrent.in", "cell.recurrent", kind="zero", time=time)):
-                got[when] = mean_score(toy)
-        return got
-    if truth.kind is not None:
-        game = game_of(toy, truth.kind)
-        if truth.analysis == "value":
-            names = [[] if key == "none" else key.split("+") for key in truth.expected]
-            return dict(zip(truth.expected, game(np.array([[p in n for p in game.player_names] for n in names]))))
-        if truth.analysis.startswith(("minimal circuits", "critical sets")):
-            return found_sets(game, truth)
-        if truth.analysis in ("SII", "STII", "Banzhaf", "k-SII"):
-            order = max(len(key.split("+")) for key in truth.expected)
-            index: Any = truth.analysis
-            interactions = ap.interactions(game, order=order, index=index)
-            return {key: interactions.of(*key.split("+")) for key in truth.expected}
-        result = {"single_lesions": ap.single_lesions, "shapley": ap.shapley}[truth.analysis](game)
-        return {str(p): float(v) for p, v in zip(result.values["player"].values, result.values)}
-    return read(toy, truth)
-
-
-def found_sets(game: ap.Game, truth: Truth) -> dict[str, float]:
-    """All minimal sets, with their faithfulness; of critical ones with what is left without them."""
-    if truth.analysis == "minimal circuits":
-        circuit = ap.minimal_circuit(game, holdout=None)
-        assert circuit.complete and circuit.certificate.startswith("exact") and circuit.players == circuit.minimal[0]
-        sets = [set(s) for s in circuit.minimal]
-        values = game(np.array([[p in s for p in game.player_names] for s in sets]))
-        kept = (values - game.lesioned) / (game.intact - game.lesioned)
-        got = {"+".join(map(str, s)): float(r) for s, r in zip(circuit.minimal, kept)}
-    else:
-        critical = ap.critical_sets(game, residual=float(truth.analysis.split()[-1]), holdout=None)
-        assert critical.complete and critical.certificate.startswith("exact")
-        got = {"+".join(map(str, s)): r for s, r in zip(critical.sets, critical.residuals)}
-    order = {frozenset(key.split("+")): key for key in truth.expected}
-    assert {frozenset(key.split("+")) for key in got} == set(order), "other sets than the toy's"
-    return {order[frozenset(key.split("+"))]: value for key, value in got.items()}
-
-
-def read(toy: Toy, truth: Truth) -> dict[str, float]:
-    rec = ap.record(ap.wrap(toy), toy.stimuli, toy.players)
-    got = {}
-    for name in truth.expected:
-        site, unit = name.rsplit(".", 1)
-        x = rec[site].isel(unit=int(unit)).to_numpy()
-        if truth.analysis == "activity":
-            got[name] = float(x.mean())
-        elif truth.analysis == "d_prime":
-            a, b = x[toy.labels == 1], x[toy.labels == 0]
-            got[name] = float((a.mean() - b.mean()) / math.sqrt((a.var() + b.var()) / 2))
-        elif truth.analysis == "auc":
-            got[name] = float(ap.detectability(x[:, None], toy.labels, n_permutations=0).auc[0])
-        elif truth.analysis == "information":
-            got[name] = information(x, toy.labels)
-        else:
-            tuning = ap.tuning_curves(rec[site], toy.labels)
-            got[name] = float(tuning.selectivity().isel(unit=int(unit)))
-    return got
-
-
-def information(x: Any, y: Any) -> float:
-    """Mutual information of two discrete variables whose listed values are all there are [bits]."""
-    joint = np.array([[np.mean((x == a) & (y == b)) for b in np.unique(y)] for a in np.unique(x)])
-    apart = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
-    return float((joint[joint > 0] * np.log2(joint[joint > 0] / apart[joint > 0])).sum())
-
-
 @pytest.mark.parametrize(("name", "truth"), CLAIMS, ids=[f"{n}-{t.analysis}-{t.kind}" for n, t in CLAIMS])
 def test_truth_is_found(name: str, truth: Truth) -> None:
-    got = found(TOYS[name], truth)
-    assert set(truth.expected) <= set(got)
-    for key, expected in truth.expected.items():
-        assert got[key] == pytest.approx(expected, abs=truth.tolerance + 1e-9), key
+    mine = [m for m in shipped().values() if m.applies(TOYS[name], truth)]
+    assert len(mine) == 1, "every truth is claimed by one analysis"
+    score = scored(mine[0], TOYS[name], truth)
+    assert score.passed, described(score)
 
 
 @pytest.mark.parametrize("name", ap.toys.names())

@@ -1,0 +1,171 @@
+"""Methods: what is examined on toys; how anyone's function becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, get_args, overload
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from artiphys.errors import InputError
+from artiphys.lesions import Attribution, Circuit, Game
+from artiphys.missing import plain_array
+from artiphys.preparation.preparation import Preparation
+from artiphys.preparation.wrap import wrap
+from artiphys.recording import record
+from artiphys.toys.toy import Toy, Truth
+
+Estimates = Literal["shapley", "single_lesions", "minimal circuits", "d_prime", "auc", "selectivity", "information"]
+OF_PLAYERS = ("shapley", "single_lesions")
+OF_SETS = ("minimal circuits",)
+BATCH_SIZE = 20_000  # rows; toys are small
+
+
+@dataclass(frozen=True)
+class Case:
+    """A toy, one of its truths, and a fresh wrapping of it: nothing is known of it from other methods."""
+
+    toy: Toy
+    truth: Truth
+
+    @cached_property
+    def prep(self) -> Preparation:
+        """The wrapped toy."""
+        return wrap(self.toy.model, self.toy.stimuli[:2], steps=self.toy.steps)
+
+    @cached_property
+    def game(self) -> Game:
+        """Its game, under the truth's kind of lesion."""
+        toy, kind = self.toy, self.truth.kind
+        players = toy.lesion_players(self.prep)
+        how: Any = {"kind": kind, "batch_size": BATCH_SIZE, "progress": False}
+        return Game(self.prep, toy.stimuli, toy.score, players, **how)
+
+    @property
+    def n_evaluations(self) -> int:
+        """Coalitions evaluated so far."""
+        return self.game.n_evaluations if "game" in self.__dict__ else 0
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something that answers questions about networks.
+
+    Attributes
+    ----------
+    name : str
+    answer : callable
+        From a case to values in the keys of its truth.
+    applies : callable
+        From toy and truth to whether the method claims to answer that.
+    """
+
+    name: str
+    answer: Callable[[Case], Mapping[str, float]] = field(repr=False)
+    applies: Callable[[Toy, Truth], bool] = field(repr=False)
+
+
+@overload
+def method(fn: Callable[..., Any], *, estimates: Estimates = "shapley", name: str | None = None) -> Method: ...
+
+
+@overload
+def method(*, estimates: Estimates = "shapley", name: str | None = None) -> Callable[[Callable[..., Any]], Method]: ...
+
+
+def method(
+    fn: Callable[..., Any] | None = None, *, estimates: Estimates = "shapley", name: str | None = None
+) -> Method | Callable[[Callable[..., Any]], Method]:
+    """A function as a `Method`, also as a decorator ``@method(estimates=...)``.
+
+    Parameters
+    ----------
+    fn : callable
+        For "shapley" and "single_lesions" from an `ap.Game` to one number per player: an array or list in the order of
+        ``game.player_names``, a Series, DataArray or mapping by their names, or an `ap.Attribution`. For "minimal
+        circuits" from a game to the players of one set, or an `ap.Circuit`: right if that is a smallest minimal set.
+        For "d_prime", "auc", "selectivity" and "information" from activity ``(trial, unit)`` and labels ``(trial,)``
+        to one number per unit.
+    estimates : str
+        What it claims to find; it is examined on every toy that states that.
+    name : str, optional
+        Default: the function's.
+    """
+    if fn is None:
+        return lambda f: method(f, estimates=estimates, name=name)
+    if not callable(fn):
+        raise InputError(f"the method came as {type(fn).__name__}; wanted a function")
+    if estimates not in get_args(Estimates):
+        raise InputError(f"estimates came as {estimates!r}; wanted one of {', '.join(get_args(Estimates))}")
+    called: Callable[..., Any] = fn
+
+    def answer(case: Case) -> Mapping[str, float]:
+        if estimates in OF_PLAYERS:
+            return by_name(called(case.game), case.game.player_names, "player")
+        if estimates in OF_SETS:
+            return as_set(called(case.game), case)
+        return of_units(called, case)
+
+    shown = str(name or getattr(fn, "__name__", type(fn).__name__))
+    return Method(shown, answer, lambda toy, truth: truth.analysis == estimates)
+
+
+def by_name(given: Any, names: Any, what: str) -> dict[str, float]:
+    """One number per player or unit, by its name.
+
+    Raises
+    ------
+    InputError
+        If numbers are missing, or are not one each.
+    """
+    if isinstance(given, Attribution):
+        given = given.values
+    if isinstance(given, xr.DataArray) and given.ndim == 1 and given.dims[0] in given.coords:
+        given = given.to_series()
+    if isinstance(given, pd.Series):
+        given = given.to_dict()
+    wanted = [str(n) for n in names]
+    if isinstance(given, Mapping):
+        values = {str(key): float(value) for key, value in given.items()}
+        if lacking := [n for n in wanted if n not in values]:
+            raise InputError(f"the method gave nothing for {what} {', '.join(lacking)}")
+        return values
+    numbers = plain_array(given)
+    if numbers.shape != (len(wanted),) or numbers.dtype.kind not in "biuf":
+        raise InputError(
+            f"the method gave {type(given).__name__} of shape {np.shape(given)}; wanted {len(wanted)} numbers, one "
+            f"per {what}, or a mapping by name"
+        )
+    return dict(zip(wanted, numbers.astype(float).tolist()))
+
+
+def as_set(given: Any, case: Case) -> dict[str, float]:
+    """The truth's own entry for the set that was found, if it is a smallest one; else the found set, with NaN."""
+    players: Any = given.players if isinstance(given, Circuit) else given
+    if isinstance(players, str) or not hasattr(players, "__iter__"):
+        raise InputError(f"the method gave {type(given).__name__}; wanted the names of the players of one set")
+    members = {str(p) for p in players}
+    known = {str(p) for p in case.game.player_names}
+    if members - known:
+        raise InputError(f"the method gave players that are not in the game: {', '.join(sorted(members - known))}")
+    true = {key: frozenset(key.split("+")) for key in case.truth.expected}
+    smallest = min(map(len, true.values()))
+    for names in true.values():
+        if members == names and len(names) == smallest:
+            return dict(case.truth.expected)
+    return {"+".join(sorted(members)) or "none": np.nan}
+
+
+def of_units(fn: Callable[..., Any], case: Case) -> dict[str, float]:
+    """What a reading says of the units that the truth names."""
+    activity = record(case.prep, case.toy.stimuli, case.toy.players, progress=False)
+    values: dict[str, float] = {}
+    for site in dict.fromkeys(key.rsplit(".", 1)[0] for key in case.truth.expected):
+        x = activity[site].to_numpy()
+        units: list[Hashable] = [f"{site}.{i}" for i in range(x.shape[-1])]
+        values |= by_name(fn(x.reshape(len(x), -1), case.toy.labels), units, "unit")
+    return values
