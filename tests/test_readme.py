@@ -21,7 +21,7 @@ def test_python_blocks_run_one_after_another(
     monkeypatch.chdir(tmp_path)
     runnable = re.sub(r"<!-- not run -->\n```python\n.*?```", "", README, flags=re.DOTALL)
     blocks = re.findall(r"```python\n(.*?)```", runnable, flags=re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     assert "hidden.0" in capsys.readouterr().out

@@ -180,6 +180,8 @@ def test_bad_requests_and_interrupts() -> None:
         ap.verify([by_orders, by_orders], toys="xor", progress=False)
     with pytest.raises(InputError, match="claimed by selectivity"):
         ap.verify(method(lambda x, y: x, estimates="selectivity", name="selectivity"), toys="xor", progress=False)
+    with pytest.warns(UserWarning, match="claimed by tuning_curves: not examined"):
+        assert ap.verify(["tuning_curves", "shapley"], toys="xor", progress=False).passed
     with pytest.raises(InputError, match="estimates came as"):
         method(by_orders, estimates="shap")  # type: ignore[call-overload]
     with pytest.raises(InputError, match="wanted a function"):

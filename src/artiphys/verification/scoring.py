@@ -12,6 +12,7 @@ from artiphys.errors import InputError, unknown
 from artiphys.progress import progress_bar
 from artiphys.toys import load, names
 from artiphys.toys.toy import Toy, Truth
+from artiphys.user_warnings import warn
 from artiphys.verification.answers import shipped
 from artiphys.verification.methods import Case, Method, method
 from artiphys.verification.result import Score, Scoreboard
@@ -46,7 +47,7 @@ def verify(
     Raises
     ------
     InputError
-        If a name is unknown, or a method claims nothing that these toys state.
+        If a name is unknown, or no method claims anything that these toys state.
 
     Examples
     --------
@@ -62,8 +63,11 @@ def verify(
     """
     examined = _methods(methods)
     cases = [(m, toy, truth) for toy in _toys(toys) for m in examined for truth in toy.truth if m.applies(toy, truth)]
-    if idle := [m.name for m in examined if methods is not None and not any(m is c[0] for c in cases)]:
-        raise InputError(f"no truth of these toys is claimed by {', '.join(idle)}; take other toys")
+    idle = [m.name for m in examined if methods is not None and not any(m is c[0] for c in cases)]
+    if not cases:
+        raise InputError(f"no truth of these toys is claimed by {', '.join(idle) or 'any method'}; take other toys")
+    if idle:
+        warn(f"no truth of these toys is claimed by {', '.join(idle)}: not examined")
     started, scores = clock.perf_counter(), []
     with progress_bar("truths", total=len(cases), show=progress) as bar:
         for m, toy, truth in cases:
