@@ -18,9 +18,8 @@ from artiphys.lesions.circuits.question import OutOfBudgetError, Question
 from artiphys.lesions.contributions.gradients import attribution
 from artiphys.lesions.games.game import Game
 
-SHARE_KEPT = 0.75  # of the players, by each step
+SHARES = ((0.75, 4), (0.9, 2), (0.97, 2))  # of the players kept by each step, and misses in a row that end such steps
 WINDOW = 1.3  # times as many players with small gradients as are taken, to choose them from
-N_MISSES = 4  # steps in a row that miss the border, after which pruning ends
 MAX_EXCHANGES = 10_000
 
 
@@ -30,25 +29,24 @@ class Pruning:
 
     Attributes
     ----------
-    survived : int ``(player,)``
-        Steps that each player was left by.
+    sets : bool ``(step, player)``
+        What each step left.
     first : float ``(player,)``
         Gradients where all are intact: guesses of single lesions.
-    last : float ``(player,)``
-        Gradients where each player was still there for the last time: guesses of what it does in the smallest set.
+    drop : float ``(player,)``
+        Gradients where each player was still there for the last time: guesses of the score that it adds.
+    harm : float ``(player,)``
+        Likewise, of how much farther the scores are from the intact ones without it: mean of squares over trials.
     """
 
-    survived: Integer[Array, " player"]
+    sets: Bool[Array, "step player"]
     first: Float[Array, " player"]
-    last: Float[Array, " player"]
-
-    def sets(self) -> Bool[Array, "step player"]:
-        """What each step left, the smallest first."""
-        return np.stack([self.survived >= i for i in range(int(self.survived.max()), 0, -1)])
+    drop: Float[Array, " player"]
+    harm: Float[Array, " player"]
 
 
 def prune_by_gradients(question: Question) -> Pruning:
-    """Ask about ever smaller sets, until some in a row miss the border.
+    """Ask about ever smaller sets until some in a row miss the border; then in finer steps from the smallest that held.
 
     Raises
     ------
@@ -60,28 +58,38 @@ def prune_by_gradients(question: Question) -> Pruning:
     game, n = question.game, question.n_players
     if not isinstance(game, Game):
         raise InputError("method='gradient' needs an ap.Game; a function on coalitions has no gradient")
-    kept, survived, misses = np.ones(n, dtype=bool), np.zeros(n, dtype=int), 0
     if question.left < 1:
         raise OutOfBudgetError
-    intact = game.per_trial(kept[None])[0]
-    first, last = np.zeros(n), np.zeros(n)
-    passes = "gradients (backward passes)"
-    while kept.sum() > 1 and misses < N_MISSES and question.left >= 1:
-        found = attribution(game, method="gradient", within=kept)
-        question.n_evaluations[passes] = question.n_evaluations.get(passes, 0) + 1
-        assert found.per_trial is not None
-        effects = found.per_trial.to_numpy()
-        last[kept] = effects[kept].mean(axis=1)
-        if not survived.any():
-            first = last.copy()
-        gone = game.per_trial(kept[None])[0] - intact
-        live = np.flatnonzero(kept)
-        n_spared = len(live) - max(1, int(SHARE_KEPT * len(live)))
-        kept = kept.copy()
-        kept[live[spared(effects[live], gone, n_spared)]] = False
-        survived[kept] += 1
-        misses = 0 if question.holds(kept[None])[0] else misses + 1
-    return Pruning(survived, first, last)
+    smallest, passes = np.ones(n, dtype=bool), "gradients (backward passes)"
+    intact = game.per_trial(smallest[None])[0]
+    sets: list[Array] = []
+    first, drop, harm = np.zeros((3, n))
+    known: dict[bytes, Array] = {}  # gradients where finer steps start again
+    for share, most_missed in SHARES:
+        kept, misses = smallest, 0
+        while kept.sum() > 1 and misses < most_missed and question.left >= 1:
+            key = kept.tobytes()
+            if key not in known:
+                known = {smallest.tobytes(): known[smallest.tobytes()]} if smallest.tobytes() in known else {}
+                found = attribution(game, method="gradient", within=kept).per_trial
+                assert found is not None
+                known[key] = found.to_numpy()[kept]
+                question.n_evaluations[passes] = question.n_evaluations.get(passes, 0) + 1
+            effects = known[key]
+            gone = game.per_trial(kept[None])[0] - intact
+            drop[kept] = effects.mean(axis=1)
+            harm[kept] = ((gone - effects) ** 2 - gone**2).mean(axis=1)
+            first = first if sets else drop.copy()
+            live = np.flatnonzero(kept)
+            n_spared = len(live) - max(1, int(share * len(live)))
+            kept = kept.copy()
+            kept[live[spared(effects, gone, n_spared)]] = False
+            sets.append(kept)
+            if question.holds(kept[None])[0]:
+                smallest, misses = (kept, 0) if kept.sum() < smallest.sum() else (smallest, 0)
+            else:
+                misses += 1
+    return Pruning(np.array(sets, dtype=bool).reshape(-1, n), first, drop, harm)
 
 
 def spared(

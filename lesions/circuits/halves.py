@@ -31,7 +31,7 @@ class Halves:
     why: str
 
     def require_gaps(self) -> None:
-        """`StatisticsError` if either half does not tell intact from lesioned."""
+        """`StatisticsError` if the mean of either half does not tell intact from lesioned."""
         if self.held_out is not None:
             assert isinstance(self.search, Game)
             require_gap(self.search, "searched")

@@ -20,7 +20,14 @@ from artiphys.lesions.circuits.question import Criterion, Question, members_of
 from artiphys.lesions.circuits.result import Baseline, Circuit
 from artiphys.lesions.circuits.search import MANY, MAX_DELETED, METHODS, Found, Method, search
 from artiphys.lesions.circuits.stability import stability
-from artiphys.lesions.circuits.trial_scores import TrialScores, judged, member_table, redrawn_members, with_guesses
+from artiphys.lesions.circuits.trial_scores import (
+    TrialScores,
+    distances,
+    judged,
+    member_table,
+    redrawn_members,
+    with_guesses,
+)
 from artiphys.lesions.contributions.gradients import attribution
 from artiphys.lesions.contributions.result import Attribution
 from artiphys.lesions.contributions.shapley import shapley
@@ -134,7 +141,10 @@ def _found(
 ) -> Circuit:  # fmt: skip
     started = clock.perf_counter()
     question = Question(halves.search, "sufficient", faithfulness, criterion, one_sided, allowed(budget))
-    halves.require_gaps()
+    if criterion == "mean":  # a distance trial by trial needs no difference of means
+        halves.require_gaps()
+    if ranking is not None and method == "gradient":
+        raise InputError("ranking= is for 'beam'; method='gradient' takes its own gradients at each step")
     found = search(question, method, lambda: ranked(question, ranking), seed)
     circuit = _result(on, question, halves, found, seed)
     return replace(circuit, seconds=clock.perf_counter() - started)
@@ -161,6 +171,8 @@ def quiet(halves: Halves, progress: bool) -> None:
 
 def allowed(budget: int | None) -> int:
     """The budget of a search."""
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, (int, np.integer))):
+        raise InputError(f"budget came as {budget!r}; wanted a whole number")
     if budget is not None and budget < 2:
         raise InputError(f"budget came as {budget}; even intact and fully lesioned are 2 evaluations")
     return DEFAULT_BUDGET if budget is None else budget
@@ -177,9 +189,9 @@ def ranked(question: Question, ranking: Attribution | Sequence[float] | Array | 
             question.n_evaluations["ranking (backward passes)"] = given.n_evaluations
         except InputError:
             before = game.n_evaluations
-            budget = min(2**game.n_players, max(N_RANKING, N_RANKING_PER_PLAYER * game.n_players))
-            given = shapley(game, budget=budget, progress=False)
-            question.n_evaluations["ranking"] = game.n_evaluations - before
+            usual = max(N_RANKING, N_RANKING_PER_PLAYER * game.n_players)
+            given = shapley(game, budget=max(2, min(2**game.n_players, usual, question.left)), progress=False)
+            question.n_elsewhere = question.n_evaluations["ranking"] = game.n_evaluations - before
         values = given.values.to_numpy()
     elif isinstance(ranking, Attribution):
         if list(ranking.values["player"].values) != list(game.player_names) or ranking.values.ndim > 1:
@@ -204,7 +216,7 @@ def _baseline(question: Question, size: int, pruning: Pruning | None) -> Bool[Ar
     before = question.game.n_evaluations
     guessed = pruning is not None and question.n_players >= MANY
     effects = pruning.first if pruning is not None and guessed else single_lesions(question.game).values.to_numpy()
-    effects = effects * np.sign(question.gap)
+    effects = effects * (np.sign(question.gap) or 1.0)
     question.n_evaluations["baseline"] = question.game.n_evaluations - before
     row = np.zeros(question.n_players, dtype=bool)
     row[np.argsort(-effects, kind="stable")[:size]] = True
@@ -216,13 +228,14 @@ def _result(game: GameLike, question: Question, halves: Halves, found: Found, se
     chosen = members_of(circuit[None])[0]
     again = None if halves.held_out is None else stability(question, circuit, seed)
     baseline = _baseline(question, len(chosen), found.pruning)
-    tried = _tried(chosen, found.pruning)
+    guesses = _guesses(question, chosen, found.pruning)
+    tried = _tried(chosen, guesses)
     without = np.repeat(circuit[None], len(tried), axis=0)
     without[np.arange(len(tried)), tried] = False
     judge = halves.search if halves.held_out is None else halves.held_out
     both = np.stack([circuit, baseline])
     on_search = question.game(both)
-    faithful = (on_search - question.lesioned) / question.gap
+    faithful = np.full(2, np.nan) if question.is_flat else (on_search - question.lesioned) / question.gap
     fidelities = _fidelities(question.game, both)
     held: list[TrialScores] | None = None if halves.held_out is None else judged(halves.held_out, both)
     names, named = names_of(game, chosen), names_of(game, tried)
@@ -231,9 +244,14 @@ def _result(game: GameLike, question: Question, halves: Halves, found: Found, se
         members = redrawn_members(halves.held_out, sets, named)
     else:
         per_trial = judge.per_trial(sets) if judge.score.reduce is None else judge(sets)[:, None]
-        members = member_table(named, per_trial[0], per_trial[1:], certain=halves.held_out is None)
-    if found.pruning is not None:
-        members = with_guesses(members, names, found.pruning.last[list(chosen)])
+        scores, scale = (per_trial[0], per_trial[1:]), question.noise
+        if question.criterion == "trials":
+            scores, scale = distances(judge, *scores)
+        members = member_table(named, *scores, certain=halves.held_out is None, noise=scale)
+        if question.criterion == "trials":
+            members["confirmed"] &= members["effect"] > 0
+    if guesses is not None:
+        members = with_guesses(members, names, guesses)
     same_size = [s for s in members_of(found.sets) if len(s) == len(chosen) and s != chosen]
     verdict = held[0].verdict(question.border, question.criterion, question.one_sided) if held else "sufficient"
     return Circuit(
@@ -256,13 +274,21 @@ def _result(game: GameLike, question: Question, halves: Halves, found: Found, se
     )  # fmt: skip
 
 
-def _tried(chosen: Sequence[int], pruning: Pruning | None) -> list[int]:
+def _guesses(question: Question, chosen: Sequence[int], pruning: Pruning | None) -> Array | None:
+    """What gradients guess of each member's effect, in the units of the criterion; None where none were taken."""
+    if pruning is None:
+        return None
+    if question.criterion == "mean":
+        return pruning.drop[list(chosen)]
+    return np.asarray(pruning.harm[list(chosen)] / question.farthest)
+
+
+def _tried(chosen: Sequence[int], guesses: Array | None) -> list[int]:
     """Members that are left out in turn: of a large pruned set those that seem to do most."""
-    if pruning is None or len(chosen) <= MAX_DELETED:
+    if guesses is None or len(chosen) <= MAX_DELETED:
         return list(chosen)
-    return [int(p) for p in np.array(chosen)[np.argsort(-np.abs(pruning.last[list(chosen)]), kind="stable")]][
-        :MAX_DELETED
-    ]
+    strongest = np.argsort(-np.abs(guesses), kind="stable")[:MAX_DELETED]
+    return [int(p) for p in np.array(chosen)[strongest]]
 
 
 def _fidelities(game: GameLike, sets: Bool[Array, "set player"]) -> list[float]:

@@ -13,12 +13,14 @@ from jaxtyping import Bool, Float
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 from artiphys.lesions.cache.keys import keys_of
+from artiphys.lesions.games.game import Game
 from artiphys.lesions.games.protocol import GameLike
 
 Kind = Literal["sufficient", "critical"]
 Criterion = Literal["mean", "trials"]
 ROUNDING = 1e-9  # of the gap: sums of single precision differ by less than the last digit that a border is given with
 FLAT = 1e-9  # of the larger of two scores, below which they are the same
+FLAT_IN_A_NETWORK = 1e-6  # likewise, of scores of a network in single precision
 
 
 class OutOfBudgetError(Exception):
@@ -46,6 +48,8 @@ class Question:
         Most coalitions to evaluate.
     n_evaluations : dict
         Coalitions evaluated, by phase.
+    n_elsewhere : int
+        Those of the budget that were spent by others, such as a ranking.
     """
 
     game: GameLike
@@ -56,6 +60,7 @@ class Question:
     budget: int
     n_evaluations: dict[str, int] = field(default_factory=dict)
     phase: str = "search"
+    n_elsewhere: int = 0
     _seen: set[bytes] = field(default_factory=set)
     _answers: dict[bytes, tuple[Array, float]] = field(default_factory=dict)
 
@@ -69,13 +74,14 @@ class Question:
                 "score of one output"
             )
         self.intact, self.lesioned = (float(v) for v in values)
-        if abs(self.gap) <= FLAT * max(abs(self.intact), abs(self.lesioned)):
+        self._ends = self.game.per_trial(ends) if self.criterion == "trials" else None
+        self.noise = self._noise(ends)
+        if self.criterion == "mean" and self.is_flat:
             raise StatisticsError(
                 f"the score is {self.intact:.6g} intact and {self.lesioned:.6g} with all players lesioned, so "
                 "there is nothing for a circuit to explain: take players that the behaviour depends on, or another kind"
             )
-        self._ends = self.game.per_trial(ends) if self.criterion == "trials" else None
-        if self._ends is not None and not np.abs(self._ends[0] - self._ends[1]).max() > 0:
+        if self._ends is not None and not np.abs(self._ends[0] - self._ends[1]).max() > self.noise:
             raise StatisticsError("no trial's score differs between intact and lesioned; there is nothing to explain")
 
     @property
@@ -89,9 +95,29 @@ class Question:
         return self.intact - self.lesioned
 
     @property
+    def farthest(self) -> float:
+        """Mean square over trials of the distance from intact to lesioned."""
+        assert self._ends is not None
+        return float(((self._ends[0] - self._ends[1]) ** 2).mean())
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether intact and lesioned differ by no more than rounding, so that a share of the gap means nothing."""
+        return abs(self.gap) <= self.noise
+
+    def _noise(self, ends: Bool[Array, "end player"]) -> float:
+        """What rounding may change of the score: of a network, in units of its largest score of a trial."""
+        largest = max(abs(self.intact), abs(self.lesioned))
+        if not isinstance(self.game, Game):
+            return FLAT * largest
+        if self.game.score.reduce is None:
+            largest = max(largest, float(np.abs(self.game.per_trial(ends)).max()))
+        return FLAT_IN_A_NETWORK * largest
+
+    @property
     def left(self) -> int:
         """Evaluations that the budget still allows."""
-        return self.budget - len(self._seen)
+        return self.budget - len(self._seen) - self.n_elsewhere
 
     @contextmanager
     def during(self, phase: str) -> Iterator[None]:

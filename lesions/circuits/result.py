@@ -71,8 +71,9 @@ class Circuit:
         Other sets of the same size that suffice as well.
     complete : bool
     members : DataFrame
-        By player: mean drop when it is lesioned too, standard error, Holm's p, and whether that confirms it. Where
-        gradients pruned, column ``tried`` says whether it was lesioned; else the drop is what its gradient guesses.
+        By player: mean drop of the score (by the criterion "trials", of the fidelity) when it is lesioned too, standard
+        error, Holm's p, and whether that confirms it. Where gradients pruned, column ``tried`` says whether it was
+        lesioned; else the drop is what its gradient guesses.
     stability : Stability or None
         Overlap with the circuits that redrawn trials give.
     pool : tuple
@@ -137,10 +138,11 @@ class Circuit:
     def is_the_circuit(self) -> bool:
         """Whether some minimality is proven, no other set of its size was met, and redrawn trials mostly give it.
 
-        Redrawn trials choose among the sets that the search has met; pruning by gradients meets few.
+        Never where gradients pruned: redrawn trials choose among the sets that the search has met, and those are few.
         """
         stable = self.stability is None or self.stability.mean >= STABLE
-        return not self.alternatives and self.certificate != "none" and stable
+        proven = self.certificate != "none" and self.method != "gradient"
+        return proven and stable and not self.alternatives
 
     @border
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
@@ -170,6 +172,7 @@ class Circuit:
     def by_size(self, n_random: int = 8) -> pd.DataFrame:
         """Faithfulness and fidelity against size: the circuit as it grows, beside random sets of equal size.
 
+        Where gradients pruned: the circuit, and at other sizes what the steps of pruning left.
         On all trials of the game, held out or not. Evaluates ``n_random`` sets a size. Columns: size, which ("circuit"
         or "random"), faithfulness, fidelity; random sets with their 10 % and 90 % quantiles.
         """
@@ -179,7 +182,7 @@ class Circuit:
         if self._pruning is not None:
             place = {name: i for i, name in enumerate(self.every_player)}
             inside = mask_of([place[p] for p in self.players], len(place))
-            return by_size_of(game, [*self._pruning.sets(), inside], n_random, self.seed)
+            return by_size_of(game, [inside, *self._pruning.sets], n_random, self.seed)
         return faithfulness_by_size(game, self.every_player, self.players, self.pool, n_random, self.seed)
 
     @border
@@ -215,14 +218,16 @@ class Circuit:
         sides = "" if self.criterion == "trials" else f" ({sides})"
         n = sum(self.n_evaluations.values())
         held = (
-            f" On {self.n_held_out} held-out trials faithfulness was {_shown(self.held_out)} (95 % interval "
-            f"{_range(self.trial_scores.interval(0.95, 'mean'))}) and fidelity {_shown(self.held_out_fidelity)}."
+            f" On {self.n_held_out} held-out trials faithfulness was {_shown(self.held_out)} and fidelity "
+            f"{_shown(self.held_out_fidelity)} (95 % interval of the {what}: {_range(self.interval(0.95))}): "
+            f"{self.verdict}."
             if self.trial_scores is not None
             else f" Nothing was held out: {self.no_holdout}."
         )
         again = (
-            f" Redrawn trials gave sets with a mean overlap (Jaccard index) of {self.stability.mean:.2f} over "
-            f"{len(self.stability.jaccard)} resamples." if self.stability is not None else ""
+            f" Among the {self.stability.n_sets} sets that the search had met, redrawn trials chose ones with a mean "
+            f"overlap (Jaccard index) of {self.stability.mean:.2f} over {len(self.stability.jaccard)} resamples."
+            if self.stability is not None else ""
         )  # fmt: skip
         return (
             f"A smallest set of players with a {what}{sides} of at least {self.required:g} on the {self.score} was "
@@ -259,12 +264,13 @@ class Circuit:
             parts.append(f"All {len(self.minimal)} minimal sets share {', '.join(map(str, self.core)) or 'no player'}.")
         if self.stability is not None and self.stability.mean < STABLE:
             parts.append(
-                f"Do not call it the circuit: redrawn trials give sets that overlap by {self.stability.mean:.2f}."
+                f"Do not call it the circuit: redrawn trials choose sets that overlap by {self.stability.mean:.2f}."
             )
         tried = self.members if self._pruning is None else self.members[self.members["tried"]]
         unconfirmed = [str(p) for p in tried.index[~tried["confirmed"].astype(bool)]]
         if unconfirmed:
-            parts.append(f"Not confirmed on held-out trials: {_first(unconfirmed)}.")
+            where = "" if self.trial_scores is None else " on held-out trials"
+            parts.append(f"Not confirmed{where}: {_first(unconfirmed)}.")
         if len(tried) < len(self.members):
             parts.append(f"Only the {len(tried)} members of largest gradient were lesioned in turn.")
         return " ".join(parts)

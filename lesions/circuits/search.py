@@ -90,9 +90,12 @@ def search(
     except OutOfBudgetError:
         if method == "pool":
             raise BudgetError(f"a budget of {question.budget} did not suffice to find the relevant players") from None
+    sufficient = question.kind == "sufficient"
     if method == "gradient":
+        if not sufficient:
+            raise InputError("method='gradient' prunes to what suffices; critical sets need 'exact', 'pool' or 'beam'")
         return _by_gradients(question)
-    if method == "auto" and n >= MANY:
+    if method == "auto" and n >= MANY and sufficient:
         try:
             return _by_gradients(question)
         except InputError:
@@ -154,7 +157,8 @@ def _by_beams(question: Question, rank: Callable[[], Sequence[int]], n_ranked: i
             break
         width = min(2 * width, n)
     if not len(question.found()):
-        raise _none_found(question)
+        more = f"Raise budget={question.budget}" if spent else "Try method='gradient' where the score has one"
+        raise _none_found(question, f"among the {len(pool)} players searched. {more}, or ask")
     return _proven(question, tuple(pool))
 
 
@@ -166,31 +170,33 @@ def _by_gradients(question: Question) -> Found:
         raise BudgetError(f"a budget of {question.budget} does not suffice to prune by gradients") from None
     best = question.found()
     if not len(best):
-        raise _none_found(question)
+        raise _none_found(question, f"of {len(pruning.sets)} that pruning by gradients left. Try method='beam', or ask")
     if best[0].sum() <= MAX_DELETED:
         proven = _proven(question, tuple(int(p) for p in np.flatnonzero(best[0])))
+        if proven.certificate == "none smaller within the pool":  # the pool is what was left, no wider
+            proven = replace(proven, certificate="1-minimal", reason="none of its parts suffices")
         return replace(proven, method="gradient", pruning=pruning)
     reason = (
-        f"of the sets that {pruning.survived.max()} steps of pruning by gradients left it is the smallest that "
+        f"of the sets that {len(pruning.sets)} steps of pruning by gradients left it is the smallest that "
         "suffices; its parts were not tried"
     )
     every = tuple(range(question.n_players))
     return Found(best[:1], False, "none", reason, every, "gradient", pruning)
 
 
-def _none_found(question: Question) -> BudgetError:
-    """The error that names the nearest set."""
+def _none_found(question: Question, among: str) -> BudgetError:
+    """The error that tells the nearest set."""
     sets, excess = question.answers()
     best = tuple(int(p) for p in np.flatnonzero(sets[excess.argmin()])) if len(sets) else ()
     near = (
-        f"the nearest has {len(best)} players and misses the border by {excess.min():.3g} of the gap (the error's "
-        ".best names it)"
+        f"the nearest has {len(best)} players and misses the border by {excess.min():.3g} of the gap (by number: the "
+        "error's .best)"
         if len(sets)
         else "none could be tried"
     )
     error = BudgetError(
-        f"no set of fewer than all players was found within {question.budget} evaluations; {near}. Raise budget=, "
-        "or ask for less faithfulness"
+        f"no set of fewer than all players was found in {question.budget - question.left} evaluations {among} for less "
+        f"faithfulness; {near}"
     )
     error.best = best
     return error
@@ -212,7 +218,7 @@ def _proven(question: Question, pool: tuple[int, ...]) -> Found:
     best = question.found()
     size = int(best[0].sum())
     smallest = best[best.sum(axis=1) == size][: beams.WIDTH]  # those whose deletions were tried
-    among = f"among the {len(pool)} players searched"
+    among = f"among the {len(pool)} players searched" if len(pool) > 1 else "of the one player searched"
     if none_smaller >= size:
         return Found(
             smallest, False, "none smaller within the pool", f"all smaller sets {among} were tried", pool, "beam"

@@ -29,11 +29,14 @@ def faithfulness_by_size(
     inside, others = ([place[p] for p in circuit], [place[p] for p in pool if p not in set(circuit)])
     grown = _grown(game, inside, n) + (_grown(game, others, n, inside) if others else [])
     sizes = {len(g) for g in grown[:MAX_SIZES]} | {len(inside), n}
-    return by_size_of(game, [mask_of(g, n) for g in [*grown, inside] if len(g) in sizes], n_random, seed)
+    return by_size_of(game, [mask_of(g, n) for g in [inside, *grown] if len(g) in sizes], n_random, seed)
 
 
 def by_size_of(game: GameLike, sets: Sequence[Bool[Array, " player"]], n_random: int, seed: int) -> pd.DataFrame:
-    """One row per size of the sets (of several of one size the first), and of all players; and for random sets."""
+    """One row per size of the sets (of several of one size the first), and of all players; and for random sets.
+
+    Sets may be those that a search left at each step, which are not all parts of each other.
+    """
     n = game.n_players
     first = {int(row.sum()): row for row in [np.ones(n, dtype=bool), *reversed(sets)]}
     rng = np.random.default_rng([seed, n_random])

@@ -14,11 +14,13 @@ from artiphys.array_types import Array
 from artiphys.errors import ArtiphysError, StatisticsError
 from artiphys.lesions.circuits.question import Criterion, fidelity
 from artiphys.lesions.games.game import Game
+from artiphys.lesions.games.protocol import GameLike
 from artiphys.stats.p_values import holm
 from artiphys.stats.ratio_intervals import fieller, paired_p
 
 N_RESAMPLES = 2000
 ALPHA = 0.05
+ROUNDING = 1e-6  # of a fidelity
 
 
 @dataclass(frozen=True)
@@ -148,18 +150,29 @@ def with_guesses(tried: pd.DataFrame, names: Sequence[Hashable], guesses: Float[
     return table
 
 
+def distances(
+    game: GameLike, circuit: Float[Array, " trial"], without: Float[Array, "member trial"]
+) -> tuple[tuple[Float[Array, " trial"], Float[Array, "member trial"]], float]:
+    """Fidelity of each trial, of a circuit and without each member (their means are fidelities); and rounding."""
+    intact, lesioned = game.per_trial(_ends(game.n_players))
+    far = float(((lesioned - intact) ** 2).mean())
+    near = [1 - (scores - intact) ** 2 / far for scores in (circuit, without)]
+    return (near[0], near[1]), ROUNDING
+
+
 def member_table(
-    names: Sequence[Hashable], circuit: Float[Array, " trial"], without: Float[Array, "member trial"], certain: bool
-) -> pd.DataFrame:
+    names: Sequence[Hashable], circuit: Float[Array, " trial"], without: Float[Array, "member trial"], certain: bool,
+    noise: float,
+) -> pd.DataFrame:  # fmt: skip
     """What each member adds to the circuit: mean drop when it is lesioned too, its error, Holm's p, confirmed or not.
 
-    ``certain``: the trials are all there are, so that a drop needs no test.
+    ``certain``: the trials are all there are, so that a drop of more than ``noise`` needs no test.
     """
     drop = circuit - without
     effect = drop.mean(axis=1)
     if certain or drop.shape[1] < 2:
         nothing = np.full(len(effect), np.nan)
-        confirmed = np.abs(effect) > 1e-9 * max(float(np.abs(effect).max(initial=0)), 1e-300)
+        confirmed = np.abs(effect) > noise
         columns = {"effect": effect, "stderr": nothing, "p_holm": nothing, "confirmed": confirmed}
     else:
         p = holm(paired_p(drop))

@@ -33,6 +33,7 @@ from artiphys.lesions.games.protocol import GameLike, distinct
 
 MAX_COST_RATIO = 0.8  # of a coalition of permutations to a drawn one, up to which permutations are tried
 N_PILOT_ORDERS = 12
+PILOT_CALLS = (8, 40)  # coalitions at which a pilot is cut into calls of a function
 PATIENT_SECONDS = 10.0  # that all coalitions may take where nothing was asked for
 
 
@@ -72,10 +73,19 @@ def _soon_enumerated(game: GameLike, request: Request) -> bool:
     n = game.n_players
     if request.budget is not None or 2**n <= 2 + 2 * DEFAULT_PAIRS[0]:
         return True
-    game(Pairs(n, request.index, request.seed).design(MIN_PAIRS).coalitions)  # a sample would begin with these
+    pilot = Pairs(n, request.index, request.seed).design(MIN_PAIRS).coalitions  # a sample would begin with these
     plan = getattr(game, "plan", None)
-    seconds = game.seconds / max(1, game.n_evaluations) * 2**n if plan is None else plan(every_coalition(n)).seconds
-    return not seconds > PATIENT_SECONDS  # NaN where all is known already
+    if plan is not None:
+        game(pilot)
+        return not plan(every_coalition(n)).seconds > PATIENT_SECONDS  # NaN where all is known already
+    # A call has its own cost, and the first ones more: what a coalition costs is the difference of two later calls.
+    marks = []
+    for block in np.split(pilot, PILOT_CALLS):
+        before = game.seconds, game.n_evaluations
+        game(block)
+        marks.append((game.seconds - before[0], game.n_evaluations - before[1]))
+    (few_seconds, few), (many_seconds, many) = marks[1:]
+    return many <= few or (many_seconds - few_seconds) / (many - few) * 2**n <= PATIENT_SECONDS
 
 
 def _meets(result: Attribution, request: Request) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
-from jaxtyping import Bool
 from torch import Tensor
 
 from artiphys.array_types import Array
@@ -41,7 +41,7 @@ def attribution(
     *,
     method: Literal["gradient", "integrated"] = "integrated",
     steps: int = 16,
-    within: Bool[Any, " player"] | None = None,
+    within: Any = None,
 ) -> Attribution:
     """What each player contributes to first order, or along the path from all lesioned to all intact.
 
@@ -59,7 +59,7 @@ def attribution(
         (`gap`), and guesses Shapley values.
     steps : int
         Backward passes of "integrated".
-    within : bool ``(player,)``, optional
+    within : bool ``(player,)``, Series by player or Circuit, optional
         A coalition (True = intact) to look at instead of all intact, such as a circuit being pruned: the rest
         is lesioned throughout and its values are 0, and ``intact`` is the score of that coalition.
 
@@ -95,12 +95,7 @@ def attribution(
         raise InputError(f"method came as {method!r}; wanted 'gradient' or 'integrated'")
     if steps < 1:
         raise InputError(f"steps came as {steps}; wanted 1 or more")
-    kept = np.ones(game.n_players, dtype=bool)
-    if within is not None:
-        kept = checked_coalitions(within, game.n_players)
-        if len(kept) != 1:
-            raise InputError(f"within came as {len(kept)} coalitions; wanted one coalition, a bool for each player")
-        kept = kept[0]
+    kept = _coalition(within, game)
     started = clock.perf_counter()
     if method == "gradient":
         path = [(1.0, 1.0)]
@@ -129,6 +124,28 @@ def attribution(
         method_text="Gradients were taken by gates between intact and lesioned; exact for additive networks only."
         + ("" if kept.all() else f" All but {kept.sum()} of {len(kept)} players were lesioned throughout."),
     )  # fmt: skip
+
+
+def _coalition(within: Any, game: Game) -> Array:
+    """Who is intact, from a mask, a Series by player, or a circuit; all where it is None."""
+    names = list(game.player_names)
+    if within is None:
+        return np.ones(len(names), dtype=bool)
+    if hasattr(within, "players") and hasattr(within, "every_player"):  # a Circuit
+        inside = set(within.players)
+        within = pd.Series({name: name in inside for name in within.every_player})
+    if isinstance(within, pd.Series):
+        if len(within) != len(names) or set(within.index) != set(names):
+            raise InputError("within= came by other players than the game's; wanted a bool for each of player_names")
+        by_name = dict(zip(within.index, within.to_numpy()))
+        within = [by_name[n] for n in names]
+    try:
+        rows = checked_coalitions(within, len(names))
+    except InputError as error:
+        raise InputError(f"within= wants a bool for each player, True = intact: {error}") from error
+    if len(rows) != 1:
+        raise InputError(f"within= came as {len(rows)} coalitions; wanted one coalition, a bool for each player")
+    return np.asarray(rows[0])
 
 
 def _gradient(value: Tensor, gates: Tensor) -> Tensor:

@@ -195,7 +195,8 @@ class Attribution:
         how = (
             f"exactly, from {self.n_evaluations} coalitions"
             if self.exact
-            else f"by {self.method} from {self.n_evaluations} coalitions (seed {self.seed})"
+            else f"by {self.method} from {self.n_evaluations} coalitions"
+            + ("" if self.seed is None else f" (seed {self.seed})")
         )
         unit = f" [{self.unit}]" if self.unit else ""
         said = f" {self.method_text}" if self.method_text else ""
@@ -204,11 +205,18 @@ class Attribution:
             f"The contribution of {len(self.values)} players to the mean {self.score}{unit} was computed {how}.{said}"
         )
 
+    @property
+    def _is_guess(self) -> bool:
+        """Whether no error over coalitions can be told, as of gradients."""
+        return bool(np.isnan(self.stderr.to_numpy()).all())
+
     def methods_text(self) -> str:
         """A paragraph fit for a methods section."""
         trials = (
-            f"over {self.n_trials} trials; intervals combine the error over coalitions with the standard error over "
-            "trials" if self.n_trials else "; intervals give the error over coalitions"
+            "; intervals give the error over coalitions" if not self.n_trials
+            else f"over {self.n_trials} trials; intervals give the standard error over trials" if self._is_guess
+            else f"over {self.n_trials} trials; intervals combine the error over coalitions with the standard error "
+            "over trials"
         )  # fmt: skip
         return (
             f"{self.estimation_text()} A lesion was of kind '{self.kind}'. Values are means {trials}. The score was "

@@ -56,7 +56,7 @@ def main() -> None:
     )
     print(f"{found.in_words()}\n{found.n_evaluations} ({time.perf_counter() - began:.0f} s)", flush=True)
     assert found._pruning is not None
-    gradient, sets = found._pruning.first, found._pruning.sets()
+    gradient, sets = found._pruning.first, found._pruning.sets
     order = np.argsort(-np.abs(gradient), kind="stable")
     ranked = np.zeros_like(sets)
     for row, size in zip(ranked, sets.sum(1)):

@@ -6,6 +6,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -51,7 +52,7 @@ def test_a_strong_few_are_found_among_many(criterion: Any) -> None:
     game = wide(strong=6)
     circuit = ap.minimal_circuit(game, method="gradient", criterion=criterion, faithfulness=0.9)
     assert circuit.method == "gradient" and circuit.verdict == "sufficient"
-    assert 4 <= len(circuit.players) <= 12 and circuit.certificate in ("1-minimal", "none smaller within the pool")
+    assert 4 <= len(circuit.players) <= 12 and circuit.certificate == "1-minimal" and not circuit.is_the_circuit
     assert sum(int(str(p).split(".")[-1]) < 6 for p in circuit.players) >= 4
     assert circuit.members["tried"].all()
 
@@ -77,6 +78,11 @@ def test_a_large_circuit_is_smaller_than_by_one_ranking_and_says_what_was_not_tr
     own = table[table["which"] == "circuit"]
     assert {len(circuit.players), N} <= set(own["size"]) and own["size"].is_monotonic_increasing
     assert own["fidelity"].iloc[-1] == pytest.approx(1) and len(own) > 5
+    masks = np.array([[p in circuit.players for p in game.player_names], [True] * N, [False] * N])
+    chosen, intact, none = game.per_trial(masks)
+    true = 1 - ((chosen - intact) ** 2).mean() / ((none - intact) ** 2).mean()
+    at = own.set_index("size").loc[len(circuit.players)]
+    assert at["fidelity"] == pytest.approx(true, abs=1e-6), "the circuit itself, whatever else has its size"
     again = pickle.loads(pickle.dumps(circuit))
     assert again.players == circuit.players and again.in_words() == circuit.in_words()
     assert len(circuit.to_networkx()) == len(circuit.players)
@@ -102,6 +108,22 @@ def test_a_budget_too_small_names_what_came_nearest() -> None:
     with pytest.raises(BudgetError, match="nearest has") as error:
         ap.minimal_circuit(wide(), method="gradient", budget=3, faithfulness=1.0)
     assert len(error.value.best) == 150
+    with pytest.raises(BudgetError, match="Try method='beam'"):
+        ap.minimal_circuit(wide(2), method="gradient", faithfulness=1.0, holdout=None)
+
+
+def test_finer_steps_follow_where_coarse_ones_miss() -> None:
+    """Few players, each needed: a quarter at once is too much, one at a time finds the idle ones."""
+    torch.manual_seed(0)
+    hidden, out = nn.Linear(8, 12), nn.Linear(12, 1)
+    with torch.no_grad():
+        out.weight[0] = torch.tensor([2.0] * 11 + [0.01])
+        hidden.bias.add_(0.5)
+    x = torch.randn(N_TRIALS, 8, generator=torch.Generator().manual_seed(0))
+    prep = ap.wrap(nn.Sequential(hidden, nn.Tanh(), out).eval(), example=x[:2])
+    game = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero", progress=False)
+    circuit = ap.minimal_circuit(game, method="gradient", criterion="trials", faithfulness=0.9999, holdout=None)
+    assert [str(p) for p in circuit.players] == [f"1.{i}" for i in range(11)]
 
 
 def test_gradients_within_a_coalition_are_those_of_the_lesioned_network() -> None:
@@ -122,7 +144,17 @@ def test_gradients_within_a_coalition_are_those_of_the_lesioned_network() -> Non
         bare = ap.attribution(ap.Game(prep, game.stimuli, game.score, inner, kind="zero", progress=False))
     assert whole.values.to_numpy()[kept] == pytest.approx(bare.values.to_numpy(), abs=1e-5)
     assert "All but 8 of 12 players were lesioned throughout" in whole.methods_text()
-    with pytest.raises(InputError, match="coalitions came with shape"):
+    by_name = pd.Series(kept, index=list(game.player_names))[::-1]
+    for same in (by_name, list(kept), torch.as_tensor(kept), kept.astype(int)):
+        again = ap.attribution(game, method="gradient", within=same)
+        assert again.values.to_numpy() == pytest.approx(found.values.to_numpy())
+    circuit = ap.minimal_circuit(wide(12, strong=2), holdout=None, faithfulness=0.6)
+    inside = ap.attribution(game, method="gradient", within=circuit).values
+    assert {p for p in inside["player"].values if float(inside.sel(player=p)) != 0} == set(circuit.players)
+    with pytest.raises(InputError, match="other players"):
+        ap.attribution(game, within=by_name.iloc[1:])
+    assert "seed" not in whole.methods_text() and "standard error over trials" in whole.methods_text()
+    with pytest.raises(InputError, match="within= wants a bool"):
         ap.attribution(game, within=np.ones(5, bool))
     with pytest.raises(InputError, match="one coalition"):
         ap.attribution(game, within=np.ones((2, 12), bool))

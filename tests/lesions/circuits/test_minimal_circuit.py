@@ -402,7 +402,7 @@ def test_lesions_of_a_circuit_mean_the_same_in_games_and_outside_them(kind: Any,
 def test_a_gap_that_searched_trials_or_a_score_of_the_whole_set_do_not_show_is_refused() -> None:
     rng = np.random.default_rng(0)
     x = torch.as_tensor(rng.normal(size=(80, 3)), dtype=torch.float32)
-    x[:40] -= x[:40].mean(dim=0)
+    x[:40] -= x[:40].mean(dim=0) - 0.01
     x[40:] += 2
     readout = torch.nn.Linear(3, 1, bias=False)
     with torch.no_grad():
@@ -415,6 +415,71 @@ def test_a_gap_that_searched_trials_or_a_score_of_the_whole_set_do_not_show_is_r
     by_chance = ap.Game(prep, stimuli, ap.scores.auc("label"), prep.players("0"), kind="zero", progress=False)
     with pytest.raises(ap.errors.StatisticsError, match="does not differ"):
         ap.minimal_circuit(by_chance)
+
+
+@pytest.mark.parametrize("method", ["beam", "gradient", "auto"])
+def test_a_gap_of_rounding_is_no_gap(method: Any) -> None:
+    """Units at their mean before a linear readout leave the mean score where it was; trial by trial they do not."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 20), torch.nn.ReLU(), torch.nn.Linear(20, 1)).eval()
+    x = torch.randn(100, 3)
+    prep = ap.wrap(net, x)
+    flat = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="mean", progress=False)
+    with pytest.raises(ap.errors.StatisticsError, match="nothing for a circuit to explain"):
+        ap.minimal_circuit(flat, method=method, holdout=None)
+    for holdout in (None, 0.5):
+        found = ap.minimal_circuit(flat, method=method, holdout=holdout, criterion="trials", faithfulness=0.8)
+        assert found.fidelity >= 0.8 and len(found.players) < 20
+        if holdout is None:
+            assert math.isnan(found.faithfulness)
+        else:
+            assert found.held_out_fidelity > 0.6
+
+
+def test_members_of_a_circuit_of_trials_are_judged_by_fidelity() -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 20), torch.nn.ReLU(), torch.nn.Linear(20, 1)).eval()
+    x = torch.randn(100, 3) + 0.5
+    prep = ap.wrap(net, x)
+    played = ap.Game(prep, x, ap.scores.output(), prep.players("1"), kind="zero", progress=False)
+    rows = list(range(50, 100))
+    for method in ("beam", "gradient"):
+        how: Any = {"criterion": "trials", "method": method, "faithfulness": 0.9}
+        found = ap.minimal_circuit(played, holdout=rows, **how)
+        held = played.on(rows)
+        names = list(held.player_names)
+        masks = np.array([[n in found.players for n in names]] * (1 + len(found.players)))
+        for i, player in enumerate(found.players):
+            masks[1 + i, names.index(player)] = False
+        intact, none = held.per_trial(np.array([[True] * 20, [False] * 20]))
+        levels = 1 - ((held.per_trial(masks) - intact) ** 2).mean(1) / ((none - intact) ** 2).mean()
+        assert found.members["effect"].to_numpy() == pytest.approx(levels[0] - levels[1:], abs=1e-5)
+        assert (found.members["effect"][found.members["confirmed"].astype(bool)] > 0).all()
+        assert "interval of the fidelity" in found.methods_text() and found.verdict in found.methods_text()
+
+
+def test_a_ranking_keeps_the_budget() -> None:
+    """A score without a gradient is ranked by sampled values; they are evaluations too."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 40), torch.nn.Tanh(), torch.nn.Linear(40, 2)).eval()
+    x = torch.randn(100, 3)
+    labels = net(x).argmax(dim=1)
+    prep = ap.wrap(net, x)
+    stimuli = ap.Stimuli(x, {"label": labels.numpy()})
+    played = ap.Game(prep, stimuli, ap.scores.accuracy("label"), prep.players("1"), kind="zero", progress=False)
+    how: Any = {"method": "beam", "faithfulness": 0.8, "holdout": None, "budget": 600}
+    try:
+        spent = ap.minimal_circuit(played, **how).n_evaluations
+        assert sum(v for k, v in spent.items() if k != "baseline") <= 600 and spent["ranking"] > 0
+    except ap.errors.BudgetError:
+        pass
+    assert played.n_evaluations <= 600 + 40
+    with pytest.raises(ap.errors.InputError, match="whole number"):
+        ap.minimal_circuit(played, budget=2.5)  # type: ignore[arg-type]
+    with pytest.raises(ap.errors.InputError, match="ranking= is for 'beam'"):
+        ap.minimal_circuit(played, method="gradient", ranking=np.arange(40), holdout=None)
+    with pytest.raises(ap.errors.InputError, match="critical sets need"):
+        ap.critical_sets(played, method="gradient", holdout=None)
 
 
 def test_members_of_a_score_of_the_whole_set_are_tested() -> None:

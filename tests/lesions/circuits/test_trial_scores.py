@@ -64,8 +64,8 @@ def test_members_are_confirmed_by_paired_tests_with_holm() -> None:
     rng = np.random.default_rng(0)
     circuit = rng.normal(1, 0.3, 40)
     without = np.stack([circuit - rng.normal(0.5, 0.2, 40), circuit - rng.normal(0, 0.2, 40)])
-    found = member_table(["a", "b"], circuit, without, certain=False)
+    found = member_table(["a", "b"], circuit, without, certain=False, noise=1e-9)
     assert found.loc["a", "confirmed"] and not found.loc["b", "confirmed"]
     assert found.loc["a", "effect"] == pytest.approx((circuit - without[0]).mean())
-    certain = member_table(["a", "b"], circuit[:4], np.stack([circuit[:4] - 1, circuit[:4]]), certain=True)
+    certain = member_table(["a", "b"], circuit[:4], np.stack([circuit[:4] - 1, circuit[:4]]), certain=True, noise=1e-9)
     assert certain["confirmed"].tolist() == [True, False] and certain["p_holm"].isna().all()

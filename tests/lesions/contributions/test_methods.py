@@ -465,6 +465,12 @@ def test_auto_evaluates_all_coalitions_only_where_that_takes_seconds(
     found = attribute(index, slow, n_players=12)
     assert not found.exact and found.n_evaluations <= 514 and "would take more than 10 s" in found.why
     assert found.values.to_numpy() == pytest.approx(12, abs=0.5)
+
+    def costly_call(rows: Array) -> Array:
+        time.sleep(0.15)  # each call, however many coalitions
+        return np.asarray(rows.sum(axis=1) ** 2.0)
+
+    assert attribute(index, costly_call, n_players=14).exact
     quick = attribute(index, lambda rows: (rows.sum(axis=1) ** 2).astype(float), n_players=14)
     assert quick.exact and quick.n_evaluations == 2**14
     monkeypatch.setattr(choice_of_method, "PATIENT_SECONDS", 0.0)
