@@ -75,7 +75,7 @@ def critical_sets(
     halves.warn_if_few()
     quiet(halves, progress)
     question = Question(halves.search, "critical", residual, "mean", False, allowed(budget))
-    halves.require_gaps()
+    halves.require_gaps("mean")
     found = search(question, method, lambda: ranked(question, ranking), seed)
     coalitions = question.coalitions(found.sets)
     left = (question.game(coalitions) - question.lesioned) / question.gap

@@ -10,7 +10,8 @@ import numpy as np
 from artiphys.array_types import Array
 from artiphys.border import shown
 from artiphys.errors import InputError, StatisticsError
-from artiphys.lesions.circuits.trial_scores import require_gap
+from artiphys.lesions.circuits.question import Criterion
+from artiphys.lesions.circuits.trial_scores import require_distance, require_gap
 from artiphys.lesions.games.game import Game
 from artiphys.lesions.games.protocol import GameLike, checked_rows
 from artiphys.user_warnings import warn
@@ -30,12 +31,13 @@ class Halves:
     rows: tuple[int, ...]
     why: str
 
-    def require_gaps(self) -> None:
-        """`StatisticsError` if the mean of either half does not tell intact from lesioned."""
+    def require_gaps(self, criterion: Criterion) -> None:
+        """`StatisticsError` if either half does not tell intact from lesioned: its mean, or trial by trial."""
         if self.held_out is not None:
             assert isinstance(self.search, Game)
-            require_gap(self.search, "searched")
-            require_gap(self.held_out, "held-out")
+            require = require_gap if criterion == "mean" else require_distance
+            require(self.search, "searched")
+            require(self.held_out, "held-out")
 
     def warn_if_few(self) -> None:
         """Warn where a half has so few trials that a search may fit chance."""

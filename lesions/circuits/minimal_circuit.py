@@ -141,8 +141,7 @@ def _found(
 ) -> Circuit:  # fmt: skip
     started = clock.perf_counter()
     question = Question(halves.search, "sufficient", faithfulness, criterion, one_sided, allowed(budget))
-    if criterion == "mean":  # a distance trial by trial needs no difference of means
-        halves.require_gaps()
+    halves.require_gaps(criterion)
     if ranking is not None and method == "gradient":
         raise InputError("ranking= is for 'beam'; method='gradient' takes its own gradients at each step")
     found = search(question, method, lambda: ranked(question, ranking), seed)

@@ -157,7 +157,7 @@ def _by_beams(question: Question, rank: Callable[[], Sequence[int]], n_ranked: i
             break
         width = min(2 * width, n)
     if not len(question.found()):
-        more = f"Raise budget={question.budget}" if spent else "Try method='gradient' where the score has one"
+        more = f"Raise budget= (it was {question.budget})" if spent else "Try method='gradient' where the score has one"
         raise _none_found(question, f"among the {len(pool)} players searched. {more}, or ask")
     return _proven(question, tuple(pool))
 

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from artiphys.array_types import Array
-from artiphys.lesions.circuits.question import fidelity, mask_of
+from artiphys.lesions.circuits.question import FLAT_IN_A_NETWORK, fidelity, mask_of
 from artiphys.lesions.games.protocol import GameLike
 
 MAX_SIZES = 16
@@ -52,7 +52,9 @@ def _levels(game: GameLike, masks: Sequence[Array]) -> dict[str, float]:
     n = game.n_players
     every = np.concatenate([np.ones((1, n), bool), np.zeros((1, n), bool), np.stack(masks)])
     values, per_trial = game(every), game.per_trial(every)
-    faithful = (values[2:] - values[1]) / (values[0] - values[1])
+    gap = values[0] - values[1]
+    flat = not abs(gap) > FLAT_IN_A_NETWORK * np.abs(per_trial).max()  # as where only single trials differ
+    faithful = np.full(len(masks), np.nan) if flat else (values[2:] - values[1]) / gap
     found = {}
     columns = {"faithfulness": faithful}
     if len(game.stimuli) > 1 and game.score.reduce is None and per_trial.ndim == 2:

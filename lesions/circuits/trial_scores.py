@@ -20,7 +20,7 @@ from artiphys.stats.ratio_intervals import fieller, paired_p
 
 N_RESAMPLES = 2000
 ALPHA = 0.05
-ROUNDING = 1e-6  # of a fidelity
+ROUNDING = 1e-6  # of a fidelity, or of the largest score, in single precision
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,23 @@ def require_gap(game: Game, which: str) -> None:
         )
 
 
+def require_distance(game: Game, which: str) -> None:
+    """`StatisticsError` if no trial's score tells intact from lesioned."""
+    per_trial = game.per_trial(_ends(game.n_players))
+    if not np.abs(per_trial[0] - per_trial[1]).max() > ROUNDING * np.abs(per_trial).max():
+        raise StatisticsError(
+            f"no score of the {len(game.stimuli)} {which} trials differs between intact and all players lesioned, so "
+            "there is nothing to explain: give other trials, other players or another kind of lesion"
+        )
+
+
 def judged(game: Game, coalitions: Bool[Array, "coalition player"]) -> list[TrialScores]:
     """Scores of coalitions on the game's trials."""
     every = np.concatenate([_ends(game.n_players), coalitions])
     values, per_trial = game(every), game.per_trial(every)
-    ratios = (values[2:] - values[1]) / (values[0] - values[1])
+    gap = values[0] - values[1]
+    flat = not abs(gap) > ROUNDING * np.abs(per_trial if game.score.reduce is None else values).max()
+    ratios = np.full(len(coalitions), np.nan) if flat else (values[2:] - values[1]) / gap
     n = len(game.stimuli)
     if game.score.reduce is None:
         return [TrialScores(s, per_trial[0], per_trial[1], float(r), None, n) for s, r in zip(per_trial[2:], ratios)]

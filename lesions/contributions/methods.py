@@ -32,6 +32,8 @@ from artiphys.lesions.estimators.permutation_sampling import Orders, antithetic,
 from artiphys.lesions.estimators.smoothers import least_squares
 from artiphys.lesions.games.protocol import GameLike, distinct
 
+MAX_TABLE_ENTRIES = 250_000_000  # pairs by interactions: 2 GB
+
 
 def exact(game: GameLike, request: Request, why: str, method: str = "exact") -> Attribution:
     """From all coalitions."""
@@ -48,6 +50,10 @@ def regression(game: GameLike, request: Request, why: str) -> Attribution:
     order = request.order or (3 if fits(n, request, 3) else 1)
     least = least_pairs(n, order)
     most = pairs_allowed(n, request, least, f"pairs of coalitions of {n} players for order {order}")
+    if order == 3 and (entries := least * math.comb(n, 3)) > MAX_TABLE_ENTRIES:
+        raise BudgetError(
+            f"order 3 of {n} players needs a table of {entries * 8 / 1e9:.0f} GB; method='shrunken' does without"
+        )
     pairs = Pairs(n, request.index, request.seed)
     started = clock.perf_counter()
 

@@ -19,7 +19,7 @@ from artiphys.lesions.circuits.question import Question
 from artiphys.lesions.circuits.relevant_players import relevant_players
 from artiphys.lesions.circuits.subset_lattice import every_subset, minimal
 from artiphys.lesions.games.function_game import as_game
-from artiphys.plotting import plot_circuit
+from artiphys.plotting import plot_circuit, plot_circuit_sizes
 
 
 def dense(n: int, seed: int = 0) -> Any:
@@ -430,10 +430,22 @@ def test_a_gap_of_rounding_is_no_gap(method: Any) -> None:
     for holdout in (None, 0.5):
         found = ap.minimal_circuit(flat, method=method, holdout=holdout, criterion="trials", faithfulness=0.8)
         assert found.fidelity >= 0.8 and len(found.players) < 20
+        table = found.by_size(n_random=2)
+        assert table["fidelity"].notna().all() and table["faithfulness"].isna().all()
+        plot_circuit_sizes(found, table)
         if holdout is None:
-            assert math.isnan(found.faithfulness)
+            assert math.isnan(found.faithfulness) and "faithfulness of" not in found.methods_text()
         else:
             assert found.held_out_fidelity > 0.6
+
+
+def test_trials_that_do_not_tell_are_refused_for_both_criteria() -> None:
+    x = torch.ones(80, 2)
+    prep = ap.wrap(torch.nn.Sequential(torch.nn.Identity(), torch.nn.Linear(2, 1)).eval(), torch.randn(40, 2))
+    same = ap.Game(prep, x, ap.scores.output(), prep.players("0"), kind="mean", progress=False)
+    for criterion in ("mean", "trials"):
+        with pytest.raises(ap.errors.StatisticsError):
+            ap.minimal_circuit(same, criterion=criterion)
 
 
 def test_members_of_a_circuit_of_trials_are_judged_by_fidelity() -> None:

@@ -483,3 +483,8 @@ def test_auto_evaluates_all_coalitions_only_where_that_takes_seconds(
     again = attribute(index, game)
     assert again.exact and game.n_evaluations == known, "nothing is left to evaluate"
     assert again.values.to_numpy() == pytest.approx(exact.values.to_numpy())
+
+
+def test_a_table_that_would_fill_the_memory_is_refused() -> None:
+    with pytest.raises(BudgetError, match="GB; method='shrunken'"):
+        attribute("shapley", lambda c: c.sum(1) * 1.0, n_players=64, method="regression", order=3)
