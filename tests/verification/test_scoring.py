@@ -195,13 +195,13 @@ def test_bad_requests_and_interrupts() -> None:
 
 
 def test_a_method_cannot_spoil_the_toy_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hooks that a method leaves behind, or weights that it changes, are not the next one's answer."""
+    """Weights that a method changes are not the next one's."""
 
     def spoils(game: ap.Game) -> Any:
         model: Any = game.prep.model
         with torch.no_grad():
             for weight in model.parameters():
-                weight.mul_(2)
+                weight.zero_()
         return by_orders(game)
 
     board = ap.verify({"spoils": spoils, "right": by_orders}, toys=["xor_redundant"], progress=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +28,7 @@ BATCH_SIZE = 20_000  # rows; toys are small
 
 @dataclass(frozen=True)
 class Case:
-    """A toy, one of its truths, and a fresh wrapping of it: nothing is known of it from other methods."""
+    """A toy, one of its truths, and a wrapping of a copy of it: no other method has known or changed it."""
 
     toy: Toy
     truth: Truth
@@ -35,7 +36,7 @@ class Case:
     @cached_property
     def prep(self) -> Preparation:
         """The wrapped toy."""
-        return wrap(self.toy.model, self.toy.stimuli[:2], steps=self.toy.steps)
+        return wrap(copy.deepcopy(self.toy.model), self.toy.stimuli[:2], steps=self.toy.steps)
 
     @cached_property
     def game(self) -> Game:
