@@ -55,9 +55,9 @@ ORDER = [
     "artiphys.lesions.interaction_indices",
     "artiphys.lesions.circuits",
     "artiphys.probes artiphys.lesions",
+    "artiphys.verification",
     "artiphys.plotting",
     "artiphys.report",
-    "artiphys.verification",
     "artiphys.cli",
 ]
 RANK = {name: i for i, line in enumerate(ORDER) for name in line.split()}

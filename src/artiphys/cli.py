@@ -83,18 +83,26 @@ def examine(
 def verify(
     toys: Annotated[list[str] | None, typer.Argument(help="Toys; default: all.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="A method of artiphys; may be repeated.")] = None,
+    peers: Annotated[bool, typer.Option("--peers", help="Compare other methods of the field too.")] = False,
+    fresh: Annotated[int, typer.Option(help="New networks of every mechanism, besides the toys.")] = 0,
+    full: Annotated[bool, typer.Option("--full", help="Peers, and 3 new networks of each mechanism.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the new networks.")] = 0,
+    picture: Annotated[Path | None, typer.Option(help="Figure to write: methods against mechanisms.")] = None,
     html: Annotated[Path | None, typer.Option(help="Page to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="File to write all scores to.")] = None,
 ) -> None:
     """Examine artiphys' analyses on toys whose answers are known; exit status 1 if any truth is missed."""
     from artiphys.errors import ArtiphysError
+    from artiphys.plotting import plot_scoreboard
     from artiphys.verification import verify as run
 
     try:
-        board = run(method or None, toys or None)
+        board = run(method or None, toys or None, peers=peers or full, fresh=max(fresh, 3 if full else 0), seed=seed)
         for write, path in ((board.to_html, html), (board.to_json, json)):
             if path is not None:
                 write(path)
+        if picture is not None:
+            _savefig(plot_scoreboard(board), picture)
     except ArtiphysError as error:
         typer.echo(f"artiphys: {error}", err=True)
         raise typer.Exit(2) from error
@@ -104,6 +112,19 @@ def verify(
     typer.echo(str(board))
     if not board.passed:
         raise typer.Exit(1)
+
+
+def _savefig(ax: object, path: Path) -> None:
+    from matplotlib.axes import Axes
+
+    from artiphys.errors import InputError
+
+    figure = ax.get_figure(root=True) if isinstance(ax, Axes) else None
+    assert figure is not None
+    try:
+        figure.savefig(path, dpi=200)
+    except ValueError as error:  # an ending that is no format
+        raise InputError(f"--picture came as {path}: {error}") from error
 
 
 def _table(examination: object) -> str:

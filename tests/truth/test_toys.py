@@ -26,6 +26,7 @@ def test_truth_is_found(name: str, truth: Truth) -> None:
     mine = [m for m in shipped().values() if m.applies(TOYS[name], truth)]
     assert len(mine) == 1, "every truth is claimed by one analysis"
     score = scored(mine[0], TOYS[name], truth)
+    assert score is not None
     assert score.passed, described(score)
 
 

@@ -1,6 +1,7 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
-Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering.
+Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
+scoreboards.
 """
 
 from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes
@@ -9,6 +10,7 @@ from artiphys.plotting.contributions import plot_contributions, plot_convergence
 from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_generalisation, plot_time_course
 from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.interactions import plot_interactions
+from artiphys.plotting.scoreboards import plot_scoreboard
 from artiphys.plotting.searchlights import plot_searchlight
 from artiphys.plotting.style import short
 from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
@@ -25,6 +27,7 @@ __all__ = [
     "plot_generalisation",
     "plot_head_map",
     "plot_interactions",
+    "plot_scoreboard",
     "plot_searchlight",
     "plot_time_course",
     "plot_tuning",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,9 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "relay": memories.relay,
     "refresh": memories.refresh,
     "planted": planted,
+    "planted_connections": functools.partial(planted, 12, connections=True),
+    "planted_recurrent": functools.partial(planted, 12, kind="recurrent"),
+    "planted_attention": functools.partial(planted, 12, kind="attention"),
 }
 
 

@@ -6,149 +6,54 @@ units reach the output, through gadgets that make some of them redundant, some n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from artiphys.border import border
 from artiphys.errors import InputError
+from artiphys.players import Link, Player
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
+from artiphys.toys.gadgets import GADGETS, RELAYS, Array, Gadget, draw_gadgets
+from artiphys.toys.planted_networks import (
+    N_POSITIONS,
+    N_STEPS,
+    SLOPE,
+    PlantedAttention,
+    PlantedNet,
+    PlantedPerceptron,
+    PlantedRecurrent,
+    recurrent_weights,
+)
 from artiphys.toys.subset_truths import set_truths
 from artiphys.toys.toy import Toy, Truth
 
-Array = np.ndarray[Any, Any]
-Stage = tuple[float, float, float]  # output weight, slope and bias of one rectified unit
-Summand = tuple[tuple[int, ...], list[Stage], float]  # units read, rectified units of their sum, constant
-
-# Gadget -> (players, chance of being drawn).
-GADGETS: dict[str, tuple[int, float]] = {
-    "single": (1, 0.15), "redundant2": (2, 0.2), "redundant3": (3, 0.1), "synergy2": (2, 0.15), "synergy3": (3, 0.1),
-    "synergy4": (4, 0.0), "majority3": (3, 0.05), "opposition": (2, 0.1), "detour3": (3, 0.1), "detour5": (5, 0.15),
-}  # fmt: skip
-SLOPE = 1.5  # of a unit: hardtanh(slope * (stimulus + noise))
+Kind = Literal["perceptron", "recurrent", "attention"]
+SITES = {"perceptron": "hidden", "recurrent": "cell", "attention": "z"}
 MARGIN = 0.02  # no coalition's faithfulness lies nearer to the border of what counts as faithful
 MAX_DRAWS = 1000
 MAX_PLANTED = 12
-
-
-def clip() -> list[Stage]:
-    """min(max(z, -1), 1) of rectified units; the constant -1 is added by who uses it."""
-    return [(1.0, 1.0, 1.0), (-1.0, 1.0, -1.0)]
-
-
-def conjunction(m: int) -> list[Stage]:
-    """1 where all of ``m`` inputs are 1, -1 where all are -1, 0 where one is missing."""
-    return [(1.0, 1.0, 1.0 - m), (-1.0, 1.0, -float(m)), (-1.0, -1.0, 1.0 - m), (1.0, -1.0, -float(m))]
-
-
-def majority() -> list[Stage]:
-    """1 where two or three of three inputs are 1, -1 likewise."""
-    return [(1.0, 1.0, -1.0), (-1.0, 1.0, -2.0), (-1.0, -1.0, -1.0), (1.0, -1.0, -2.0)]
+MAX_ENUMERATED = 16  # units of a network all of whose coalitions are tried
+N_TRIED = 8  # trials that they are tried on
+N_AT_ONCE = 4096  # coalitions of them
 
 
 @dataclass(frozen=True)
-class Gadget:
-    """One gadget: which units it reads, and its weight in the output."""
+class Drawn:
+    """A network with its inputs, and the formula of its planted units' activity.
 
-    kind: str
-    units: tuple[int, ...]
-    weight: float
-    against: float  # strength of the opposing unit
+    ``activity`` gives it from a mask of intact units: ``(trial, unit)``, what is lesioned being 0.
+    """
 
-    def parts(self) -> list[Summand]:
-        """What is summed before the second stage: units read, rectified units, constant."""
-        u = self.units
-        if self.kind == "single" or self.kind.startswith("redundant"):
-            return [(u, clip(), -1.0)]
-        if self.kind.startswith("synergy"):
-            return [(u, conjunction(len(u)), 0.0)]
-        if self.kind == "majority3":
-            return [(u, majority(), 0.0)]
-        if self.kind == "detour3":
-            return [(u[:1], clip(), -1.0), (u[1:], conjunction(2), 0.0)]
-        return [(u[:2], conjunction(2), 0.0), (u[2:], conjunction(3), 0.0)]  # detour5
-
-    def value(self, h: Array) -> Array:
-        """The gadget's output from activity ``(..., unit)``, by formula."""
-        if self.kind == "opposition":
-            a, b = (np.clip(h[..., u], -1, 1) for u in self.units)
-            return np.asarray((1 + self.against) * a - self.against * b)
-        total = np.zeros(h.shape[:-1])
-        for units, stages, constant in self.parts():
-            z = h[..., list(units)].sum(axis=-1)
-            total = total + constant + sum(w * np.maximum(slope * z + bias, 0) for w, slope, bias in stages)
-        return np.asarray(np.clip(total, -1, 1))
-
-
-class PlantedNet(nn.Module):
-    """Noisy copies of a stimulus, two rectified stages that make the gadgets, and a linear readout of them."""
-
-    def __init__(self, n: int, gadgets: list[Gadget], leak: Array) -> None:
-        super().__init__()
-        self.n, self.n_gadgets = n, len(gadgets)
-        copies = nn.Linear(n + 1, n)
-        with torch.no_grad():
-            copies.weight.copy_(SLOPE * torch.cat([torch.ones(n, 1), torch.eye(n)], dim=1))
-            copies.bias.zero_()
-        self.copies = copies
-        self.hidden = nn.Hardtanh()
-        first, second, readout = _layers(n, gadgets)
-        self.stage1, self.relu1, self.stage2, self.relu2, self.readout = first, nn.ReLU(), second, nn.ReLU(), readout
-        self.leak = nn.Linear(n, 1, bias=False)
-        with torch.no_grad():
-            self.leak.weight.copy_(torch.as_tensor(leak, dtype=torch.float32)[None])
-        self.requires_grad_(False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Stimulus, noise of each unit and gains of the gadgets ``(trial, 1 + unit + gadget)`` -> ``(trial,)``."""
-        h = self.hidden(self.copies(x[:, : self.n + 1]))
-        gadgets = self.readout(self.relu2(self.stage2(self.relu1(self.stage1(h)))))
-        y: Tensor = (gadgets * x[:, self.n + 1 :]).sum(dim=1) + self.leak(h)[:, 0]
-        return y
-
-
-def _layers(n: int, gadgets: list[Gadget]) -> tuple[nn.Linear, nn.Linear, nn.Linear]:
-    rows: list[tuple[tuple[int, ...], float, float]] = []  # of the first stage: units, slope, bias
-    clips: list[tuple[dict[int, float], float]] = []  # of the second: weights on the first, constant
-    outputs: list[dict[int, float]] = []  # a gadget's weights on the clips
-    for gadget in gadgets:
-        if gadget.kind == "opposition":
-            signed = zip(gadget.units, (1 + gadget.against, -gadget.against))
-            pieces: list[tuple[list[Summand], float]] = [([((u,), clip(), -1.0)], w) for u, w in signed]
-        else:
-            pieces = [(gadget.parts(), 1.0)]
-        own = {}
-        for parts, weight in pieces:
-            total, bias = {}, 0.0
-            for units, stages, constant in parts:
-                bias += constant
-                for out, slope, shift in stages:
-                    total[len(rows)] = out
-                    rows.append((units, slope, shift))
-            own[len(clips)] = weight * gadget.weight
-            clips.append((total, bias))
-        outputs.append(own)
-    first, second = nn.Linear(n, len(rows)), nn.Linear(len(rows), 2 * len(clips))
-    readout = nn.Linear(2 * len(clips), len(gadgets))
-    with torch.no_grad():
-        for layer in (first, second, readout):
-            layer.weight.zero_()
-            layer.bias.zero_()
-        for i, (units, slope, shift) in enumerate(rows):
-            first.weight[i, list(units)], first.bias[i] = slope, shift
-        for i, (total, bias) in enumerate(clips):  # relu(z + 1) - relu(z - 1) - 1
-            for k, shift in enumerate((1.0, -1.0)):
-                second.weight[2 * i + k, list(total)] = torch.tensor(list(total.values()))
-                second.bias[2 * i + k] = bias + shift
-        for g, own in enumerate(outputs):
-            for i, weight in own.items():
-                readout.weight[g, 2 * i], readout.weight[g, 2 * i + 1] = weight, -weight
-                readout.bias[g] -= weight
-    return first, second, readout
+    net: PlantedNet
+    x: Array
+    gains: Array
+    activity: Callable[[Array], Array]
 
 
 @border
@@ -157,6 +62,8 @@ def planted(
     k: int = 4,
     seed: int = 0,
     *,
+    kind: Kind = "perceptron",
+    connections: bool = False,
     noise: float = 0.2,
     leak: float = 0.0,
     gain_sd: float = 0.0,
@@ -167,15 +74,23 @@ def planted(
     """A network of ``n`` units of which ``k`` compute everything: an examination that is new for every seed.
 
     Gadgets of planted units: alone, two or three that back each other up, two to four needed together, two of three,
-    two opposed, and detours (one unit or two together; two together or three together). All units carry the stimulus.
+    two opposed, and detours (one unit or two together; two together or three together); in recurrent networks also
+    relays, of which each unit hears only the one before it. All units carry the stimulus.
     Score: evidence for the stimulus that was shown. Its truth, under zero lesions: all minimal circuits and critical
-    sets, by enumeration of the planted units (the others have readout 0).
+    sets, by enumeration of the planted units (the others have readout 0). To 16 units, all coalitions of the network
+    itself are compared with the formula when it is built.
 
     Parameters
     ----------
     n, k : int
         Units, and how many of them are planted (to 12).
     seed : int
+    kind : str
+        "perceptron": units of a layer. "recurrent": units that sum the stimulus over time; some of the others hear the
+        planted ones. "attention": heads that fetch the stimulus from where it is shown; some of the others look
+        elsewhere.
+    connections : bool
+        Players are the connections from each unit to the gadgets instead of the units; of a perceptron without leak.
     noise : float
         Standard deviation of a unit's private noise, in units of the stimulus (which is -1 or 1).
     leak : float
@@ -188,7 +103,7 @@ def planted(
     n_trials : int
         Even; half of them of each stimulus.
     gadgets : tuple of str, optional
-        Draw from these only, alike often. Default: all but "synergy4", with set chances.
+        Draw from these only, alike often. Default: all but "synergy4" and relays, with set chances.
 
     Examples
     --------
@@ -204,60 +119,150 @@ def planted(
         raise InputError(f"faithfulness came as {faithfulness}; wanted more than 0, at most 1")
     if noise < 0 or leak < 0 or gain_sd < 0:
         raise InputError(f"noise, leak and gain_sd came as {noise}, {leak} and {gain_sd}; wanted 0 or more")
+    if kind not in get_args(Kind):
+        raise InputError(f"kind came as {kind!r}; wanted one of {', '.join(get_args(Kind))}")
+    if connections and (kind != "perceptron" or leak):
+        raise InputError("connections=True is for kind='perceptron' with leak=0")
     if gadgets is not None and not gadgets:
         raise InputError(f"gadgets came empty; there are {', '.join(GADGETS)}")
     if unknown := set(gadgets or ()) - set(GADGETS):
         raise InputError(f"gadgets came with {sorted(unknown)}; there are {', '.join(GADGETS)}")
+    if kind != "recurrent" and (relays := set(gadgets or ()) & set(RELAYS)):
+        raise InputError(f"gadgets came with {sorted(relays)}, which need kind='recurrent'")
+    site = SITES[kind]
+    named = f"{site}.{{}}{'→stage1' if connections else ''}".format
     for attempt in range(MAX_DRAWS):
         rng = np.random.default_rng([seed, n, k, attempt])
-        drawn = _drawn(rng, n, k, gadgets)
+        found = draw_gadgets(rng, n, k, gadgets)
         stimulus = np.tile([-1.0, 1.0], n_trials // 2)
-        noises = noise * rng.normal(size=(n_trials, n))
-        gains = 1 + gain_sd * rng.normal(size=(n_trials, len(drawn)))
-        others = np.setdiff1d(np.arange(n), [u for g in drawn for u in g.units])
-        leaks = np.zeros(n)
-        if leak and len(others):
-            raw = rng.normal(size=len(others))
-            leaks[others] = leak * raw / np.abs(raw).sum()
-        values = _values(drawn, stimulus, noises, gains, n)
-        if (truths := set_truths(values, faithfulness, MARGIN)) is not None:
-            return _toy(n, drawn, stimulus, noises, gains, leaks, truths)
+        drawn = _FAMILIES[kind](rng, n, found, stimulus, noise, leak, gain_sd)
+        values = _values(drawn, found, stimulus, n)
+        if (truths := set_truths(values, faithfulness, MARGIN, named)) is None:
+            continue
+        if n <= MAX_ENUMERATED and not leak:
+            _compare_with_formula(drawn, found, site, n)
+        return _toy(drawn, found, stimulus, truths, kind, connections, leak > 0)
     raise InputError(
         f"no network of {k} planted units was found whose coalitions stay off the border; change k or seed"
     )
 
 
-def _drawn(rng: np.random.Generator, n: int, k: int, only: tuple[str, ...] | None) -> list[Gadget]:
-    kinds: list[str] = []
-    left = k
-    while left:
-        open_ = [q for q, (size, chance) in GADGETS.items() if size <= left and (q in only if only else chance > 0)]
-        if not open_:
-            raise InputError(f"the gadgets {only} do not add up to {k} planted units")
-        chances = np.array([1.0 if only else GADGETS[q][1] for q in open_])
-        kinds.append(str(rng.choice(open_, p=chances / chances.sum())))
-        left -= GADGETS[kinds[-1]][0]
-    who = [int(u) for u in rng.permutation(n)[:k]]
-    weights = rng.uniform(0.8, 1.25, len(kinds))
-    found = []
-    for kind, weight in zip(kinds, weights / weights.sum()):
-        units, who = tuple(who[: GADGETS[kind][0]]), who[GADGETS[kind][0] :]
-        found.append(Gadget(kind, units, float(weight), float(rng.uniform(0.9, 1.2))))
-    return found
+def _leaks(rng: np.random.Generator, n: int, gadgets: list[Gadget], leak: float) -> Array:
+    others = np.setdiff1d(np.arange(n), [u for g in gadgets for u in g.units])
+    leaks = np.zeros(n)
+    if leak and len(others):
+        raw = rng.normal(size=len(others))
+        leaks[others] = leak * raw / np.abs(raw).sum()
+    return leaks
 
 
-def _values(drawn: list[Gadget], stimulus: Array, noises: Array, gains: Array, n: int) -> dict[tuple[int, ...], float]:
+def _perceptron(
+    rng: np.random.Generator, n: int, gadgets: list[Gadget], stimulus: Array, noise: float, leak: float, gain_sd: float
+) -> Drawn:
+    noises = noise * rng.normal(size=(len(stimulus), n))
+    gains = 1 + gain_sd * rng.normal(size=(len(stimulus), len(gadgets)))
+    net = PlantedPerceptron(n, gadgets, _leaks(rng, n, gadgets, leak))
+    h = np.clip(SLOPE * (stimulus[:, None] + noises), -1, 1)
+    return Drawn(net, np.column_stack([stimulus, noises, gains]), gains, lambda shown: h * shown)
+
+
+def _recurrent(
+    rng: np.random.Generator, n: int, gadgets: list[Gadget], stimulus: Array, noise: float, leak: float, gain_sd: float
+) -> Drawn:
+    noises = noise * np.sqrt(N_STEPS) * rng.normal(size=(len(stimulus), N_STEPS, n))
+    gains = 1 + gain_sd * rng.normal(size=(len(stimulus), len(gadgets)))
+    weights = recurrent_weights(n, gadgets, rng)
+    net = PlantedRecurrent(n, gadgets, _leaks(rng, n, gadgets, leak), weights)
+    followers = [u for g in gadgets if g.kind in RELAYS for u in g.units[1:]]
+    drive = SLOPE * (stimulus[:, None, None] + noises) / N_STEPS
+    drive[..., followers] = 0
+
+    def activity(shown: Array) -> Array:
+        state = np.zeros((len(stimulus), n))
+        for t in range(N_STEPS):
+            state = np.clip(state @ weights.T + drive[:, t], -1, 1) * shown
+        return state
+
+    def along(a: Array) -> Array:
+        return np.broadcast_to(a[:, None], (len(a), N_STEPS, a.shape[1]))
+
+    x = np.concatenate([along(stimulus[:, None]), noises, along(gains)], axis=2)
+    return Drawn(net, x, gains, activity)
+
+
+def _attention(
+    rng: np.random.Generator, n: int, gadgets: list[Gadget], stimulus: Array, noise: float, leak: float, gain_sd: float
+) -> Drawn:
+    n_trials = len(stimulus)
+    noises = noise * rng.normal(size=(n_trials, N_POSITIONS, n))
+    gains = 1 + gain_sd * rng.normal(size=(n_trials, len(gadgets)))
+    place = rng.integers(N_POSITIONS, size=n_trials)
+    shown_there = np.where(rng.random((n_trials, N_POSITIONS)) < 0.5, -1.0, 1.0)  # distractors, and the stimulus
+    shown_there[np.arange(n_trials), place] = stimulus
+    flag = np.zeros((n_trials, N_POSITIONS))
+    flag[np.arange(n_trials), place] = 1
+    looks = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    looks[[u for g in gadgets for u in g.units]] = 1
+    net = PlantedAttention(n, gadgets, _leaks(rng, n, gadgets, leak), looks)
+    h = np.clip(SLOPE * (stimulus[:, None] + noises[np.arange(n_trials), place]), -1, 1)
+    everywhere = np.broadcast_to(gains[:, None], (n_trials, N_POSITIONS, len(gadgets)))
+    x = np.concatenate([flag[..., None], shown_there[..., None], noises, everywhere], axis=2)
+    return Drawn(net, x, gains, lambda shown: h * shown)
+
+
+_FAMILIES = {"perceptron": _perceptron, "recurrent": _recurrent, "attention": _attention}
+
+
+def _output(drawn: Drawn, gadgets: list[Gadget], shown: Array) -> Array:
+    h = drawn.activity(shown)
+    return np.asarray(sum(g.weight * drawn.gains[:, i] * g.value(h) for i, g in enumerate(gadgets)))
+
+
+def _values(drawn: Drawn, gadgets: list[Gadget], stimulus: Array, n: int) -> dict[tuple[int, ...], float]:
     """Score of every coalition of the planted units, by formula; sets of intact units."""
-    units = sorted(u for g in drawn for u in g.units)
-    activity = np.clip(SLOPE * (stimulus[:, None] + noises), -1, 1)
+    units = sorted(u for g in gadgets for u in g.units)
     found = {}
     for number in range(2 ** len(units)):
         intact = tuple(u for i, u in enumerate(units) if number >> i & 1)
         shown = np.zeros(n)
         shown[list(intact)] = 1
-        y = sum(g.weight * gains[:, i] * g.value(activity * shown) for i, g in enumerate(drawn))
-        found[intact] = float((np.asarray(y) * stimulus).mean())
+        found[intact] = float((_output(drawn, gadgets, shown) * stimulus).mean())
     return found
+
+
+def _compare_with_formula(drawn: Drawn, gadgets: list[Gadget], site: str, n: int) -> None:
+    """All coalitions of all units, the idle ones too, in the network itself.
+
+    Raises
+    ------
+    RuntimeError
+        If an output differs: the toy would be wrong.
+    """
+    planted_units = sorted(u for g in gadgets for u in g.units)
+    numbers = np.arange(2**n)
+    masks = (numbers[:, None] >> np.arange(n)) & 1
+    own = masks[:, planted_units] @ (1 << np.arange(len(planted_units)))
+    few = Drawn(drawn.net, drawn.x[:N_TRIED], drawn.gains[:N_TRIED], lambda shown: drawn.activity(shown)[:N_TRIED])
+    shown = np.zeros((2 ** len(planted_units), n))
+    shown[:, planted_units] = (np.arange(len(shown))[:, None] >> np.arange(len(planted_units))) & 1
+    wanted = np.stack([_output(few, gadgets, row) for row in shown])
+    x, worst = torch.as_tensor(few.x, dtype=torch.float32), 0.0
+    for start in range(0, len(masks), N_AT_ONCE):
+        part = torch.as_tensor(masks[start : start + N_AT_ONCE], dtype=torch.float32)
+        gates = part.repeat_interleave(len(x), dim=0)
+
+        def gated(module: object, args: object, out: Tensor, gates: Tensor = gates) -> Tensor:
+            return out * (gates if out.ndim == 2 else gates[:, None])
+
+        handle = drawn.net.get_submodule(site).register_forward_hook(gated)
+        try:
+            with torch.no_grad():
+                y = drawn.net(x.repeat(len(part), *[1] * (x.ndim - 1))).reshape(len(part), len(x))
+        finally:
+            handle.remove()
+        worst = max(worst, float(np.abs(y.numpy() - wanted[own[start : start + N_AT_ONCE]]).max()))
+    if worst > 1e-4:
+        raise RuntimeError(f"a planted network differs from its formula by {worst:.2g}; please report its options")
 
 
 def _evidence(outputs: Tensor, trials: Stimuli) -> Tensor:
@@ -266,16 +271,25 @@ def _evidence(outputs: Tensor, trials: Stimuli) -> Tensor:
 
 
 def _toy(
-    n: int, drawn: list[Gadget], stimulus: Array, noises: Array, gains: Array, leaks: Array, truths: list[Truth]
-) -> Toy:
-    x = torch.as_tensor(np.column_stack([stimulus, noises, gains]), dtype=torch.float32)
+    drawn: Drawn, gadgets: list[Gadget], stimulus: Array, truths: list[Truth], kind: Kind, connections: bool,
+    leaky: bool,
+) -> Toy:  # fmt: skip
     labels = (stimulus > 0).astype(int)
+    x = torch.as_tensor(drawn.x, dtype=torch.float32)
     stimuli = Stimuli(x, {"stimulus": stimulus.astype(int), "label": labels})
     score = Score(_evidence, "evidence", "output units", key="planted-evidence")
-    named = ", ".join(f"{g.kind} {'+'.join(str(u) for u in g.units)}" for g in drawn)
+    told = ", ".join(f"{g.kind} {'+'.join(str(u) for u in g.units)}" for g in gadgets)
     truth = truths
-    if leaks.any():  # what single units add is then not 0; which sets suffice is stated without the leaks
+    if leaky:  # what single units add is then not 0; which sets suffice is stated without the leaks
         truth = [t for t in truths if t.analysis in ("minimal circuits", "critical sets .95", "critical sets .05")]
-    lesson = f"every unit decodes the stimulus; these compute the answer: {named}"
-    return Toy("planted", PlantedNet(n, drawn, leaks), stimuli, labels, score, ("hidden",), tuple(truth), lesson,
-               exhaustive=False)  # fmt: skip
+    site = SITES[kind]
+    links = [
+        Player(f"{site}.{u}→stage1", (Link(site, (u,), "stage1", None),)) for u in range(drawn.net.n) if connections
+    ]
+    lesson = f"every unit decodes the stimulus; these compute the answer: {told}"
+    name = "planted" if kind == "perceptron" else f"planted_{kind}"
+    if connections:
+        name = "planted_connections"
+    steps = ("cell",) if kind == "recurrent" else ()
+    return Toy(name, drawn.net, stimuli, labels, score, (site,), tuple(truth), lesson,
+               steps=steps, exhaustive=False, connections=tuple(links))  # fmt: skip

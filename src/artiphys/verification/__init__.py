@@ -1,11 +1,22 @@
-"""Verification: methods of analysis examined on toys whose answers are known.
+"""Verification: methods of analysis examined on networks whose answers are known.
 
-Read methods (what is examined, and how others enter theirs), answers (what artiphys' own analyses say), result (the
-board), scoring (the examination).
+Read methods (what is examined, and how others enter theirs), circuit_measures, answers (what artiphys' own analyses
+say), peers (other methods of the field), result (the board), scoring (the examination).
 """
 
-from artiphys.verification.methods import Method, method
+from artiphys.verification.circuit_measures import CircuitMeasures
+from artiphys.verification.methods import InapplicableError, Method, method
+from artiphys.verification.peers import missing_packages, peer_methods
 from artiphys.verification.result import Scoreboard
 from artiphys.verification.scoring import verify
 
-__all__ = ["Method", "Scoreboard", "method", "verify"]
+__all__ = [
+    "CircuitMeasures",
+    "InapplicableError",
+    "Method",
+    "Scoreboard",
+    "method",
+    "missing_packages",
+    "peer_methods",
+    "verify",
+]

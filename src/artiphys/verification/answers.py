@@ -21,7 +21,7 @@ from artiphys.probes import detectability, tuning_curves
 from artiphys.probes.mutual_information.tables import plugin_bits
 from artiphys.recording import record
 from artiphys.toys.toy import Toy, Truth
-from artiphys.verification.methods import Case, Method, as_set, by_name
+from artiphys.verification.methods import Answer, Case, Method, as_set, by_name
 
 INDICES = ("SII", "STII", "Banzhaf", "k-SII")
 
@@ -77,7 +77,7 @@ def _interactions(case: Case) -> Mapping[str, float]:
     return {key: found.of(*key.split("+")) for key in case.truth.expected}
 
 
-def _all_minimal_circuits(case: Case) -> Mapping[str, float]:
+def _all_minimal_circuits(case: Case) -> Answer:
     """All minimal sets, with their faithfulness."""
     game = case.game
     circuit = minimal_circuit(game, holdout=None, progress=False)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.errors import InputError
+from artiphys.array_types import Array
+from artiphys.errors import ArtiphysError, InputError
 from artiphys.lesions import Attribution, Circuit, Game
 from artiphys.missing import plain_array
 from artiphys.preparation.preparation import Preparation
@@ -20,10 +21,22 @@ from artiphys.preparation.wrap import wrap
 from artiphys.recording import record
 from artiphys.toys.toy import Toy, Truth
 
-Estimates = Literal["shapley", "single_lesions", "minimal circuits", "d_prime", "auc", "selectivity", "information"]
+Estimates = Literal[
+    "shapley",
+    "single_lesions",
+    "minimal circuits",
+    "ranking",
+    "reading",
+    "d_prime",
+    "auc",
+    "selectivity",
+    "information",
+]
 OF_PLAYERS = ("shapley", "single_lesions")
-OF_SETS = ("minimal circuits",)
+CIRCUITS = "minimal circuits"
 BATCH_SIZE = 20_000  # rows; toys are small
+FAITHFULNESS = 0.95  # what the toys' minimal circuits are stated for
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,31 @@ class Case:
         return self.game.n_evaluations if "game" in self.__dict__ else 0
 
 
+class InapplicableError(ArtiphysError):
+    """Raised by a method on a network that it is not made for; such a case does not count.
+
+    A network without a gradient is beyond a method of gradients; a wrong answer is no such case.
+    """
+
+
+@dataclass(frozen=True)
+class Found:
+    """A set of players, and where it came from a ranking, what the players were ranked by.
+
+    Attributes
+    ----------
+    members : frozenset of str
+    values : ndarray ``(player,)``, optional
+        Larger absolute values rank first.
+    """
+
+    members: frozenset[str]
+    values: Array | None = None
+
+
+Answer = Mapping[str, float] | Found
+
+
 @dataclass(frozen=True)
 class Method:
     """Something that answers questions about networks.
@@ -60,14 +98,20 @@ class Method:
     ----------
     name : str
     answer : callable
-        From a case to values in the keys of its truth.
+        From a case to values in the keys of its truth, or to a set of players.
     applies : callable
         From toy and truth to whether the method claims to answer that.
+    peer : bool
+        Another method, shown for comparison: a board passes whatever it says.
+    granted : float
+        Error that is forgiven, for estimates by sampling: a share of what lesioning all players does.
     """
 
     name: str
-    answer: Callable[[Case], Mapping[str, float]] = field(repr=False)
+    answer: Callable[[Case], Answer] = field(repr=False)
     applies: Callable[[Toy, Truth], bool] = field(repr=False)
+    peer: bool = False
+    granted: float = 0.0
 
 
 @overload
@@ -89,6 +133,10 @@ def method(
         For "shapley" and "single_lesions" from an `ap.Game` to one number per player: an array or list in the order of
         ``game.player_names``, a Series, DataArray or mapping by their names, or an `ap.Attribution`. For "minimal
         circuits" from a game to the players of one set, or an `ap.Circuit`: right if that is a smallest minimal set.
+        For "ranking" as for "shapley", of any scale: the largest absolute values are taken, those that are tied
+        together, until they keep 95 % of what all players do, and that set is examined as for "minimal circuits".
+        For "reading" from activity ``(trial, unit)`` and labels ``(trial,)`` to one number per unit, examined as a
+        ranking of units.
         For "d_prime", "auc", "selectivity" and "information" from activity ``(trial, unit)`` and labels ``(trial,)``
         to one number per unit.
     estimates : str
@@ -104,15 +152,23 @@ def method(
         raise InputError(f"estimates came as {estimates!r}; wanted one of {', '.join(get_args(Estimates))}")
     called: Callable[..., Any] = fn
 
-    def answer(case: Case) -> Mapping[str, float]:
+    def answer(case: Case) -> Answer:
         if estimates in OF_PLAYERS:
             return by_name(called(case.game), case.game.player_names, "player")
-        if estimates in OF_SETS:
+        if estimates == CIRCUITS:
             return as_set(called(case.game), case)
+        if estimates == "ranking":
+            return ranked(called(case.game), case)
+        if estimates == "reading":
+            return ranked(read_players(called, case), case)
         return of_units(called, case)
 
-    shown = str(name or getattr(fn, "__name__", type(fn).__name__))
-    return Method(shown, answer, lambda toy, truth: truth.analysis == estimates)
+    def applies(toy: Toy, truth: Truth) -> bool:
+        if estimates == "reading" and (toy.connections or toy.windows or toy.grouped):
+            return False
+        return truth.analysis == (CIRCUITS if estimates in ("ranking", "reading") else estimates)
+
+    return Method(str(name or getattr(fn, "__name__", type(fn).__name__)), answer, applies)
 
 
 def by_name(given: Any, names: Any, what: str) -> dict[str, float]:
@@ -144,8 +200,14 @@ def by_name(given: Any, names: Any, what: str) -> dict[str, float]:
     return dict(zip(wanted, numbers.astype(float).tolist()))
 
 
-def as_set(given: Any, case: Case) -> dict[str, float]:
-    """The truth's own entry for the set that was found, if it is a smallest one; else the found set, with NaN."""
+def as_set(given: Any, case: Case) -> Found:
+    """The set that was found.
+
+    Raises
+    ------
+    InputError
+        If these are no players of the game.
+    """
     players: Any = given.players if isinstance(given, Circuit) else given
     if isinstance(players, str) or not hasattr(players, "__iter__"):
         raise InputError(f"the method gave {type(given).__name__}; wanted the names of the players of one set")
@@ -153,12 +215,46 @@ def as_set(given: Any, case: Case) -> dict[str, float]:
     known = {str(p) for p in case.game.player_names}
     if members - known:
         raise InputError(f"the method gave players that are not in the game: {', '.join(sorted(members - known))}")
-    true = {key: frozenset(key.split("+")) for key in case.truth.expected}
-    smallest = min(map(len, true.values()))
-    for names in true.values():
-        if members == names and len(names) == smallest:
-            return dict(case.truth.expected)
-    return {"+".join(sorted(members)) or "none": np.nan}
+    return Found(frozenset(members))
+
+
+def ranked(given: Any, case: Case) -> Found:
+    """The first players of a ranking that keep what all of them do; those that are tied come together."""
+    game = case.game
+    names = [str(p) for p in game.player_names]
+    by_player = by_name(given, names, "player")
+    values = np.array([by_player[n] for n in names])
+    if not np.isfinite(values).all():
+        raise InputError("the method gave NaN or infinite values; a ranking needs a number for each player")
+    gap, kept = game.intact - game.lesioned, np.zeros(len(names), dtype=bool)
+    for tied in tied_ranks(values):
+        kept[tied] = True
+        if abs((game(kept[None])[0] - game.lesioned) / gap - 1) <= 1 - FAITHFULNESS + ROUNDING:
+            break
+    return Found(frozenset(n for n, k in zip(names, kept) if k), values)
+
+
+def tied_ranks(values: Array) -> list[list[int]]:
+    """Players from the largest absolute value to the smallest, those of equal ones together."""
+    size = np.abs(values)
+    ranks: list[list[int]] = []
+    for i in np.argsort(-size, kind="stable").tolist():
+        if ranks and size[ranks[-1][0]] - size[i] <= ROUNDING * size.max():
+            ranks[-1].append(i)
+        else:
+            ranks.append([i])
+    return ranks
+
+
+def read_players(fn: Callable[..., Any], case: Case) -> dict[str, float]:
+    """What a reading says of each unit, by its player; activity over time is averaged."""
+    values: dict[str, float] = {}
+    activity = record(case.prep, case.toy.stimuli, case.toy.players, progress=False)
+    for site in case.toy.players:
+        x = activity[site]
+        flat = x.mean([d for d in x.dims if d not in ("trial", "unit")]).to_numpy()
+        values |= by_name(fn(flat, case.toy.labels), [f"{site}.{i}" for i in range(flat.shape[1])], "unit")
+    return values
 
 
 def of_units(fn: Callable[..., Any], case: Case) -> dict[str, float]:

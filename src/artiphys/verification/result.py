@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from artiphys.border import border
+from artiphys.verification.circuit_measures import NOTHING_MEASURED, CircuitMeasures
 
 N_SHOWN = 12
 
@@ -36,6 +37,10 @@ class Score:
         Coalitions.
     note : str
         Why there is no number, or which sets were wrong.
+    peer : bool
+        Whether the method is there for comparison only.
+    measures : CircuitMeasures
+        Of a circuit or ranking; NaN elsewhere.
     """
 
     method: str
@@ -51,6 +56,8 @@ class Score:
     seconds: float
     n_evaluations: int
     note: str
+    peer: bool = False
+    measures: CircuitMeasures = NOTHING_MEASURED
 
 
 @dataclass(frozen=True)
@@ -70,23 +77,26 @@ class Scoreboard:
 
     @property
     def passed(self) -> bool:
-        """Whether every method gave every answer that it claims to give."""
-        return all(s.passed for s in self.scores)
+        """Whether every method gave every answer that it claims to give; peers are compared only."""
+        return all(s.passed for s in self.scores if not s.peer)
 
     @property
     def failures(self) -> tuple[Score, ...]:
-        """Scores that did not pass."""
-        return tuple(s for s in self.scores if not s.passed)
+        """Scores that did not pass, without those of peers."""
+        return tuple(s for s in self.scores if not s.passed and not s.peer)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per method, toy and truth; columns as in `Score`."""
-        return pd.DataFrame([asdict(s) for s in self.scores])
+        """One row per method, toy and truth; columns as in `Score`, and those of `CircuitMeasures`."""
+        return pd.DataFrame([_flat(s) for s in self.scores])
 
     def summary(self) -> pd.DataFrame:
-        """One row per method: truths, how many it found, the largest error, seconds, coalitions."""
+        """One row per method: truths, how many it found, the largest error, seconds, coalitions; means for circuits.
+
+        The columns of circuits (see `CircuitMeasures`) are there if any method gave sets or rankings.
+        """
         table = self.to_dataframe()
         rows = table.groupby("method", sort=False)
-        return pd.DataFrame(
+        summary = pd.DataFrame(
             {
                 "truths": rows.size(),
                 "found": rows["passed"].sum().astype(int),
@@ -96,12 +106,17 @@ class Scoreboard:
                 "coalitions": rows["n_evaluations"].sum(),
             }
         )
+        if table["exact"].notna().any():
+            names = {"exact": "exact", "false_members": "false", "roc_auc": "ROC AUC", "cpr": "CPR", "cmd": "CMD"}
+            for column, name in names.items():
+                summary[name] = pd.to_numeric(table[column]).groupby(table["method"], sort=False).mean()
+        return summary
 
     @border
     def to_json(self, path: str | Path) -> Path:
         """Write all scores; numbers that are not finite become null."""
         scores = [
-            {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(s).items()}
+            {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in _flat(s).items()}
             for s in self.scores
         ]
         page = {"version": self.version, "passed": self.passed, "seconds": self.seconds, "scores": scores}
@@ -126,9 +141,12 @@ class Scoreboard:
 
     def in_words(self) -> str:
         """How many truths were found, and what failed."""
-        n, n_bad = len(self.scores), len(self.failures)
-        methods, toys = ({getattr(s, name) for s in self.scores} for name in ("method", "toy"))
+        own = [s for s in self.scores if not s.peer]
+        n, n_bad = len(own), len(self.failures)
+        methods, toys = ({getattr(s, name) for s in own} for name in ("method", "toy"))
         head = f"{len(methods)} methods on {len(toys)} toys: {n - n_bad} of {n} truths found ({self.seconds:.0f} s)."
+        if compared := len({s.method for s in self.scores if s.peer}):
+            head += f" {compared} more methods were compared."
         lines = [head, *(f"  {described(s)}" for s in self.failures[:N_SHOWN])]
         if n_bad > N_SHOWN:
             lines.append(f"  and {n_bad - N_SHOWN} more")
@@ -140,6 +158,12 @@ class Scoreboard:
 
     def __repr__(self) -> str:
         return f"Scoreboard: {self.in_words()}"
+
+
+def _flat(score: Score) -> dict[str, Any]:
+    row = asdict(score)
+    measures: dict[str, Any] = row.pop("measures")
+    return row | measures
 
 
 def described(score: Score) -> str:

@@ -10,15 +10,15 @@ from typing import Any
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
 from artiphys.progress import progress_bar
-from artiphys.toys import load, names
+from artiphys.toys import load, mechanisms, names
 from artiphys.toys.toy import Toy, Truth
 from artiphys.user_warnings import warn
 from artiphys.verification.answers import shipped
-from artiphys.verification.methods import Case, Method, method
+from artiphys.verification.circuit_measures import NOTHING_MEASURED, CircuitMeasures, measured
+from artiphys.verification.methods import ROUNDING, Answer, Case, Found, InapplicableError, Method, method
+from artiphys.verification.peers import peer_methods
 from artiphys.verification.result import Score, Scoreboard
 from artiphys.version import __version__
-
-ROUNDING = 1e-9  # of single precision, beside a truth's own tolerance
 
 
 @border
@@ -26,6 +26,9 @@ def verify(
     methods: Sequence[Any] | Mapping[str, Any] | Callable[..., Any] | Method | str | None = None,
     toys: Sequence[Any] | str | Toy | None = None,
     *,
+    peers: bool = False,
+    fresh: int = 0,
+    seed: int = 0,
     progress: bool = True,
 ) -> Scoreboard:
     """Examine methods on networks whose answers are known.
@@ -38,11 +41,19 @@ def verify(
     toys : optional
         Names or `toys.Toy` objects. Default: all of `toys.names()`.
 
+    peers : bool
+        Compare other methods of the field too (`verification.peer_methods`), those whose packages are installed.
+        A board passes whatever they say.
+    fresh : int
+        So many new networks of every mechanism too (`toys.mechanisms`), on top of ``toys``; with ``toys=[]`` alone.
+    seed : int
+        Of the first of these; the others have the next ones.
+
     Returns
     -------
     Scoreboard
         One score per method, toy and truth. A method that raises an error, leaves a player out or gives NaN fails
-        there, and the others go on.
+        there, and the others go on; one that raises `verification.InapplicableError` is left out there.
 
     Raises
     ------
@@ -62,7 +73,10 @@ def verify(
     False
     """
     examined = _methods(methods)
-    cases = [(m, toy, truth) for toy in _toys(toys) for m in examined for truth in toy.truth if m.applies(toy, truth)]
+    if peers:
+        examined += [m for m in peer_methods().values() if m.name not in {own.name for own in examined}]
+    examined_on = _toys(toys, fresh, seed)
+    cases = [(m, toy, truth) for toy in examined_on for m in examined for truth in toy.truth if m.applies(toy, truth)]
     idle = [m.name for m in examined if methods is not None and not any(m is c[0] for c in cases)]
     if not cases:
         raise InputError(f"no truth of these toys is claimed by {', '.join(idle) or 'any method'}; take other toys")
@@ -71,19 +85,28 @@ def verify(
     started, scores = clock.perf_counter(), []
     with progress_bar("truths", total=len(cases), show=progress) as bar:
         for m, toy, truth in cases:
-            scores.append(scored(m, toy, truth))
+            score = scored(m, toy, truth)
+            scores += [score] if score is not None else []
             bar.update(1)
     return Scoreboard(tuple(scores), __version__, clock.perf_counter() - started)
 
 
-def scored(examined: Method, toy: Toy, truth: Truth) -> Score:
-    """One method on one truth."""
+def scored(examined: Method, toy: Toy, truth: Truth) -> Score | None:
+    """One method on one truth; None where it says that it is not made for such a network."""
     case, started, note = Case(toy, truth), clock.perf_counter(), ""
+    given: Answer
     try:
-        answer = dict(examined.answer(case))
+        given = examined.answer(case)
+    except InapplicableError:
+        return None
     except Exception as error:  # noqa: BLE001  # whatever a method raises is its failure, and said
-        answer, note = {}, f"{type(error).__name__}: {error}".splitlines()[0]
-    seconds = clock.perf_counter() - started
+        given, note = {}, f"{type(error).__name__}: {error}".splitlines()[0]
+    seconds, n_evaluations = clock.perf_counter() - started, case.n_evaluations
+    measures = measured(given, case) if isinstance(given, Found) else NOTHING_MEASURED
+    answer = _in_keys(given, measures, truth) if isinstance(given, Found) else dict(given)
+    tolerance = truth.tolerance
+    if examined.granted:
+        tolerance = max(tolerance, examined.granted * abs(case.game.intact - case.game.lesioned))
     off = {key: abs(answer.get(key, math.nan) - expected) for key, expected in truth.expected.items()}
     key = max(off, key=lambda k: math.inf if math.isnan(off[k]) else off[k])
     lacking = [k for k in truth.expected if k not in answer]
@@ -95,17 +118,24 @@ def scored(examined: Method, toy: Toy, truth: Truth) -> Score:
         )
     elif not note and math.isnan(off[key]):
         note = f"{key} came as NaN"
-    passed = not lacking and not extra and off[key] <= truth.tolerance + ROUNDING
+    passed = not lacking and not extra and off[key] <= tolerance + ROUNDING
     return Score(
         examined.name, toy.name, truth.analysis, truth.kind, key, float(truth.expected[key]),
-        float(answer.get(key, math.nan)), off[key], truth.tolerance, bool(passed), seconds, case.n_evaluations, note,
+        float(answer.get(key, math.nan)), off[key], tolerance, bool(passed), seconds, n_evaluations, note,
+        examined.peer, measures,
     )  # fmt: skip
+
+
+def _in_keys(found: Found, measures: CircuitMeasures, truth: Truth) -> dict[str, float]:
+    """The truth's own entry for a set that is a smallest one; else the set, with NaN."""
+    return dict(truth.expected) if measures.exact else {"+".join(sorted(found.members)) or "none": math.nan}
 
 
 def _methods(given: Any) -> list[Method]:
     known = shipped()
     if given is None:
         return list(known.values())
+    known |= peer_methods()
     if isinstance(given, Mapping):
         given = [g if isinstance(g, Method) else method(g, name=str(n)) for n, g in given.items()]
     elif isinstance(given, (str, Method)) or callable(given):
@@ -124,12 +154,15 @@ def _methods(given: Any) -> list[Method]:
     return found
 
 
-def _toys(given: Any) -> list[Toy]:
+def _toys(given: Any, fresh: int, seed: int) -> list[Toy]:
+    if fresh < 0:
+        raise InputError(f"fresh came as {fresh}; wanted 0 or more networks of every mechanism")
     if given is None:
         given = names()
     elif isinstance(given, (str, Toy)):
         given = [given]
     toys = [one if isinstance(one, Toy) else load(one) for one in given]
+    toys += [toy for i in range(fresh) for toy in mechanisms(seed + i)]
     if not toys:
-        raise InputError("toys= came empty; leave it out for all toys")
+        raise InputError("toys= came empty; leave it out for all toys, or give fresh= for new networks alone")
     return toys
