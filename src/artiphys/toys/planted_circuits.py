@@ -132,7 +132,7 @@ def planted(
     site = SITES[kind]
     named = f"{site}.{{}}{'→stage1' if connections else ''}".format
     for attempt in range(MAX_DRAWS):
-        rng = np.random.default_rng([seed, n, k, attempt])
+        rng = np.random.default_rng([seed, n, k, attempt, *([] if kind == "perceptron" else kind.encode())])
         found = draw_gadgets(rng, n, k, gadgets)
         stimulus = np.tile([-1.0, 1.0], n_trials // 2)
         drawn = _FAMILIES[kind](rng, n, found, stimulus, noise, leak, gain_sd)

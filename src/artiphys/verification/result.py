@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,8 @@ class Scoreboard:
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per method, toy and truth; columns as in `Score`, and those of `CircuitMeasures`."""
-        return pd.DataFrame([_flat(s) for s in self.scores])
+        columns = [f.name for part in (Score, CircuitMeasures) for f in fields(part) if f.name != "measures"]
+        return pd.DataFrame([_flat(s) for s in self.scores], columns=columns)
 
     def summary(self) -> pd.DataFrame:
         """One row per method: truths, how many it found, the largest error, seconds, coalitions; means for circuits.
@@ -144,9 +145,10 @@ class Scoreboard:
         own = [s for s in self.scores if not s.peer]
         n, n_bad = len(own), len(self.failures)
         methods, toys = ({getattr(s, name) for s in own} for name in ("method", "toy"))
-        head = f"{len(methods)} methods on {len(toys)} toys: {n - n_bad} of {n} truths found ({self.seconds:.0f} s)."
+        head = f"{_counted(len(methods), 'method')} on {_counted(len(toys), 'toy')}: "
+        head += f"{n - n_bad} of {_counted(n, 'truth')} found ({self.seconds:.0f} s)."
         if compared := len({s.method for s in self.scores if s.peer}):
-            head += f" {compared} more methods were compared."
+            head += f" {_counted(compared, 'peer')} compared: see the table."
         lines = [head, *(f"  {described(s)}" for s in self.failures[:N_SHOWN])]
         if n_bad > N_SHOWN:
             lines.append(f"  and {n_bad - N_SHOWN} more")
@@ -158,6 +160,11 @@ class Scoreboard:
 
     def __repr__(self) -> str:
         return f"Scoreboard: {self.in_words()}"
+
+
+def _counted(n: int, what: str) -> str:
+    """As "1 toy" or "2 toys"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _flat(score: Score) -> dict[str, Any]:

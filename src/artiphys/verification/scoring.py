@@ -72,12 +72,12 @@ def verify(
     >>> print(ap.verify(leave_one_out, toys="xor_redundant", progress=False).failures[0].passed)
     False
     """
-    examined = _methods(methods)
-    if peers:
-        examined += [m for m in peer_methods().values() if m.name not in {own.name for own in examined}]
+    asked = _methods(methods)
+    names_asked = {m.name for m in asked}
+    examined = asked + [m for m in peer_methods().values() if peers and m.name not in names_asked]
     examined_on = _toys(toys, fresh, seed)
     cases = [(m, toy, truth) for toy in examined_on for m in examined for truth in toy.truth if m.applies(toy, truth)]
-    idle = [m.name for m in examined if methods is not None and not any(m is c[0] for c in cases)]
+    idle = [m.name for m in asked if methods is not None and not any(m is c[0] for c in cases)]
     if not cases:
         raise InputError(f"no truth of these toys is claimed by {', '.join(idle) or 'any method'}; take other toys")
     if idle:
