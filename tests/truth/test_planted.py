@@ -13,6 +13,7 @@ import torch
 import artiphys as ap
 from artiphys.errors import InputError
 from artiphys.toys.gadgets import GADGETS, RELAYS, Gadget
+from artiphys.toys.planted_networks import PlantedPerceptron
 
 KINDS: Any = ("perceptron", "recurrent", "attention")
 
@@ -42,7 +43,7 @@ def test_idle_units_change_nothing_and_every_unit_decodes(kind: Any) -> None:
 def test_recurrent_units_that_are_not_planted_hear_the_others() -> None:
     toy = ap.toys.planted(10, 4, 5, kind="recurrent")
     weights = toy.model.cell.recurrent.weight.numpy()  # type: ignore[union-attr,operator]
-    members = [int(k.split(".")[1]) for k in toy.truths("shapley", "zero").expected]
+    members = np.array([int(k.split(".")[1]) for k in toy.truths("shapley", "zero").expected])
     others = np.setdiff1d(np.arange(10), members)
     assert np.abs(weights[np.ix_(others, members)]).min() > 0
     assert not weights[np.ix_(members, others)].any(), "what is idle reaches no planted unit"
@@ -56,13 +57,12 @@ def test_a_network_that_differs_from_its_formula_is_refused(monkeypatch: pytest.
         with pytest.raises(RuntimeError, match="differs from its formula"):
             ap.toys.planted(8, 3, 1, kind=kind)
     monkeypatch.undo()
-    from artiphys.toys import planted_circuits
 
-    class Leaky(planted_circuits.PlantedPerceptron):
+    class Leaky(PlantedPerceptron):
         def read(self, h: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
             return super().read(h, gains) + 0.001 * h.sum(dim=1)
 
-    monkeypatch.setattr(planted_circuits, "PlantedPerceptron", Leaky)
+    monkeypatch.setattr("artiphys.toys.planted_circuits.PlantedPerceptron", Leaky)
     with pytest.raises(RuntimeError, match="differs"):
         ap.toys.planted(8, 3, 1)
 
@@ -102,6 +102,7 @@ def test_one_mechanism_a_network() -> None:
         ap.toys.mechanisms(kinds=("mlp",))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_fresh_networks_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     board = ap.verify(["single_lesions", "minimal_circuit"], toys=[], fresh=1, seed=20, progress=False)
     assert board.passed and len(board.scores) == 70

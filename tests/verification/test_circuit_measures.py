@@ -58,7 +58,8 @@ def test_the_nearest_circuit_counts() -> None:
     toy = ap.toys.load("xor_redundant")  # either of two units, with a third
     case = Case(toy, toy.truths("minimal circuits", "zero"))
     for members, exact, wrong, missed in (
-        ("02", True, 0, 0), ("12", True, 0, 0), ("012", False, 1, 0), ("2", False, 0, 1), ("01", False, 1, 1), ("", False, 0, 2)
+        ("02", True, 0, 0), ("12", True, 0, 0), ("012", False, 1, 0), ("2", False, 0, 1), ("01", False, 1, 1),
+        ("", False, 0, 2),
     ):  # fmt: skip
         found = measured(Found(frozenset(f"hidden.{u}" for u in members)), case)
         assert (found.exact, found.false_members, found.missed_members) == (exact, wrong, missed), members
@@ -70,5 +71,5 @@ def test_on_the_board() -> None:
     board = ap.verify([sets, ranks, "shapley"], "dictator", progress=False)
     summary = board.summary()
     assert summary.loc["ranks", "ROC AUC"] == 1 and summary.loc["first", "exact"] == 1
-    assert math.isnan(summary.loc["first", "CMD"]) and math.isnan(summary.loc["shapley", "exact"])
+    assert np.isnan(summary["CMD"]["first"]) and np.isnan(summary["exact"]["shapley"])
     assert "ROC AUC" not in ap.verify("shapley", "dictator", progress=False).summary()

@@ -136,7 +136,7 @@ def method(
         For "ranking" as for "shapley", of any scale: the largest absolute values are taken, those that are tied
         together, until they keep 95 % of what all players do, and that set is examined as for "minimal circuits".
         For "reading" from activity ``(trial, unit)`` and labels ``(trial,)`` to one number per unit, examined as a
-        ranking of units.
+        ranking of units on toys whose players are units and whose labels differ.
         For "d_prime", "auc", "selectivity" and "information" from activity ``(trial, unit)`` and labels ``(trial,)``
         to one number per unit.
     estimates : str
@@ -164,7 +164,7 @@ def method(
         return of_units(called, case)
 
     def applies(toy: Toy, truth: Truth) -> bool:
-        if estimates == "reading" and (toy.connections or toy.windows or toy.grouped):
+        if estimates == "reading" and not is_readable(toy):
             return False
         return truth.analysis == (CIRCUITS if estimates in ("ranking", "reading") else estimates)
 
@@ -244,6 +244,11 @@ def tied_ranks(values: Array) -> list[list[int]]:
         else:
             ranks.append([i])
     return ranks
+
+
+def is_readable(toy: Toy) -> bool:
+    """Whether the players are units, and the trials differ in their labels."""
+    return not (toy.connections or toy.windows or toy.grouped) and len(np.unique(toy.labels)) > 1
 
 
 def read_players(fn: Callable[..., Any], case: Case) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,9 @@ def test_an_error_within_what_is_granted_is_forgiven_and_a_wrong_sign_is_not() -
     board = ap.verify("shapiq KernelSHAP", toys=["majority3", "glove", "planted_recurrent"], progress=False)
     assert all(s.passed for s in board.scores) and len(board.scores) == 3
     peer = peer_methods()["shapiq KernelSHAP"]
-    wrong = ap.verification.Method("wrong", lambda case: {k: -v for k, v in dict(peer.answer(case)).items()},
-                                   peer.applies, granted=peer.granted)  # fmt: skip
+
+    def negated(game: ap.Game) -> Any:
+        return -shapley_values.by_kernel_shap(game)
+
+    wrong = dataclasses.replace(ap.verification.method(negated), granted=peer.granted)
     assert not any(s.passed for s in ap.verify(wrong, toys=["majority3", "glove"], progress=False).scores)
