@@ -45,11 +45,12 @@ from artiphys.probes import (
 from artiphys.recording import Recording, record
 from artiphys.sites import Site
 from artiphys.stimuli import Stimuli
-from artiphys.verification import Scoreboard, verify
+from artiphys.verification import Calibration, Scoreboard, calibrate, verify
 from artiphys.version import __version__
 
 __all__ = [
     "Attribution",
+    "Calibration",
     "CellTypes",
     "Circuit",
     "CriticalSets",
@@ -69,6 +70,7 @@ __all__ = [
     "__version__",
     "attribution",
     "banzhaf",
+    "calibrate",
     "cell_types",
     "critical_sets",
     "decode",

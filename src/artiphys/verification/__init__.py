@@ -1,9 +1,10 @@
 """Verification: methods of analysis examined on networks whose answers are known.
 
 Read methods (what is examined, and how others enter theirs), circuit_measures, answers (what artiphys' own analyses
-say), peers (other methods of the field), result (the board), scoring (the examination).
+say), peers (other methods of the field), result (the board), scoring (the examination); calibration (error bars).
 """
 
+from artiphys.verification.calibration import Calibration, calibrate
 from artiphys.verification.circuit_measures import CircuitMeasures
 from artiphys.verification.methods import InapplicableError, Method, method
 from artiphys.verification.peers import missing_packages, peer_methods
@@ -11,10 +12,12 @@ from artiphys.verification.result import Scoreboard
 from artiphys.verification.scoring import verify
 
 __all__ = [
+    "Calibration",
     "CircuitMeasures",
     "InapplicableError",
     "Method",
     "Scoreboard",
+    "calibrate",
     "method",
     "missing_packages",
     "peer_methods",
