@@ -17,9 +17,9 @@ from artiphys.toys.toy import Toy, Truth
 
 INHIBITION, BACKGROUND, CUE = -2.0, 1.0, 0.5  # J0, I0 and what a cue adds at its angle
 STEP = 0.5  # of the time constant
-N_STEPS_CUE, N_STEPS_DELAY = 40, 60
+N_STEPS_CUE, N_STEPS_DELAY = 40, 80
 HEARD = 0.2  # drive of the readout that is heard at all; a ring that is not tuned drives it by 0
-SINGLE_PRECISION, DEGREES = 1e-4, 0.02  # of rates after 100 steps, and of angles from them
+SINGLE_PRECISION, DEGREES = 1e-4, 0.02  # of rates after 120 steps, and of angles from them
 
 
 class RingCell(nn.Module):
@@ -72,9 +72,9 @@ def ring_attractor(excitation: float = 4.0, n_units: int = 72) -> Toy:
     the same tuning.
     """
     remembers = excitation > 2
-    if not (0 <= excitation <= 1.8 or 3 <= excitation <= 5):
+    if not (0 <= excitation <= 1.5 or 3 <= excitation <= 5):
         raise InputError(
-            f"excitation came as {excitation}; wanted 0 to 1.8 (no memory) or 3 to 5 (a bump that is neither slow to "
+            f"excitation came as {excitation}; wanted 0 to 1.5 (no memory) or 3 to 5 (a bump that is neither slow to "
             "settle nor grows without end)"
         )
     cosines = _cosines(n_units)

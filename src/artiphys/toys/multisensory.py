@@ -52,7 +52,7 @@ class SensesNet(nn.Module):
         return decision
 
 
-def multisensory(order: str = "fuse first", n_steps: int = 9, seed: int = 0) -> Toy:
+def multisensory(order: Order = "fuse first", n_steps: int = 9, seed: int = 0) -> Toy:
     """x1 = +-1 at random, x2 agrees with it in .6 of the steps where the label is 1, and disagrees where it is 0.
 
     Each sense is a fair coin whatever the label; their product is not. Fused at each step and then accumulated it is
@@ -116,7 +116,7 @@ def multiplied_last(n_steps: int = 9, seed: int = 0) -> Toy:
     return multisensory("multiply last", n_steps, seed)
 
 
-def right_answers(order: str, n_steps: int) -> float:
+def right_answers(order: Order, n_steps: int) -> float:
     """Probability of the right answer, from the distribution of both sums and of their agreement, label 1."""
     chance = {(0, 0, 0): 1.0}
     for _ in range(n_steps):
