@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binom
 
 import artiphys as ap
@@ -15,7 +17,7 @@ from artiphys.errors import InputError
 from artiphys.toys import Toy
 from artiphys.toys.attractors import fixed_point, shape
 from artiphys.toys.bounds import decisions
-from artiphys.verification import Method
+from artiphys.verification import Method, dynamics_answers
 from artiphys.verification.scoring import scored
 
 
@@ -57,7 +59,8 @@ def test_a_kernel_read_backwards_a_step_late_or_over_both_stimuli_is_refuted() -
     steps = list(answer(toy, "psychophysical kernel"))
     for wrong in (kernel[::-1], [0.0, *kernel[:-1]], [-k for k in kernel], [2 * k for k in kernel]):
         assert refuted(toy, "psychophysical kernel", dict(zip(steps, wrong)))
-    x = toy.stimuli.inputs[..., 0].numpy()  # type: ignore[call-overload]
+    assert isinstance(toy.stimuli.inputs, torch.Tensor)
+    x = toy.stimuli.inputs[..., 0].numpy()
     choice = (ap.wrap(toy).run(toy.stimuli).outputs >= 0).int().numpy()
     # One step at a time over both stimuli: the stimulus moves every step and the choice, so that all seem to count.
     one_by_one = (x - x.mean(axis=0)).T @ (choice - choice.mean()) / len(x)
@@ -248,3 +251,46 @@ def test_answers_hold_with_other_options(name: str, options: dict[str, Any]) -> 
     board = ap.verify(toys=[toy], progress=False)
     assert {s.analysis for s in board.scores} == {t.analysis for t in toy.truth}
     assert board.passed, board.in_words()
+
+
+def rolled(along: str) -> Callable[..., Any]:
+    def other(prep: Any, stimuli: Any, site: str, **options: Any) -> Any:
+        return {site: ap.record(prep, stimuli, site, **options)[site].roll({along: 1})}
+
+    return other
+
+
+def without_bins(*args: Any, bins: int, **options: Any) -> Any:
+    return ap.tuning_curves(*args, **options)
+
+
+def one_early(site: str, *, kind: Any, time: Any = None) -> ap.Lesion:
+    return ap.Lesion(site, kind=kind, time=None if time is None else range(time.start - 1, time.stop - 1))
+
+
+SABOTAGES: list[tuple[str, str, Any, set[str]]] = [
+    ("leaky_integrator", "record", rolled("time"), {"psychophysical kernel"}),
+    ("leaky_integrator", "record", rolled("trial"), {"psychophysical kernel"}),
+    ("noisy_integrator", "record", rolled("unit"), {"psychophysical kernel"}),  # the noise for the evidence
+    ("bounded_integrator", "output", lambda index: ap.scores.output(0), {"decision time"}),
+    ("bandit", "record", rolled("time"), {"value after rewards"}),
+    ("bandit", "lesioned", nullcontext, {"value after rewards without its error"}),
+    ("bandit", "Lesion", one_early, {"value after lesion at steps 10-14"}),
+    ("ring_attractor", "record", rolled("trial"), {"tuned amplitude by delay", "tuned width by delay"}),
+    ("ring_attractor", "lesioned", nullcontext, {"accuracy by delay without recurrence"}),
+    ("ring_attractor", "tuning_curves", without_bins, {"tuned amplitude by delay"}),
+    ("multisensory", "record", rolled("trial"), {"d_prime at the last step"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "other", "analyses"), SABOTAGES, ids=lambda v: v if isinstance(v, str) else ""
+)
+def test_a_wrong_part_of_an_answer_turns_the_board_red(
+    name: str, part: str, other: Any, analyses: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = ap.toys.load(name)
+    mine = [m for m in dynamics_answers.METHODS if any(m.applies(toy, t) for t in toy.truth)]
+    assert ap.verify(mine, toys=[toy], progress=False).passed
+    monkeypatch.setattr(dynamics_answers, part, other)
+    assert {s.analysis for s in ap.verify(mine, toys=[toy], progress=False).failures} >= analyses

@@ -19,7 +19,7 @@ INHIBITION, BACKGROUND, CUE = -2.0, 1.0, 0.5  # J0, I0 and what a cue adds at it
 STEP = 0.5  # of the time constant
 N_STEPS_CUE, N_STEPS_DELAY = 40, 80
 HEARD = 0.2  # drive of the readout that is heard at all; a ring that is not tuned drives it by 0
-SINGLE_PRECISION, DEGREES = 1e-4, 0.02  # of rates after 120 steps, and of angles from them
+SINGLE_PRECISION, DEGREES = 1e-4, 1e-3  # of rates after 120 steps, and of angles from them
 
 
 class RingCell(nn.Module):
