@@ -17,9 +17,9 @@ from artiphys.toys.toy import Toy, Truth
 
 INHIBITION, BACKGROUND, CUE = -2.0, 1.0, 0.5  # J0, I0 and what a cue adds at its angle
 STEP = 0.5  # of the time constant
-N_STEPS_CUE, N_STEPS_DELAY = 40, 80
+N_STEPS_CUE, N_STEPS_DELAY = 30, 50
 HEARD = 0.2  # drive of the readout that is heard at all; a ring that is not tuned drives it by 0
-SINGLE_PRECISION, DEGREES = 1e-4, 1e-3  # of rates after 120 steps, and of angles from them
+SINGLE_PRECISION, DEGREES = 1e-4, 1e-3  # of rates after 80 steps, and of angles from them
 
 
 class RingCell(nn.Module):
@@ -60,21 +60,21 @@ class RingNet(nn.Module):
         return torch.relu(self.readout(rates))
 
 
-def ring_attractor(excitation: float = 4.0, n_units: int = 72) -> Toy:
+def ring_attractor(excitation: float = 4.0, n_units: int = 48) -> Toy:
     """W = (J0 + J1 cos) / N with J0 = -2, background 1, and ``excitation`` J1: a bump of activity stays where it was.
 
     Below J1 = 2 only the flat state is stable, and nothing is remembered. Above it a bump is [u + v cos]_+ of the
     distance from its angle, with a half-width th that solves J1 (th - sin(2 th) / 2) = 2 pi (Ben-Yishai, Bar-Or &
     Sompolinsky 1995, Theory of orientation tuning in visual cortex; Hansel & Sompolinsky 1998). At J1 = 4 that is
     90 degrees: a rectified cosine (no von Mises bump) of 180 degrees, 120 at half its height, and of amplitude
-    -pi I0 / J0 = 1.5708 in a continuous ring, -N tan(pi / N) I0 / J0 on N units (1.5718 on 72). All cues are shown,
+    -pi I0 / J0 = 1.5708 in a continuous ring, -N tan(pi / N) I0 / J0 on N units (1.5730 on 48). All cues are shown,
     up to the end or with a delay after them. Naive: "its tuning shows the attractor"; a `feedforward_ring` has
     the same tuning.
     """
     remembers = excitation > 2
-    if not (0 <= excitation <= 1.5 or 3 <= excitation <= 5):
+    if not (0 <= excitation <= 1 or 3 <= excitation <= 5):
         raise InputError(
-            f"excitation came as {excitation}; wanted 0 to 1.5 (no memory) or 3 to 5 (a bump that is neither slow to "
+            f"excitation came as {excitation}; wanted 0 to 1 (no memory) or 3 to 5 (a bump that is neither slow to "
             "settle nor grows without end)"
         )
     cosines = _cosines(n_units)
@@ -87,7 +87,7 @@ def ring_attractor(excitation: float = 4.0, n_units: int = 72) -> Toy:
     return _toy("ring_attractor", cell, cosines, {"cue": cued, "delay": held}, cut, lesson)
 
 
-def feedforward_ring(excitation: float = 4.0, n_units: int = 72) -> Toy:
+def feedforward_ring(excitation: float = 4.0, n_units: int = 48) -> Toy:
     """The decoy of a `ring_attractor`: its tuning to a cue is given to it by its input, and lasts as long as that.
 
     Naive: "the same tuning, so the same network".
@@ -170,6 +170,7 @@ def _toy(
         Truth("value", {"+".join(players[p] for p in s) or "none": v for s, v in values.items()}, "zero", 1e-6, source),
         *(set_truths(values, 0.95, named=players.__getitem__) or ()),
     ]  # fmt: skip
+    quadrant = angle * 4 // n  # as many classes as there are angles would be too many to decode
     stimuli = Stimuli(x, {"angle": angle * 360 / n, "delay": delay})
-    return Toy(name, RingNet(cell, cosines), stimuli, angle, scores.accuracy(angle), players, tuple(truth), lesson,
+    return Toy(name, RingNet(cell, cosines), stimuli, quadrant, scores.accuracy(angle), players, tuple(truth), lesson,
                steps=("cell",), grouped=True)  # fmt: skip
