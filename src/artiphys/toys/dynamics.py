@@ -60,7 +60,10 @@ def integrator(leak: float = 1.0, mu: float = 0.1, n_steps: int = 25, seed: int 
 
 
 def leaky_integrator(leak: float = 0.8, mu: float = 0.1, n_steps: int = 25, seed: int = 0) -> Toy:
-    """The `integrator` that forgets, to be held beside a `noisy_integrator` of the same accuracy."""
+    """The `integrator` that forgets, to be held beside a `noisy_integrator` of the same accuracy.
+
+    Naive: "as inaccurate as a noisy one, so it is noisy".
+    """
     lesson = "as accurate as a noisy integrator; only the kernel, which falls with every step back, shows the leak"
     return _integrating("leaky_integrator", _checked(leak, n_steps), 0.0, mu, n_steps, seed, lesson)
 

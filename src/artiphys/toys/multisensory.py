@@ -85,19 +85,20 @@ def multisensory(order: Order = "fuse first", n_steps: int = 9, seed: int = 0) -
     source = f"all sums that {n_steps} steps can give, by their probability; ties share the credit"
     mean = 2 * AGREEMENT - 1  # of the product of the senses
     why = "either sense alone is a fair coin for either label"
+    seen = "a sense and its sum are the same for either label; T products have mean +-.2 T and variance .96 T"
     fused = 2 * n_steps * mean / math.sqrt(n_steps * (1 - mean**2)) if order == "fuse first" else 0.0
     d_prime = dict.fromkeys((*names, "cell.0"), 0.0) | {"cell.0": fused}
     coalitions = {"none": 0.5, names[0]: 0.5, names[1]: 0.5, "+".join(names): hit}
     truth = (
         Truth("accuracy", {"intact": hit}, None, tolerance, source),
-        Truth("d_prime at the last step", d_prime, None, 4 * math.sqrt((4 + fused**2 / 2) / N_TRIALS), why),
+        Truth("d_prime at the last step", d_prime, None, 4 * math.sqrt((4 + fused**2 / 2) / N_TRIALS), seen),
         Truth("value", coalitions, "zero", tolerance, why),
         Truth("single_lesions", dict.fromkeys(names, hit - 0.5), "zero", error["single_lesions"], why),
         Truth("shapley", dict.fromkeys(names, (hit - 0.5) / 2), "zero", error["shapley"] / 2, why),
         Truth("SII", {"+".join(names): hit - 0.5}, "zero", error["SII"], why),
     )
     lesson = {
-        "fuse first": "each sense alone carries nothing; multiplied step by step they are right in .73",
+        "fuse first": "each sense alone carries nothing; multiplied step by step they tell the label",
         "add last": "senses that are accumulated and then added are at chance, though both are heard",
         "multiply last": "most of what the senses say together is lost where they are accumulated before they meet",
     }[order]
@@ -107,12 +108,20 @@ def multisensory(order: Order = "fuse first", n_steps: int = 9, seed: int = 0) -
 
 
 def added_last(n_steps: int = 9, seed: int = 0) -> Toy:
-    """`multisensory` with senses that are accumulated one by one and then added."""
+    """`multisensory` with senses that are accumulated one by one and then added.
+
+    The sum is symmetric about 0 for either label, so that it is right in half of the trials. Naive: "both senses are
+    heard, so both are used".
+    """
     return multisensory("add last", n_steps, seed)
 
 
 def multiplied_last(n_steps: int = 9, seed: int = 0) -> Toy:
-    """`multisensory` with senses that are accumulated one by one and then multiplied."""
+    """`multisensory` with senses that are accumulated one by one and then multiplied.
+
+    Right in .5678 of the trials at nine steps, the most that the two sums allow. Naive: "so little is all that the
+    senses hold"; fused at each step they hold .7334.
+    """
     return multisensory("multiply last", n_steps, seed)
 
 
