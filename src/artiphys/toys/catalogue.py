@@ -8,7 +8,20 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, textbook
+from artiphys.toys import (
+    attractors,
+    bandits,
+    bounds,
+    codes,
+    connections,
+    decoys,
+    dynamics,
+    induction,
+    logic,
+    memories,
+    multisensory,
+    textbook,
+)
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
@@ -27,6 +40,15 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "variance_code": codes.variance_code,
     "bystander": decoys.bystander,
     "integrator": dynamics.integrator,
+    "leaky_integrator": dynamics.leaky_integrator,
+    "noisy_integrator": dynamics.noisy_integrator,
+    "bounded_integrator": bounds.bounded_integrator,
+    "bandit": bandits.bandit,
+    "ring_attractor": attractors.ring_attractor,
+    "feedforward_ring": attractors.feedforward_ring,
+    "multisensory": multisensory.multisensory,
+    "multisensory_add_last": multisensory.added_last,
+    "multisensory_multiply_last": multisensory.multiplied_last,
     "induction_head": induction.induction_head,
     "induction_edges": induction.induction_edges,
     "cancelling_paths": connections.cancelling_paths,
