@@ -7,7 +7,7 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, textbook
+from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, superposition, textbook
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
@@ -42,6 +42,10 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "relay": memories.relay,
     "refresh": memories.refresh,
     "planted": planted,
+    "superposition": superposition.superposition,
+    "antipodal_pair": superposition.antipodal_pair,
+    "polytope": superposition.polytope,
+    "feature_pair": superposition.feature_pair,
 }
 
 

@@ -1,6 +1,7 @@
 """Verification: methods of analysis examined on toys whose answers are known.
 
-Read methods (what is examined, and how others enter theirs), answers (what artiphys' own analyses say), result (the
+Read methods (what is examined, and how others enter theirs), answers and trained_answers (what artiphys' own
+analyses say), result (the
 board), scoring (the examination).
 """
 

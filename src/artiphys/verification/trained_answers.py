@@ -1,0 +1,40 @@
+"""What artiphys' own analyses say of toys whose truth lies in how units are tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from artiphys.probes import tuning_curves
+from artiphys.recording import record
+from artiphys.toys.toy import Toy, Truth
+from artiphys.verification.methods import Case, Method
+
+LEFT_OUT = 0.1  # a feature that moves the units less is not represented
+
+
+def _curves(case: Case, site: str, stimulus: str) -> Any:
+    """Mean activity ``(unit, stimulus)`` of one site for each value of a condition."""
+    activity = record(case.prep, case.toy.stimuli, [site], progress=False)
+    return tuning_curves(activity[site], stimulus, progress=False).curves
+
+
+def _dimensionality(case: Case) -> Mapping[str, float]:
+    """The share of a dimension that each feature has among those that the units respond to, each shown alone."""
+    curves = _curves(case, *case.toy.players, "shown").transpose("stimulus", "unit")
+    shown = [str(s) for s in curves["stimulus"].to_numpy() if str(s).startswith("feature.")]
+    responses = curves.sel(stimulus=shown).to_numpy()
+    strength = np.linalg.norm(responses, axis=1)
+    there = strength >= LEFT_OUT
+    overlap = (responses[there] / strength[there, None] @ responses[there].T) ** 2
+    shares = strength[there] ** 2 / overlap.sum(axis=1)
+    return dict(zip(np.array(shown)[there].tolist(), shares.tolist()))
+
+
+def _of(analysis: str) -> Callable[[Toy, Truth], bool]:
+    return lambda toy, truth: truth.analysis == analysis
+
+
+METHODS: tuple[Method, ...] = (Method("tuning_curves dimensionality", _dimensionality, _of("dimensionality")),)
