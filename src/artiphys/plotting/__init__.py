@@ -1,6 +1,7 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
-Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering.
+Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
+sparsity.
 """
 
 from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes
@@ -10,6 +11,7 @@ from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_gener
 from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.interactions import plot_interactions
 from artiphys.plotting.searchlights import plot_searchlight
+from artiphys.plotting.sparsity import plot_superposition
 from artiphys.plotting.style import short
 from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
 
@@ -26,6 +28,7 @@ __all__ = [
     "plot_head_map",
     "plot_interactions",
     "plot_searchlight",
+    "plot_superposition",
     "plot_time_course",
     "plot_tuning",
     "plot_tuning_map",

@@ -7,6 +7,7 @@ tiny_tasks, tiny_recurrent, modular_addition, deep_linear, and training; last th
 
 from artiphys.toys.catalogue import load, names
 from artiphys.toys.planted_circuits import planted
+from artiphys.toys.sparsity_sweep import superposition_sweep
 from artiphys.toys.toy import Toy, Truth
 
-__all__ = ["Toy", "Truth", "load", "names", "planted"]
+__all__ = ["Toy", "Truth", "load", "names", "planted", "superposition_sweep"]

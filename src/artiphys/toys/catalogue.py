@@ -7,7 +7,20 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, superposition, textbook
+from artiphys.toys import (
+    codes,
+    connections,
+    decoys,
+    deep_linear,
+    dynamics,
+    induction,
+    logic,
+    memories,
+    modular_addition,
+    superposition,
+    textbook,
+    tiny_recurrent,
+)
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
@@ -46,6 +59,13 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "antipodal_pair": superposition.antipodal_pair,
     "polytope": superposition.polytope,
     "feature_pair": superposition.feature_pair,
+    "tiny_rnn": tiny_recurrent.tiny_rnn,
+    "tiny_detector": tiny_recurrent.tiny_detector,
+    "tiny_accumulator": tiny_recurrent.tiny_accumulator,
+    "tiny_two_lever": tiny_recurrent.tiny_two_lever,
+    "tiny_multisensory": tiny_recurrent.tiny_multisensory,
+    "modular_addition": modular_addition.modular_addition,
+    "deep_linear": deep_linear.deep_linear,
 }
 
 

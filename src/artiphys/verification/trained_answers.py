@@ -33,8 +33,30 @@ def _dimensionality(case: Case) -> Mapping[str, float]:
     return dict(zip(np.array(shown)[there].tolist(), shares.tolist()))
 
 
+def _frequency(case: Case) -> Mapping[str, float]:
+    """The strongest harmonic of each unit's tuning to the sum of two numbers."""
+    values = {}
+    for site in dict.fromkeys(key.rpartition(".")[0] for key in case.truth.expected):
+        curves = _curves(case, site, "sum_name").transpose("unit", "stimulus").to_numpy()
+        harmonics = np.abs(np.fft.rfft(curves, axis=1))
+        values |= {f"{site}.{u}": float(k) for u, k in enumerate(1 + harmonics[:, 1:].argmax(axis=1))}
+    return values
+
+
+def _tuning(case: Case) -> Mapping[str, float]:
+    """Mean activity of output units for each mode of the inputs."""
+    curves = _curves(case, "readout", "mode").transpose("unit", "stimulus")
+    modes = [str(mode) for mode in curves["stimulus"].to_numpy()]
+    rows = curves.to_numpy()
+    return {f"readout.{u} to {mode}": float(rows[u, k]) for u in range(len(rows)) for k, mode in enumerate(modes)}
+
+
 def _of(analysis: str) -> Callable[[Toy, Truth], bool]:
     return lambda toy, truth: truth.analysis == analysis
 
 
-METHODS: tuple[Method, ...] = (Method("tuning_curves dimensionality", _dimensionality, _of("dimensionality")),)
+METHODS: tuple[Method, ...] = (
+    Method("tuning_curves dimensionality", _dimensionality, _of("dimensionality")),
+    Method("tuning_curves frequency", _frequency, _of("frequency")),
+    Method("tuning_curves means", _tuning, _of("tuning")),
+)
