@@ -2,7 +2,7 @@
 
 Read toy, logic, textbook, decoys, codes, dynamics, memories, connections, induction, subset_truths,
 planted_circuits; then the trained ones: stored_weights and enumerated_truths, superposition, sparsity_sweep,
-tiny_tasks, tiny_recurrent, modular_addition, deep_linear, and training; last the catalogue.
+tiny_tasks, tiny_recurrent, modular_addition, modular_addition_trained, deep_linear, and training; last the catalogue.
 """
 
 from artiphys.toys.catalogue import load, names

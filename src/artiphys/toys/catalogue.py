@@ -17,6 +17,7 @@ from artiphys.toys import (
     logic,
     memories,
     modular_addition,
+    modular_addition_trained,
     superposition,
     textbook,
     tiny_recurrent,
@@ -65,6 +66,7 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "tiny_two_lever": tiny_recurrent.tiny_two_lever,
     "tiny_multisensory": tiny_recurrent.tiny_multisensory,
     "modular_addition": modular_addition.modular_addition,
+    "modular_addition_trained": modular_addition_trained.modular_addition_trained,
     "deep_linear": deep_linear.deep_linear,
 }
 

@@ -19,7 +19,6 @@ from artiphys.errors import InputError, unknown
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
 from artiphys.toys.enumerated_truths import enumerated_truths
-from artiphys.toys.stored_weights import read_weights
 from artiphys.toys.toy import Toy, Truth
 
 KEYS = (17, 25, 32, 44, 47)
