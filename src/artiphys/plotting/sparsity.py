@@ -25,7 +25,9 @@ LABELS = {
 
 
 @border
-def plot_superposition(sweep: xr.Dataset | None = None, *, value: str = "squared_length", ax: Axes | None = None) -> Axes:
+def plot_superposition(
+    sweep: xr.Dataset | None = None, *, value: str = "squared_length", ax: Axes | None = None
+) -> Axes:
     """Features per unit against sparsity, one line per number of units.
 
     Parameters

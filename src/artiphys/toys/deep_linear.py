@@ -114,7 +114,7 @@ def share_of_power() -> Score:
     def fn(outputs: Any, trials: Stimuli) -> Tensor:
         assert isinstance(trials.inputs, Tensor)
         target = (trials.inputs.double() @ table.T).repeat(len(outputs) // len(trials.inputs), 1).to(outputs.device)
-        return 1 - ((target - outputs.double()) ** 2).sum(dim=1) / (target**2).sum(dim=1)
+        return torch.as_tensor(1 - ((target - outputs.double()) ** 2).sum(dim=1) / (target**2).sum(dim=1))
 
     return Score(fn, "share of the targets' power", "proportion", key="share-of-power-deep-linear", rowwise=True)
 

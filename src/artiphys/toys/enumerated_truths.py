@@ -41,7 +41,9 @@ def enumerated_truths(
 
     alone = {names[i]: gain(i, tuple(j for j in every if j != i)) for i in every}
     return (
-        Truth("value", {"+".join(names[i] for i in s) or "none": v for s, v in values.items()}, kind, tolerance, source),
+        Truth(
+            "value", {"+".join(names[i] for i in s) or "none": v for s, v in values.items()}, kind, tolerance, source
+        ),
         Truth("single_lesions", alone, kind, 2 * tolerance, source),
         Truth("shapley", {names[i]: share(i) for i in every}, kind, 2 * tolerance, source),
     )

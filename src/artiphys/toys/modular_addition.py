@@ -51,7 +51,7 @@ class Clock(nn.Module):
         self.rotations = nn.ModuleDict({f"k{k}": Rotation(p, k) for k in frequencies})
         self.readout = nn.Linear(2 * len(frequencies), p, bias=False)
         with torch.no_grad():
-            tables = [r.embed for r in self.rotations.values() if isinstance(r, Rotation)]
+            tables = [r.embed.data for r in self.rotations.values() if isinstance(r, Rotation)]
             self.readout.weight.copy_(torch.cat(tables, dim=1))
         self.requires_grad_(False)
 
@@ -70,7 +70,7 @@ def margin(labels: str) -> Score:
         right = torch.tensor(trials.conditions[labels].tolist())
         right = right.repeat(len(y) // len(right))[:, None].to(y.device)
         others = y.scatter(1, right, -torch.inf).amax(dim=1)
-        return y.gather(1, right)[:, 0] - others
+        return torch.as_tensor(y.gather(1, right)[:, 0] - others)
 
     return Score(fn, "margin", "logits", key=f"margin-{labels}", rowwise=True)
 
@@ -85,9 +85,7 @@ def margin_of(frequencies: tuple[int, ...], p: int = 113) -> float:
     return float(sum((1 - np.cos(2 * math.pi * k * d / p) for k in frequencies), np.zeros(p - 1)).min())
 
 
-def modular_addition(
-    frequencies: tuple[int, ...] = KEYS, p: int = 113, measured: str = "margin", seed: int = 0
-) -> Toy:
+def modular_addition(frequencies: tuple[int, ...] = KEYS, p: int = 113, measured: str = "margin", seed: int = 0) -> Toy:
     """logits_c = sum over k of cos(2 pi k (a + b - c) / p), by hand; the players are the frequencies.
 
     Any one frequency gives the right sum, by a margin of .00155 at p = 113; five of them by 1.172 (Nanda et al. 2023,
@@ -104,8 +102,14 @@ def modular_addition(
         raise InputError(f"p came as {p}; wanted a prime above 2: else some frequencies take two sums for one")
     half = (p - 1) // 2
     given = tuple(frequencies)
-    if not 1 <= len(given) <= MAX_FREQUENCIES or len(set(given)) < len(given) or not set(given) <= set(range(1, half + 1)):
-        raise InputError(f"frequencies came as {frequencies}; wanted 1 to {MAX_FREQUENCIES} different ones of 1 to {half}")
+    if (
+        not 1 <= len(given) <= MAX_FREQUENCIES
+        or len(set(given)) < len(given)
+        or not set(given) <= set(range(1, half + 1))
+    ):
+        raise InputError(
+            f"frequencies came as {frequencies}; wanted 1 to {MAX_FREQUENCIES} different ones of 1 to {half}"
+        )
     if measured not in ("margin", "accuracy"):
         raise InputError(unknown("measure", measured, ["margin", "accuracy"]))
     rng = np.random.default_rng(seed)
@@ -120,9 +124,12 @@ def modular_addition(
 
     by_sum = "the right sum leads by sum_k 1 - cos(2 pi k d / p) over the one that is d off, d = 1 .. p - 1"
     source = by_sum if measured == "margin" else "the lead is above 0 with any frequency, and all logits tie without"
-    tuned = {f"{name}.{u}": float(k) for name, k in zip(names, given) for u in (0, 1)}
+    waves: dict[str, float] = {}
+    for name, k in zip(names, given):
+        for u, (cosine, sine) in enumerate(((1.0, 0.0), (0.0, 1.0))):
+            waves |= {f"{name}.{u} frequency": float(k), f"{name}.{u} cos": cosine, f"{name}.{u} sin": sine}
     truth = (
-        Truth("frequency", tuned, None, 1e-6, "units are the cos and sin of 2 pi k (a + b) / p"),
+        Truth("waves", waves, None, 1e-6, "units are the cos and sin of 2 pi k (a + b) / p"),
         *enumerated_truths(names, value, 1e-5, source),
     )
     if measured == "accuracy":

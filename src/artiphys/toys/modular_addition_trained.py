@@ -1,7 +1,7 @@
 """A small network that was trained to add modulo a prime and generalised; its embedding split into frequencies.
 
-References: Gromov 2023, Grokking modular arithmetic (quadratic units); Nanda et al. 2023, Progress measures for grokking
-via mechanistic interpretability (key frequencies).
+References: Gromov 2023, Grokking modular arithmetic (quadratic units); Nanda et al. 2023, Progress measures for
+grokking via mechanistic interpretability (key frequencies).
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class QuadraticNet(nn.Module):
     def __init__(self, parts: dict[str, Tensor], constant: Tensor, mix: Tensor, readout: Tensor) -> None:
         super().__init__()
         self.frequencies = nn.ModuleDict({name: Part(table) for name, table in parts.items()})
-        self.mix, self.hidden = nn.Linear(*mix.shape), Square()
-        self.readout = nn.Linear(*readout.shape, bias=False)
+        self.mix, self.hidden = nn.Linear(mix.shape[0], mix.shape[1]), Square()
+        self.readout = nn.Linear(readout.shape[0], readout.shape[1], bias=False)
         with torch.no_grad():
             self.mix.weight.copy_(mix.T)
             self.mix.bias.copy_(2 * constant @ mix)  # of both numbers
@@ -66,7 +66,7 @@ class QuadraticNet(nn.Module):
 
 
 def split_by_frequency(embedding: Array) -> Array:
-    """An embedding ``(number, dimension)`` as a sum of its frequencies ``(frequency, number, dimension)``, 0 to (p-1)/2.
+    """An embedding ``(number, dimension)`` as a sum of frequencies 0 to (p-1)/2 ``(frequency, number, dimension)``.
 
     >>> parts = split_by_frequency(np.arange(10.0).reshape(5, 2))
     >>> parts.shape, bool(np.allclose(parts.sum(axis=0), np.arange(10.0).reshape(5, 2)))
@@ -82,15 +82,16 @@ def modular_addition_trained() -> Toy:
     """Addition modulo 59, trained on 80 % of the pairs until it is right on the others too; players are frequencies.
 
     A shared embedding of 10 dimensions, quadratic units (Gromov 2023, Grokking modular arithmetic), a readout. Of 29
-    frequencies five hold the embedding; without all others together nothing is lost, without any one of the five
-    something is (key frequencies: Nanda et al. 2023, Progress measures for grokking via mechanistic interpretability).
+    frequencies five hold the embedding: without the 24 others together .7 % of the answers are lost, without one of
+    the five 4 to 25 % (key frequencies: Nanda et al. 2023, Progress measures for grokking via mechanistic
+    interpretability).
     Trained by ``python -m artiphys.toys.training.modular_addition``. A player is what a frequency gives to the
     embeddings of both numbers: the trained table is split into a sum.
 
     The naive error: a unit is read from its tuning to one number, which has twice the frequency of what it computes; or
     one asks which units matter, where each frequency is spread over all dimensions of the embedding.
     """
-    stored = {name: t for name, t in read_weights("modular_addition").items()}
+    stored = read_weights("modular_addition")
     embedding, mix, readout = (stored[n].double().numpy() for n in ("embedding", "mix", "readout"))
     p = len(embedding)
     waves = split_by_frequency(embedding)
@@ -113,7 +114,7 @@ def modular_addition_trained() -> Toy:
     source = "the stored weights in double precision, the embedding without the lesioned frequencies, all pairs"
     truth = (
         Truth("accuracy", {"intact": value(tuple(range(len(names))))}, None, rounding, source),
-        Truth("frequency", _of_units(waves, mix), None, 1e-6, "the frequency a unit's incoming weights hold most of"),
+        Truth("waves", _of_units(waves, mix), None, 1e-4, "Re F^2, -Im F^2 of the strongest incoming wave F e^(iwa)"),
         *enumerated_truths(names, value, rounding, source),
     )
     held_out = stored["held_out"].bool().numpy()
@@ -127,12 +128,18 @@ def modular_addition_trained() -> Toy:
 
 
 def _of_units(waves: Array, mix: Array) -> dict[str, float]:
-    """Frequency of each hidden unit that has a clear one.
+    """Frequency, cosine and sine of the tuning to the sum, of each hidden unit that has one clear frequency.
 
-    Averaged over all pairs of one sum, the square of what two waves of frequency k give is a wave of frequency k in the
-    sum, as strong as the square of the amplitude; different frequencies average out.
+    Of a wave Re(F e^(iwa)) from each number, 2 f(a) f(s - a) is Re(F^2 e^(iws)) on average over all pairs of sum s;
+    what different frequencies give together, and the squares of one number's wave, are the same for all sums.
     """
-    strength = (np.stack([wave @ mix for wave in waves[1:]]) ** 2).sum(axis=1)  # (frequency, unit)
+    p, incoming = len(waves[0]), waves[1:] @ mix  # (frequency, number, unit)
+    strength = (incoming**2).sum(axis=1)
     ranked = np.sort(strength, axis=0)
-    clear = ranked[-1] > CLEAR * ranked[-2]
-    return {f"hidden.{u}": float(1 + strength[:, u].argmax()) for u in np.flatnonzero(clear).tolist()}
+    found: dict[str, float] = {}
+    for u in np.flatnonzero(ranked[-1] > CLEAR * ranked[-2]).tolist():
+        k = 1 + int(strength[:, u].argmax())
+        turning = np.exp(-2j * math.pi * k * np.arange(p) / p)
+        square = complex(2 / p * (incoming[k - 1, :, u] * turning).sum()) ** 2
+        found |= {f"hidden.{u} frequency": float(k), f"hidden.{u} cos": square.real, f"hidden.{u} sin": -square.imag}
+    return found

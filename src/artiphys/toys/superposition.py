@@ -69,7 +69,7 @@ def restoration(importance: tuple[float, ...] | None = None) -> Score:
         assert isinstance(trials.inputs, Tensor)
         x = trials.inputs.repeat(len(outputs) // len(trials.inputs), 1).to(outputs.device)
         weight = torch.ones(x.shape[1]) if importance is None else torch.tensor(importance)
-        return -(((outputs - x).double() ** 2) * weight.to(outputs.device)).sum(dim=1)
+        return torch.as_tensor(-(((outputs - x).double() ** 2) * weight.to(outputs.device)).sum(dim=1))
 
     return Score(fn, "restoration", "minus squared error", key=f"restoration-{importance}", rowwise=True)
 
@@ -134,10 +134,11 @@ SHAPES: dict[str, tuple[Callable[[], Array], float]] = {
 
 
 def polytope(shape: str = "tetrahedron", p: float = 0.05, seed: int = 0) -> Toy:
-    """Features as the corners of a regular shape, by hand: "antipodal", "triangle", "pentagon", "tetrahedron", "antiprism".
+    """Features as the corners of a regular shape, by hand.
 
-    Of a tight frame of n unit vectors in m dimensions D = m / n (Elhage et al. 2022, Toy models of superposition); the
-    square antiprism is one only if its squares lie at height^2 = 1/3. The naive error: one unit, one feature.
+    Shapes are "antipodal", "triangle", "pentagon", "tetrahedron" and "antiprism". Of a tight frame of n unit vectors in
+    m dimensions D = m / n (Elhage et al. 2022, Toy models of superposition); the square antiprism is one only if its
+    squares lie at height^2 = 1/3. The naive error: one unit, one feature.
     """
     if shape not in SHAPES:
         raise InputError(unknown("shape", shape, list(SHAPES)))
@@ -171,9 +172,11 @@ def _toy(
     d = dimensionality(w) if share is None else np.full(n, share)
     expected = {f"feature.{i}": float(d[i]) for i in range(n) if not np.isnan(d[i])}
     units = [f"hidden.{u}" for u in range(m)]
+    means = {f"hidden.{u} to feature.{i}": float(w[i, u]) for u in range(m) for i in range(n)}
     truth = (
+        Truth("tuning", means, None, 1e-6, "each feature is shown alone, so that a unit has its weight from it"),
         Truth("dimensionality", expected, None, 1e-5, source),
-        *enumerated_truths(units, value, 1e-6, "the sum over features of (relu(W' W x + b) - x)^2, units left out of W"),
+        *enumerated_truths(units, value, 1e-6, "squared error of relu(W' W x + b), units left out of W"),
     )
     labels = np.array(shown)
     return Toy(name, Autoencoder(directions, bias), Stimuli(x, {"shown": shown}), labels, restoration(), ("hidden",),

@@ -24,7 +24,7 @@ def checkpoints(seed: int = 0, rate: float = RATE, epochs: int = EPOCHS, every: 
     target = torch.as_tensor(items_to_properties())
     first = torch.as_tensor(np.sqrt(START) * turned @ v.T)
     second = torch.as_tensor(np.sqrt(START) * u @ turned.T)
-    kept = {}
+    kept: dict[str, Tensor] = {}
     for epoch in range(epochs + 1):
         if epoch % every == 0:
             kept |= {f"epoch {epoch}.first": first.float(), f"epoch {epoch}.second": second.float()}

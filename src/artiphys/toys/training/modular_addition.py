@@ -1,7 +1,7 @@
-"""Train a network to add modulo 59: ``python -m artiphys.toys.training.modular_addition [folder]``; a minute on one core.
+"""Train a network to add modulo 59: ``python -m artiphys.toys.training.modular_addition [folder]``.
 
-A shared embedding of 10 dimensions, quadratic hidden units and a readout, by AdamW on 80 % of the pairs. The embedding
-is too narrow for more than five frequencies, and weight decay leaves no other way to be right.
+A minute on one core. A shared embedding of 10 dimensions, quadratic hidden units and a readout, by AdamW on 80 % of
+the pairs. The embedding is too narrow for more than five frequencies, and weight decay leaves no other way to be right.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def train(seed: int = 0, p: int = P, units: int = UNITS, steps: int = STEPS) -> 
         rows = shown[torch.randint(len(shown), (BATCH,), generator=draws)]
         loss = torch.nn.functional.cross_entropy(logits(pairs[rows], weights), total[rows])
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
     held_out = torch.ones(p * p, dtype=torch.uint8)
