@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,15 @@ from artiphys.toys.tiny_tasks import TASKS
 from artiphys.toys.training import deep_linear, modular_addition, superposition, tiny_recurrent
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """The matrices are too small for two, and the scripts take one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_superposition() -> None:
@@ -49,7 +59,7 @@ def test_the_sweep() -> None:
     ("task", "units", "recurrence"), [("multisensory", 2, "full"), ("multisensory", 2, "diagonal")]
 )
 def test_tiny_networks(task: str, units: int, recurrence: str) -> None:
-    new, share = tiny_recurrent.train(TASKS[task], units, recurrence)
+    new, share = tiny_recurrent.train(TASKS[task], units, recurrence, steps=3000, seeds=16)
     old = parts(read_weights("tiny_recurrent"), f"{task} {units} {recurrence}")
     x, labels = TASKS[task].draw(20_000, np.random.default_rng(99))
 
@@ -64,7 +74,7 @@ def test_tiny_networks(task: str, units: int, recurrence: str) -> None:
 
 def test_modular_addition() -> None:
     old = read_weights("modular_addition")
-    new = modular_addition.train(seed=0)
+    new = modular_addition.train(seed=0, steps=8000)
     for weights in (old, new):
         pairs = torch.cartesian_prod(torch.arange(59), torch.arange(59))
         right = modular_addition.logits(pairs, weights).argmax(dim=1) == pairs.sum(dim=1) % 59

@@ -72,8 +72,8 @@ def lag_at(epoch: int, rate: float = RATE, start: float = START) -> float:
 
     Each layer holds the root of a mode's strength, and takes steps c <- c + rate c (s - c^2).
 
-    >>> lag_at(0), lag_at(15_000) < 6e-4
-    (0.0, True)
+    >>> round(lag_at(15_000), 5)
+    0.0005
     """
     lags = []
     for s in modes()[1].tolist():
