@@ -19,6 +19,8 @@ TOYS["integrator leak .8"] = ap.toys.load("integrator", leak=0.8)
 TOYS["integrator leak 0"] = ap.toys.load("integrator", leak=0.0)
 TOYS["induction without BOS"] = ap.toys.load("induction_head", bos=False)
 LESIONED = ("shapley", "value", *INDICES)  # and those whose names say so
+# Analyses that lesion begin with one of these words; all others only read.
+OF_LESIONS = (*INDICES, "value", "single_lesions", "shapley", "minimal circuits", "critical sets", "accuracy ")
 CLAIMS = [(n, t) for n, toy in TOYS.items() for t in toy.truth]
 
 
@@ -39,6 +41,7 @@ def test_every_toy_states_truths_with_their_kind(name: str) -> None:
         named = any(word in t.analysis for word in ("lesion", "without", "minimal circuits", "critical sets"))
         lesioned = named or t.analysis in LESIONED
         assert (t.kind is None) == (not lesioned), t.analysis
+        assert (t.kind is None) == (not t.analysis.startswith(OF_LESIONS)), "a kind exactly where something is lesioned"
     assert toy.lesson
 
 

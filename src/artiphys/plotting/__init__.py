@@ -2,6 +2,7 @@
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
 scoreboards.
+sparsity.
 """
 
 from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes
@@ -12,6 +13,7 @@ from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.interactions import plot_interactions
 from artiphys.plotting.scoreboards import plot_scoreboard
 from artiphys.plotting.searchlights import plot_searchlight
+from artiphys.plotting.sparsity import plot_superposition
 from artiphys.plotting.style import short
 from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
 
@@ -29,6 +31,7 @@ __all__ = [
     "plot_interactions",
     "plot_scoreboard",
     "plot_searchlight",
+    "plot_superposition",
     "plot_time_course",
     "plot_tuning",
     "plot_tuning_map",

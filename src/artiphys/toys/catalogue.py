@@ -15,12 +15,17 @@ from artiphys.toys import (
     codes,
     connections,
     decoys,
+    deep_linear,
     dynamics,
     induction,
     logic,
     memories,
     multisensory,
     textbook,
+    modular_addition,
+    modular_addition_trained,
+    superposition,
+    tiny_recurrent,
 )
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
@@ -68,6 +73,18 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "planted_connections": functools.partial(planted, 12, connections=True),
     "planted_recurrent": functools.partial(planted, 12, kind="recurrent"),
     "planted_attention": functools.partial(planted, 12, kind="attention"),
+    "superposition": superposition.superposition,
+    "antipodal_pair": superposition.antipodal_pair,
+    "polytope": superposition.polytope,
+    "feature_pair": superposition.feature_pair,
+    "tiny_rnn": tiny_recurrent.tiny_rnn,
+    "tiny_detector": tiny_recurrent.tiny_detector,
+    "tiny_accumulator": tiny_recurrent.tiny_accumulator,
+    "tiny_two_lever": tiny_recurrent.tiny_two_lever,
+    "tiny_multisensory": tiny_recurrent.tiny_multisensory,
+    "modular_addition": modular_addition.modular_addition,
+    "modular_addition_trained": modular_addition_trained.modular_addition_trained,
+    "deep_linear": deep_linear.deep_linear,
 }
 
 
