@@ -7,7 +7,21 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, textbook
+from artiphys.toys import (
+    clouds,
+    codes,
+    confounds,
+    connections,
+    decoys,
+    dynamics,
+    induction,
+    logic,
+    memories,
+    mixed_codes,
+    populations,
+    temporal_codes,
+    textbook,
+)
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
@@ -42,6 +56,20 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "relay": memories.relay,
     "refresh": memories.refresh,
     "planted": planted,
+    "erasure_residue": codes.erasure_residue,
+    "sessions": confounds.sessions,
+    "luminance": confounds.luminance,
+    "letters_and_phonemes": confounds.letters_and_phonemes,
+    "mixed_selectivity": mixed_codes.mixed_selectivity,
+    "random_expansion": mixed_codes.random_expansion,
+    "sparse_code": mixed_codes.sparse_code,
+    "rotating_code": temporal_codes.rotating_code,
+    "far_pair": temporal_codes.far_pair,
+    "poisson_population": populations.poisson_population,
+    "fisher_population": populations.fisher_population,
+    "continuum": clouds.continuum,
+    "clusters": clouds.clusters,
+    "index_pileup": clouds.index_pileup,
 }
 
 
