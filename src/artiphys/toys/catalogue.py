@@ -57,6 +57,7 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "refresh": memories.refresh,
     "planted": planted,
     "erasure_residue": codes.erasure_residue,
+    "noisy_channel": codes.noisy_channel,
     "sessions": confounds.sessions,
     "luminance": confounds.luminance,
     "letters_and_phonemes": confounds.letters_and_phonemes,

@@ -39,9 +39,10 @@ def mixed_selectivity(noise: float = 0.2, n_trials: int = 400, seed: int = 0) ->
     n_trials = counted("n_trials", n_trials, 80)
     if not 0 <= noise <= 0.25:
         raise InputError(f"noise came as {noise}; wanted 0 to 0.25, where conditions do not overlap")
-    condition = np.arange(n_trials) % 4
+    rng = np.random.default_rng(seed)
+    condition = rng.permutation(np.arange(n_trials) % 4)
     a, b = 2.0 * (condition % 2) - 1, 2.0 * (condition // 2) - 1
-    x = np.column_stack([a, b, noise * np.random.default_rng(seed).normal(size=(n_trials, 3))]).astype(np.float32)
+    x = np.column_stack([a, b, noise * rng.normal(size=(n_trials, 3))]).astype(np.float32)
     hidden = np.column_stack([a, b, a * b]) + x[:, 2:]
     differ = (a != b).astype(np.int64)
     weights = np.array([0.0, 0.0, -1.0])
@@ -58,7 +59,7 @@ def mixed_selectivity(noise: float = 0.2, n_trials: int = 400, seed: int = 0) ->
                scores.accuracy("differ", threshold=0.0), ("hidden",), truth, lesson, exhaustive=False)  # fmt: skip
 
 
-def random_expansion(n_units: int = 512, n_trials: int = 5, seed: int = 0) -> Toy:
+def random_expansion(n_units: int = 512, n_trials: int = 10, seed: int = 0) -> Toy:
     """Six bits expanded by random rectified units: every labelling of the 64 patterns can be read.
 
     Every pattern is shown ``n_trials`` times, with noise of .01 on its bits. Half of the units tell the parity of the
@@ -70,10 +71,10 @@ def random_expansion(n_units: int = 512, n_trials: int = 5, seed: int = 0) -> To
     pattern is read wrongly.
     The naive error: parity decodes at 1.0, as do random labels of the patterns.
     """
-    n_units, n_trials = counted("n_units", n_units, 256, even=True), counted("n_trials", n_trials, 5)
+    n_units, n_trials = counted("n_units", n_units, 256, even=True), counted("n_trials", n_trials, 10)
     rng = np.random.default_rng(seed)
     bits = (np.arange(64)[:, None] >> np.arange(6)) & 1
-    pattern = np.tile(np.arange(64), n_trials)
+    pattern = rng.permutation(np.tile(np.arange(64), n_trials))
     mixing, offset = rng.normal(size=(n_units, 6)).astype(np.float32), rng.normal(size=n_units).astype(np.float32)
     x = (bits[pattern] + 0.01 * rng.normal(size=(len(pattern), 6))).astype(np.float32)
     parity = bits.sum(axis=1) % 2
@@ -135,8 +136,9 @@ def sparse_code(n_stimuli: int = 128, n_trials: int = 4, rate: float = 5.0, seed
     n = n_stimuli
     rates = np.zeros((5, n))
     rates[0, 0], rates[1, n // 2 :], rates[2:] = rate, rate, rate
-    stimulus = np.tile(np.arange(n), n_trials)
-    uniform = np.random.default_rng(seed).random((len(stimulus), 2))
+    rng = np.random.default_rng(seed)
+    stimulus = rng.permutation(np.tile(np.arange(n), n_trials))
+    uniform = rng.random((len(stimulus), 2))
     x = np.hstack([np.eye(n)[stimulus], uniform]).astype(np.float32)
     names = [f"stimulus {k}" for k in stimulus]
     late = (stimulus >= n // 2).astype(np.int64)
@@ -146,13 +148,14 @@ def sparse_code(n_stimuli: int = 128, n_trials: int = 4, rate: float = 5.0, seed
     sparse = {"hidden.0": 1.0, "hidden.1": 0.5 / (1 - 1 / n), "hidden.2": 0.0}
     informed = {"hidden.0": math.log2(n), "hidden.1": 1.0, "hidden.2": 0.0}
     flat = ("hidden.3", "hidden.4")
-    error = 4 * math.sqrt(2 * (n - 1)) / (n - 1)  # of a variance of n values
+    error = 4 * math.sqrt(2 / (n - 1))  # of a variance of n values, relative to it
+    bias = (n - 1) / (2 * spikes * math.log(2))
     truth = (
         Truth("accuracy", {"intact": 1.0}, None, 0.0, "unit 1 is active for the labelled half"),
         Truth("lifetime sparseness", sparse, None, 1e-6, "(1 - A) / (1 - 1/n), A the share of active stimuli"),
         Truth("lifetime sparseness of noise", dict.fromkeys(flat, noisy), None, error * noisy, "1 / (1 + m K)"),
         Truth("Skaggs information", informed, None, 1e-6, "log2 of one by the share of active stimuli [bits/spike]"),
-        Truth("Skaggs information of noise", dict.fromkeys(flat, 0.0), None, error * (n - 1) / (2 * spikes * math.log(2)),
+        Truth("Skaggs information of noise", dict.fromkeys(flat, 0.0), None, error * bias,
               "a flat unit tells nothing; chi squared of n - 1 by 2 N ln 2"),
         *lesion_truths(rates[:, stimulus].T * weights, late, each_unit(5), -1.0),
     )  # fmt: skip

@@ -69,8 +69,9 @@ def poisson_population(
             f"rate, concentration and step came as {rate}, {concentration}, {step}; wanted above 0, step up to 0.5"
         )
     preferred = (2 * math.pi / n_units * np.arange(n_units)).astype(np.float32)
-    ahead = np.arange(n_trials) % 2
-    uniform = np.random.default_rng(seed).random((n_trials, n_units))
+    rng = np.random.default_rng(seed)
+    ahead = rng.permutation(np.arange(n_trials) % 2)
+    uniform = rng.random((n_trials, n_units))
     x = np.column_stack([step * (ahead - 0.5), uniform]).astype(np.float32)
     # f' / f at 0 is k sin(preferred): 0 for the unit that prefers 0 and for the opposite one.
     weights = np.sin(2 * math.pi / n_units * np.arange(n_units))
@@ -78,6 +79,7 @@ def poisson_population(
     mean = rate * np.exp(concentration * (np.cos(x[:, :1].astype(float) - preferred) - 1))
     counts = poisson_counts(torch.as_tensor(mean), torch.as_tensor(x[:, 1:])).numpy()
     fisher = n_units * rate * concentration * float(ive(1, concentration))
+    right = float(norm.cdf(step * math.sqrt(fisher) / 2))
     half = n_units // 2
     groups = {"ahead": range(1, half), "behind": range(half + 1, n_units), "on top": [0, half]}
     best = math.acos((math.sqrt(1 + concentration**2) - 1) / concentration)  # where f'^2 / f is largest
@@ -86,8 +88,7 @@ def poisson_population(
                    for u in (0, flank))  # fmt: skip
     each = {f"hidden.{u}": float((f[0] - f[1]) / math.sqrt(f.mean())) for u, f in ((0, flat), (flank, steep))}
     truth = (
-        Truth("accuracy", {"intact": float(norm.cdf(step * math.sqrt(fisher) / 2))}, None,
-              four_errors(n_trials) + 0.01, "Phi(d' / 2), d' = step sqrt(J); sums of counts are normal within .01"),
+        Truth("accuracy", {"intact": right}, None, four_errors(n_trials, right), "Phi(d' / 2), d' = step sqrt(J)"),
         Truth("Fisher information", {"hidden": fisher}, None, _fisher_error(fisher, step, n_units, n_trials // 2),
               "T N A k exp(-k) I1(k) with T = 1"),
         Truth("d_prime", each, None, 4 * math.sqrt(4 / n_trials), "difference of rates by the root of their mean"),
@@ -130,7 +131,7 @@ def fisher_population(
     slope = np.float32(math.sqrt(independent / n_units))
     eps = 1 / information - 1 / independent
     rng = np.random.default_rng(seed)
-    y = np.arange(2 * n_trials) % 2
+    y = rng.permutation(np.arange(2 * n_trials) % 2)
     x = np.column_stack([step * (y - 0.5), rng.normal(size=(len(y), n_units + 1))]).astype(np.float32)
     mixing = np.column_stack([np.full(n_units, slope), np.full(n_units, slope * math.sqrt(eps)), np.eye(n_units)])
     mixing = mixing.astype(np.float32)

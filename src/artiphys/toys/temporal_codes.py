@@ -50,18 +50,19 @@ def rotating_code(d_prime: float = 2.0, n_steps: int = 10, n_trials: int = 4000,
     if not d_prime > 0:
         raise InputError(f"d_prime came as {d_prime}; wanted above 0")
     rng = np.random.default_rng(seed)
-    y = np.arange(n_trials) % 2
+    y = rng.permutation(np.arange(n_trials) % 2)
     x = np.zeros((n_trials, n_steps, 3), dtype=np.float32)
     x[:, 0, 0] = d_prime / 2 * (2 * y - 1)
     x[..., 1:] = rng.normal(size=(n_trials, n_steps, 2))
     angle = np.linspace(0, math.pi / 2, n_steps)
     hit = norm.cdf(d_prime / 2 * np.cos(angle[:, None] - angle))
+    right = float(hit[0, 0])
     pairs = {f"{i}→{j}": float(hit[i, j]) for i in range(n_steps) for j in range(n_steps)}
     # A reader's axis is off by 2 / (d' sqrt n) sqrt(1 + d'^2 / 4); where it is orthogonal that counts most.
     off = norm.pdf(0) * math.sqrt(1 + d_prime**2 / 4) / math.sqrt(n_trials)
     last = np.column_stack([np.zeros(n_trials), x[:, 0, 0].astype(float) + x[:, -1, 2]])
     truth = (
-        Truth("accuracy", {"intact": float(hit[0, 0])}, None, four_errors(n_trials), "Phi(d' / 2)"),
+        Truth("accuracy", {"intact": right}, None, four_errors(n_trials, right), "Phi(d' / 2)"),
         Truth("decoding across time", pairs, None, math.hypot(four_errors(n_trials), 4 * off),
               "Phi(d' / 2 cos of the angle between the two axes)"),
         *lesion_truths(last, y, each_unit(2)),
@@ -83,7 +84,7 @@ def far_pair(n_units: int = 40, n_trials: int = 600, seed: int = 0) -> Toy:
     """
     n_units, n_trials = counted("n_units", n_units, 34), counted("n_trials", n_trials, 100, even=True)
     rng = np.random.default_rng(seed)
-    y = np.arange(n_trials) % 2
+    y = rng.permutation(np.arange(n_trials) % 2)
     scale = [2.0] + [0.1 if u in (10, 30) else 1.0 for u in range(n_units)]
     x = np.column_stack([2 * y - 1, rng.normal(size=(n_trials, n_units + 1)) * scale]).astype(np.float32)
     mixing = np.hstack([np.zeros((n_units, 2)), np.eye(n_units)])
@@ -93,7 +94,6 @@ def far_pair(n_units: int = 40, n_trials: int = 600, seed: int = 0) -> Toy:
     alone, both = float(norm.cdf(1 / math.sqrt(4.01))), float(norm.cdf(1 / math.sqrt(0.02)))
     windows = {"unit 0-2": 0.5, "unit 9-11": alone, "unit 29-31": 0.5}
     groups = {"hidden.10": [10], "hidden.30": [30], "others": [u for u in range(n_units) if u not in (10, 30)]}
-    # Three units of which two are noise lose about two 2 / n of d' to fitting them.
     truth = (
         Truth("accuracy", {"intact": both}, None, four_errors(n_trials, 0.01), "Phi(1 / sqrt(.02)) = 1"),
         Truth("searchlight of windows of 3", windows, None, four_errors(n_trials), "Phi(1 / sqrt(4.01)) for unit 10"),

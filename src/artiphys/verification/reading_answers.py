@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
-from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.model_selection import PredefinedSplit
 
 from artiphys.array_types import Array
 from artiphys.probes import cell_types, decode, detectability, information, searchlight, tuning_curves
@@ -22,6 +22,7 @@ SEPARABLE = 0.95  # cross-validated accuracy; the best of a dichotomy that no pl
 N_REPEATS = 25  # of the trials of a toy that shows each input once, so that every fold holds all of them
 FEW_TYPES: dict[str, Any] = {"max_types": 2, "n_null": 40, "progress": False}
 N_INDICES = 400
+N_LEFT_OUT = 16
 
 
 def _activity(case: Case, site: str | None = None) -> xr.DataArray:
@@ -84,7 +85,8 @@ def _given(case: Case, confound: str) -> Any:
 def _sessions_apart(case: Case) -> Mapping[str, float]:
     x, above = _activity(case), []
     for column in (c for c in case.toy.stimuli.conditions.columns if str(c).startswith("label ")):
-        found = decode(x, str(column), groups="session", cv=4, n_permutations=40, progress=False)
+        found = decode(x, str(column), groups="day", cv=4, n_permutations=40, progress=False)
+        assert found.null_mean is not None
         above.append(float(found.score - found.null_mean))
     return {"mean over labellings": float(np.mean(above))}
 
@@ -94,8 +96,10 @@ def _control(case: Case, column: str) -> Any:
 
 
 def _patterns_apart(case: Case, column: str) -> Any:
-    x = _activity(case)
-    return decode(x, column, groups="pattern", cv=LeaveOneGroupOut(), alphas=[1.0], **QUIET).score
+    """One pattern left out at a time, of some of them."""
+    pattern = case.toy.stimuli.conditions["pattern"].to_numpy()
+    one_by_one = PredefinedSplit(np.where(pattern < N_LEFT_OUT, pattern, -1))
+    return decode(_activity(case), column, groups="pattern", cv=one_by_one, alphas=[1.0], **QUIET).score
 
 
 def _across_time(case: Case) -> Mapping[str, float]:
@@ -110,12 +114,12 @@ def _cortex(case: Case, site: str) -> Any:
 
 def _weights(case: Case) -> xr.DataArray:
     weights = decode(_activity(case), case.toy.labels, "lda", **QUIET).weights
-    return weights / weights[0]
+    return weights / abs(weights[0])
 
 
 def _patterns(case: Case) -> xr.DataArray:
     patterns = decode(_activity(case), case.toy.labels, "lda", **QUIET).patterns
-    return patterns / patterns[0]
+    return patterns / abs(patterns[0])
 
 
 def _dichotomies(case: Case, key: str) -> tuple[Array, list[Array]]:
@@ -157,7 +161,7 @@ def _places(score: xr.DataArray) -> Mapping[str, float]:
 
 
 def _choice(case: Case) -> Array:
-    return (case.prep.run(case.toy.stimuli).outputs >= 0).numpy().astype(int)
+    return np.asarray(case.prep.run(case.toy.stimuli).outputs >= 0).astype(int)
 
 
 def _choice_probability(case: Case, key: str) -> Any:
@@ -181,6 +185,14 @@ def _joint_information(case: Case, key: str) -> Any:
     counts = np.zeros((state.max() + 1, label.max() + 1))
     np.add.at(counts, (state.ravel(), label), 1)
     return information(counts, "plugin").bits
+
+
+def _transmitted(case: Case, site: str) -> Any:
+    """Between the symbol sent and the unit that is most active."""
+    sent, received = case.toy.stimuli.conditions["symbol"].to_numpy(), _activity(case, site).argmax("unit").to_numpy()
+    counts = np.zeros((sent.max() + 1, received.max() + 1))
+    np.add.at(counts, (sent, received), 1)
+    return information(counts).bits
 
 
 def _sparseness(case: Case) -> xr.DataArray:
@@ -223,11 +235,11 @@ METHODS: tuple[Method, ...] = (
     Method("decode a site", _each(_label_at_site), _of("decoding of a site")),
     Method("decode a site, quadratic", _each(_label_at_site_by_spread), _of("quadratic decoding of a site")),
     Method("decode confounds=", _each(_given), _of("decoding given a confound")),
-    Method("decode groups=", _sessions_apart, _of("decoding above its null, sessions kept together")),
+    Method("decode groups=", _sessions_apart, _of("decoding above its null, days kept together")),
     Method("decode control=", _each(_control), _of("control-task selectivity")),
     Method("decode new patterns", _each(_patterns_apart), _of("decoding of patterns left out")),
     Method("decode across=", _across_time, _of("decoding across time")),
-    Method("decode numbers", _each(_cortex), _of("prediction", "prediction given phonemes", "prediction given letters")),
+    Method("decode numbers", _each(_cortex), lambda toy, truth: truth.analysis.startswith("prediction")),
     Method("decode dichotomies", _each(_n_separable), _of("separable dichotomies")),
     Method("decode labellings", _each(_best_plane), _of("best linear accuracy")),
     Method("decode weights", _one_per_unit(_weights), _of("readout weights")),
@@ -238,6 +250,8 @@ METHODS: tuple[Method, ...] = (
     Method("detectability of choices", _each(_pooled_choice), _of("choice AUC, stimuli pooled")),
     Method("detectability population", _each(_fisher), _of("Fisher information")),
     Method("information of a table", _each(_joint_information), _of("joint information")),
+    Method("information of a channel", _each(_transmitted),
+           _of("transmitted information", "transmitted information of noise")),
     Method("tuning sparseness", _one_per_unit(_sparseness),
            _of("lifetime sparseness", "lifetime sparseness of noise")),
     Method("tuning information", _one_per_unit(_skaggs), _of("Skaggs information", "Skaggs information of noise")),
