@@ -10,6 +10,7 @@ import torch
 
 import artiphys as ap
 from artiphys.toys import Truth
+from artiphys.verification import reading_answers
 from artiphys.verification.answers import shipped
 from artiphys.verification.result import described
 from artiphys.verification.scoring import scored
@@ -18,6 +19,7 @@ TOYS = {name: ap.toys.load(name) for name in ap.toys.names()}
 TOYS["integrator leak .8"] = ap.toys.load("integrator", leak=0.8)
 TOYS["integrator leak 0"] = ap.toys.load("integrator", leak=0.0)
 TOYS["induction without BOS"] = ap.toys.load("induction_head", bos=False)
+READ = ("accuracy", "information", "d_prime", "selectivity", "activity", "auc")
 CLAIMS = [(n, t) for n, toy in TOYS.items() for t in toy.truth]
 
 
@@ -34,9 +36,8 @@ def test_every_toy_states_truths_with_their_kind(name: str) -> None:
     toy = TOYS[name]
     assert {t.analysis for t in toy.truth} >= {"single_lesions", "shapley"}
     for t in toy.truth:
-        assert (t.kind is None) == (
-            t.analysis in ("accuracy", "information", "d_prime", "selectivity", "activity", "auc")
-        )
+        read = t.analysis in READ or any(m.applies(toy, t) for m in reading_answers.METHODS)
+        assert (t.kind is None) == read, "a kind is stated exactly where something is lesioned"
     assert toy.lesson
 
 

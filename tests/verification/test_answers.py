@@ -20,7 +20,19 @@ from artiphys.lesions.operations.time_window import TimeWindow
 from artiphys.lesions.operations.writer import Writer
 from artiphys.verification import answers
 
-LEFT_OUT = ("planted", "integrator", "induction_head", "induction_edges", "majority5")  # they take longest
+LEFT_OUT = (
+    "planted",
+    "integrator",
+    "induction_head",
+    "induction_edges",
+    "majority5",
+    "random_expansion",
+    "sessions",
+    "continuum",
+    "clusters",
+    "index_pileup",
+    "mixed_selectivity",
+)  # they take longest
 TOYS = [n for n in ap.toys.names() if n not in LEFT_OUT]
 
 

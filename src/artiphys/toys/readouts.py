@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.players import Player, Target
-from artiphys.toys.subset_truths import set_truths
 from artiphys.toys.toy import Truth, linear
 
 Groups = Mapping[str, Sequence[int]]  # units of one site, by the name of the player that they are
@@ -53,7 +51,7 @@ def each_unit(n: int) -> Groups:
 def lesion_truths(
     contributions: Array, labels: Array, players: Groups, bias: float = 0.0, source: str = OWN_TRIALS
 ) -> list[Truth]:
-    """Accuracy, single lesions and Shapley values of a readout under zero lesions, on the toy's own trials.
+    """Single lesions and Shapley values of a readout under zero lesions, on the toy's own trials.
 
     Parameters
     ----------
@@ -71,15 +69,24 @@ def lesion_truths(
         for intact in itertools.combinations(range(len(matter)), size):
             y = bias + sum((given[matter[i]] for i in intact), np.zeros(len(labels)))
             values[intact] = float(np.mean((y >= 0) == (labels == 1)))
+    every = tuple(range(len(matter)))
+    alone = {matter[i]: values[every] - values[tuple(j for j in every if j != i)] for i in every}
+    shares = {matter[i]: _shapley(values, len(matter), i) for i in every}
     idle = {name: 0.0 for name in players if name not in matter}
-    found = set_truths(values, 0.95, named=matter.__getitem__)
-    if found is None:
-        raise InputError("with all units lesioned it is as good as intact on these trials; take more, or another seed")
     return [
-        dataclasses.replace(t, expected={**t.expected, **idle}, tolerance=1e-6, source=source)
-        for t in found
-        if t.analysis in ("single_lesions", "shapley")
+        Truth("shapley", {**shares, **idle}, "zero", 1e-6, source),
+        Truth("single_lesions", {**alone, **idle}, "zero", 1e-6, source),
     ]
+
+
+def _shapley(values: Mapping[tuple[int, ...], float], n: int, player: int) -> float:
+    """Mean over orders of what a player adds to those before it."""
+    total = 0.0
+    for others, value in values.items():
+        if player not in others:
+            added = values[tuple(sorted((*others, player)))] - value
+            total += added / (n * math.comb(n - 1, len(others)))
+    return total
 
 
 def counted(name: str, value: Any, least: int, even: bool = False) -> int:
