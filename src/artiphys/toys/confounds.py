@@ -18,7 +18,7 @@ from artiphys.toys.toy import Toy, Truth, linear
 READ = [1.0, 0.5]  # readout weights of the units that a decision takes
 
 
-def sessions(n_sessions: int = 12, n_trials: int = 20, n_units: int = 10, n_labellings: int = 24, seed: int = 0) -> Toy:
+def sessions(n_sessions: int = 12, n_trials: int = 20, n_units: int = 10, n_labellings: int = 16, seed: int = 0) -> Toy:
     """Sessions that differ, labels that are constant in a session, and no information.
 
     Every session moves all units by N(0, 1), every trial by N(0, 1) more. Labels are drawn for whole sessions, half of

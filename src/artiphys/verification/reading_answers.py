@@ -85,7 +85,7 @@ def _given(case: Case, confound: str) -> Any:
 def _sessions_apart(case: Case) -> Mapping[str, float]:
     x, above = _activity(case), []
     for column in (c for c in case.toy.stimuli.conditions.columns if str(c).startswith("label ")):
-        found = decode(x, str(column), groups="day", cv=4, n_permutations=40, progress=False)
+        found = decode(x, str(column), groups="day", cv=4, n_permutations=20, progress=False)
         assert found.null_mean is not None
         above.append(float(found.score - found.null_mean))
     return {"mean over labellings": float(np.mean(above))}
