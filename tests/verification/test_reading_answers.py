@@ -44,9 +44,11 @@ def without(name: str, option: str) -> Apply:
 
 
 def rolled(along: str) -> Apply:
-    return changed(
-        "record", lambda f, p, s, sites, **k: {n: a.roll({along: 1}) for n, a in f(p, s, sites, **k).items()}
-    )
+    def change(f: Callable[..., Any], prep: Any, stimuli: Any, sites: Any, **kwargs: Any) -> Any:
+        recording = f(prep, stimuli, sites, **kwargs)
+        return {site: recording[site].roll({along: 1}) for site in sites}
+
+    return changed("record", change)
 
 
 def of_score(change: Callable[[Any], Any]) -> Apply:
