@@ -178,13 +178,9 @@ def test_rotating_code_is_no_stable_memory() -> None:
 
 def test_condition_generalisation_of_an_abstract_and_of_a_tangled_code() -> None:
     """A variable on one axis in both contexts generalises; on orthogonal axes it is decoded, and does not."""
-    rng = np.random.default_rng(0)
-    y, context = np.arange(800) % 2, np.arange(800) // 2 % 2
-    s = 2 * y - 1
-    abstract = np.column_stack([s, context]) + 0.5 * rng.normal(size=(800, 2))
-    tangled = np.column_stack([s * (context == 0), s * (context == 1)]) + 0.5 * rng.normal(size=(800, 2))
-    for x, across in ((abstract, 0.97), (tangled, 0.5)):
-        score = ap.decode(x, y, across=context, n_permutations=0).score
+    for site, across in (("abstract", 0.97), ("tangled", 0.5)):
+        x, _ = recorded("abstract_code", site=site, n_trials=800)
+        score = ap.decode(x, "label", across="context", n_permutations=0).score
         assert score.dims == ("train_condition", "condition")
         assert float(score[0, 0]) > 0.95 and float(score[1, 1]) > 0.95
         assert float(score[0, 1]) == pytest.approx(across, abs=0.08)

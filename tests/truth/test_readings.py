@@ -193,6 +193,7 @@ def test_the_more_active_step_of_a_turning_memory_is_no_better() -> None:
         ("letters_and_phonemes", {"rho": 1.0}, "rho"),
         ("letters_and_phonemes", {"sigma": -1.0}, "sigma"),
         ("mixed_selectivity", {"noise": 1.0}, "noise"),
+        ("abstract_code", {"noise": 0.0}, "noise"),
         ("random_expansion", {"n_units": 100}, "n_units"),
         ("sparse_code", {"rate": -1.0}, "rate"),
         ("rotating_code", {"d_prime": 0.0}, "d_prime"),

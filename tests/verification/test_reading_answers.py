@@ -78,7 +78,7 @@ SABOTAGES: dict[str, tuple[Apply, list[str]]] = {
         rolled("trial"),
         ["luminance", "letters_and_phonemes", "mixed_selectivity", "random_expansion", "sparse_code", "rotating_code",
          "far_pair", "poisson_population", "fisher_population", "noisy_channel", "suppressor", "epiphenomenal",
-         "erasure_residue", "variance_code"],
+         "erasure_residue", "variance_code", "abstract_code"],
     ),
     "activity is of the next unit": (
         rolled("unit"),
@@ -89,6 +89,7 @@ SABOTAGES: dict[str, tuple[Apply, list[str]]] = {
     ),
     "a step is taken for another": (of_score(lambda s: s.roll(time=1) if "time" in s.dims else s), ["rotating_code"]),
     "equal decoding is taken for a memory": (changed("decode", as_if_stable), ["rotating_code"]),
+    "decoding within a context is taken for across": (changed("decode", as_if_stable), ["abstract_code"]),
     "confounds stay in": (without("decode", "confounds"), ["luminance", "letters_and_phonemes"]),
     "groups are split": (without("decode", "groups"), ["sessions"]),
     "patterns are split": (

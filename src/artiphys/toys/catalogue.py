@@ -62,6 +62,7 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "luminance": confounds.luminance,
     "letters_and_phonemes": confounds.letters_and_phonemes,
     "mixed_selectivity": mixed_codes.mixed_selectivity,
+    "abstract_code": mixed_codes.abstract_code,
     "random_expansion": mixed_codes.random_expansion,
     "sparse_code": mixed_codes.sparse_code,
     "rotating_code": temporal_codes.rotating_code,

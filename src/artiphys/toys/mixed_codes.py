@@ -1,4 +1,4 @@
-"""Codes of many conditions: mixed selectivity, random expansion, sparse codes."""
+"""Codes of many conditions: mixed selectivity, abstract and tangled codes, random expansion, sparse codes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from scipy.stats import norm
 from torch import Tensor, nn
 
 from artiphys import scores
@@ -13,8 +14,10 @@ from artiphys.array_types import Array
 from artiphys.errors import InputError
 from artiphys.stimuli import Stimuli
 from artiphys.toys.populations import poisson_counts
-from artiphys.toys.readouts import CodeNet, counted, each_unit, lesion_truths, units_of
+from artiphys.toys.readouts import CodeNet, counted, each_unit, four_errors, lesion_truths, units_of
 from artiphys.toys.toy import Toy, Truth, linear
+
+_SITES = ("abstract", "tangled")
 
 
 class _Mixed(nn.Module):
@@ -57,6 +60,73 @@ def mixed_selectivity(noise: float = 0.2, n_trials: int = 400, seed: int = 0) ->
     lesson = "both variables decode at 1.0 without the mixed unit; it alone makes the last two of 14 dichotomies linear"
     return Toy("mixed_selectivity", CodeNet(_Mixed(), weights), Stimuli(torch.as_tensor(x), conditions), differ,
                scores.accuracy("differ", threshold=0.0), ("hidden",), truth, lesson, exhaustive=False)  # fmt: skip
+
+
+class ContextNet(nn.Module):
+    """An abstract and a tangled code of one signal in two contexts; the latter alone is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.abstract = linear([[1.0, 0.0, 1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]], [0.0, 0.0])
+        self.tangled = _Tangled()
+        self.readout = linear([[0.0, 0.0, 1.0, 1.0]], [0.0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Signal, context and four noises ``(trial, 6)`` -> ``(trial,)``."""
+        y: Tensor = self.readout(torch.cat([self.abstract(x), self.tangled(x)], dim=1))
+        return y[:, 0]
+
+
+class _Tangled(nn.Module):
+    """One unit for each context, silent but for noise in the other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Signal, context and noises -> ``(trial, 2)``."""
+        signal, context = x[:, :1], x[:, 1:2]
+        return torch.cat([signal * (1 - context), signal * context], dim=1) + x[:, 4:]
+
+
+def abstract_code(noise: float = 0.5, n_trials: int = 4000, seed: int = 0) -> Toy:
+    """A signal that lies on one axis in both contexts at one site, and on an axis for each at another.
+
+    The signal s = +-1 and the context c = 0 or 1 are independent. Site ``abstract`` holds s and c, site ``tangled``
+    s where c = 0 and s where c = 1, each with noise of standard deviation ``noise``. The readout sums the tangled units.
+
+    Source: Bernardi et al. 2020, The geometry of abstraction in the hippocampus and prefrontal cortex. A reader that
+    was trained in one context is right in the other with Phi(1 / noise) at the abstract site, with 1/2 at the tangled.
+    The naive error: within a context both sites decode alike.
+    """
+    n_trials = counted("n_trials", n_trials, 400)
+    if not 0.25 <= noise <= 2:
+        raise InputError(f"noise came as {noise}; wanted 0.25 to 2, where readers differ")
+    rng = np.random.default_rng(seed)
+    cell = rng.permutation(np.arange(n_trials) % 4)
+    s, context = 2 * (cell % 2) - 1, cell // 2
+    x = np.column_stack([s, context, noise * rng.normal(size=(n_trials, 4))]).astype(np.float32)
+    label = (s > 0).astype(np.int64)
+    tangled = np.column_stack([s * (1 - context), s * context]) + x[:, 4:].astype(float)
+    hit, read = (float(norm.cdf(1 / (noise * math.sqrt(n)))) for n in (1, 2))
+    within = {f"{site} {c}→{c}": hit for site in ("abstract", "tangled") for c in (0, 1)}
+    across = {f"{site} {c}→{1 - c}": p for site, p in (("abstract", hit), ("tangled", 0.5)) for c in (0, 1)}
+    # Trials of one context; a trained axis is off by noise / sqrt(n), which counts most where the signal is on the other.
+    off = norm.pdf(0) / math.sqrt(n_trials / 2)
+    played = lesion_truths(
+        np.hstack([0 * tangled, tangled]),
+        label,
+        {f"{w}.{u}": [u + 2 * k] for k, w in enumerate(_SITES) for u in (0, 1)},
+    )
+    truth = (
+        Truth("accuracy", {"intact": read}, None, four_errors(n_trials, read), "Phi(1 / (noise sqrt 2)): two noises"),
+        Truth("decoding across contexts", within | across, None, math.hypot(four_errors(n_trials // 2), 4 * off),
+              "Phi(1 / noise) where the signal is on the axis of training, 1/2 where it is on the other"),
+        *played,
+    )  # fmt: skip
+    conditions = {"label": label, "context": context}
+    lesson = (
+        "both sites decode alike within a context; readers of the tangled one fail in the other, and it is the one read"
+    )
+    return Toy("abstract_code", ContextNet(), Stimuli(torch.as_tensor(x), conditions), label,
+               scores.accuracy("label", threshold=0.0), _SITES, truth, lesson, exhaustive=False)  # fmt: skip
 
 
 def random_expansion(n_units: int = 512, n_trials: int = 10, seed: int = 0) -> Toy:

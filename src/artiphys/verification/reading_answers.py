@@ -108,6 +108,14 @@ def _across_time(case: Case) -> Mapping[str, float]:
     return {f"{i}→{j}": float(score[i, j]) for i in range(len(score)) for j in range(len(score))}
 
 
+def _across_contexts(case: Case) -> Mapping[str, float]:
+    values = {}
+    for site in case.toy.players:
+        score = decode(_activity(case, site), "label", across="context", **QUIET).score.to_numpy()
+        values |= {f"{site} {i}→{j}": float(score[i, j]) for i in range(len(score)) for j in range(len(score))}
+    return values
+
+
 def _cortex(case: Case, site: str) -> Any:
     confounds = case.truth.analysis.partition(" given ")[2] or None
     return decode(_activity(case, site), "cortex", confounds=confounds, **QUIET).score
@@ -240,6 +248,7 @@ METHODS: tuple[Method, ...] = (
     Method("decode control=", _each(_control), _of("control-task selectivity")),
     Method("decode new patterns", _each(_patterns_apart), _of("decoding of patterns left out")),
     Method("decode across=", _across_time, _of("decoding across time")),
+    Method("decode across contexts", _across_contexts, _of("decoding across contexts")),
     Method("decode numbers", _each(_cortex), lambda toy, truth: truth.analysis.startswith("prediction")),
     Method("decode dichotomies", _each(_n_separable), _of("separable dichotomies")),
     Method("decode labellings", _each(_best_plane), _of("best linear accuracy")),
