@@ -90,7 +90,7 @@ def abstract_code(noise: float = 0.5, n_trials: int = 4000, seed: int = 0) -> To
     """A signal that lies on one axis in both contexts at one site, and on an axis for each at another.
 
     The signal s = +-1 and the context c = 0 or 1 are independent. Site ``abstract`` holds s and c, site ``tangled``
-    s where c = 0 and s where c = 1, each with noise of standard deviation ``noise``. The readout sums the tangled units.
+    s where c = 0 and s where c = 1, with noise of standard deviation ``noise``. The readout sums the tangled units.
 
     Source: Bernardi et al. 2020, The geometry of abstraction in the hippocampus and prefrontal cortex. A reader that
     was trained in one context is right in the other with Phi(1 / noise) at the abstract site, with 1/2 at the tangled.
@@ -108,13 +108,10 @@ def abstract_code(noise: float = 0.5, n_trials: int = 4000, seed: int = 0) -> To
     hit, read = (float(norm.cdf(1 / (noise * math.sqrt(n)))) for n in (1, 2))
     within = {f"{site} {c}→{c}": hit for site in ("abstract", "tangled") for c in (0, 1)}
     across = {f"{site} {c}→{1 - c}": p for site, p in (("abstract", hit), ("tangled", 0.5)) for c in (0, 1)}
-    # Trials of one context; a trained axis is off by noise / sqrt(n), which counts most where the signal is on the other.
+    # Of trials of one context. A trained axis is off by noise / sqrt(n): most where the signal is on the other one.
     off = norm.pdf(0) / math.sqrt(n_trials / 2)
-    played = lesion_truths(
-        np.hstack([0 * tangled, tangled]),
-        label,
-        {f"{w}.{u}": [u + 2 * k] for k, w in enumerate(_SITES) for u in (0, 1)},
-    )
+    names = {f"{site}.{u}": [u + 2 * k] for k, site in enumerate(_SITES) for u in (0, 1)}
+    played = lesion_truths(np.hstack([0 * tangled, tangled]), label, names)
     truth = (
         Truth("accuracy", {"intact": read}, None, four_errors(n_trials, read), "Phi(1 / (noise sqrt 2)): two noises"),
         Truth("decoding across contexts", within | across, None, math.hypot(four_errors(n_trials // 2), 4 * off),
@@ -122,9 +119,7 @@ def abstract_code(noise: float = 0.5, n_trials: int = 4000, seed: int = 0) -> To
         *played,
     )  # fmt: skip
     conditions = {"label": label, "context": context}
-    lesson = (
-        "both sites decode alike within a context; readers of the tangled one fail in the other, and it is the one read"
-    )
+    lesson = "both sites decode alike within a context; readers of the tangled one, which is used, fail in the other"
     return Toy("abstract_code", ContextNet(), Stimuli(torch.as_tensor(x), conditions), label,
                scores.accuracy("label", threshold=0.0), _SITES, truth, lesson, exhaustive=False)  # fmt: skip
 

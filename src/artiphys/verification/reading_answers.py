@@ -109,7 +109,7 @@ def _across_time(case: Case) -> Mapping[str, float]:
 
 
 def _across_contexts(case: Case) -> Mapping[str, float]:
-    values = {}
+    values: dict[str, float] = {}
     for site in case.toy.players:
         score = decode(_activity(case, site), "label", across="context", **QUIET).score.to_numpy()
         values |= {f"{site} {i}→{j}": float(score[i, j]) for i in range(len(score)) for j in range(len(score))}
