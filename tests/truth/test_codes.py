@@ -179,8 +179,9 @@ def test_rotating_code_is_no_stable_memory() -> None:
 def test_condition_generalisation_of_an_abstract_and_of_a_tangled_code() -> None:
     """A variable on one axis in both contexts generalises; on orthogonal axes it is decoded, and does not."""
     for site, across in (("abstract", 0.97), ("tangled", 0.5)):
-        x, _ = recorded("abstract_code", site=site, n_trials=800)
-        score = ap.decode(x, "label", across="context", n_permutations=0).score
+        x, toy = recorded("abstract_code", site=site, n_trials=800)
+        context = toy.stimuli.conditions["context"].to_numpy()
+        score = ap.decode(x, "label", across=context, n_permutations=0).score
         assert score.dims == ("train_condition", "condition")
         assert float(score[0, 0]) > 0.95 and float(score[1, 1]) > 0.95
         assert float(score[0, 1]) == pytest.approx(across, abs=0.08)
@@ -221,7 +222,9 @@ def test_far_pair_is_found_by_correlation_not_by_windows() -> None:
 
 def test_continuum_and_clusters() -> None:
     quick: dict[str, Any] = {"max_types": 2, "n_null": 40, "progress": False}
-    clouds = {n: [recorded(n, seed=k)[0].to_numpy().T for k in range(4)] for n in ("continuum", "clusters")}
+    clouds = {
+        n: [recorded(n, seed=k)[0].to_numpy().T.astype(float) for k in range(4)] for n in ("continuum", "clusters")
+    }
     for seed, (single, double) in enumerate(zip(*clouds.values())):
         one, two = ap.cell_types(single, seed=seed, **quick), ap.cell_types(double, seed=seed, **quick)
         assert one.n_types == 1 and "continuum" in one.verdict
