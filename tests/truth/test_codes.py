@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
+from fixtures.recorded_toys import recorded
 from scipy.stats import mannwhitneyu, norm, ttest_ind
 from sklearn.cluster import KMeans
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
@@ -21,12 +21,6 @@ import artiphys as ap
 from artiphys.array_types import Array
 from artiphys.errors import StatisticsError
 from artiphys.probes import information
-
-
-def recorded(name: str, **options: Any) -> tuple[Any, Any]:
-    toy = ap.toys.load(name, **options)
-    return ap.record(ap.wrap(toy), toy.stimuli, "hidden")["hidden"], toy
-
 
 # Variance code: the mean says nothing, the size does.
 
@@ -116,77 +110,61 @@ def test_bystander_and_feedback_predict_the_choice() -> None:
 # Grouped trials, memorised types, confounds.
 
 
-def sessions(seed: int) -> tuple[Array, Array, Array]:
-    rng = np.random.default_rng(seed)
-    group = np.arange(240) // 20
-    label = rng.permutation(np.arange(12) % 2)[group]
-    return rng.normal(size=(12, 10))[group] + rng.normal(size=(240, 10)), label, group
-
-
 def test_sessions_look_decodable_until_groups_stay_together() -> None:
-    naive = [float(ap.decode(x, y, n_permutations=0).score) for x, y, _ in map(sessions, range(20))]
-    kept = [float(ap.decode(x, y, groups=g, cv=4, n_permutations=0).score) for x, y, g in map(sessions, range(20))]
+    naive, kept = [], []
+    for seed in range(20):
+        x, _ = recorded("sessions", n_labellings=1, seed=seed)
+        naive.append(float(ap.decode(x, "label 0", n_permutations=0).score))
+        kept.append(float(ap.decode(x, "label 0", groups="day", cv=4, n_permutations=0).score))
     assert np.mean(naive) == pytest.approx(0.73, abs=0.04) and np.mean(kept) < 0.58
+    # permuting trials calls most of these significant, as if trials were independent
+    x, _ = recorded("sessions", n_labellings=8)
+    naive_p = [float(ap.decode(x, f"label {k}", n_permutations=39).p_value) for k in range(8)]  # type: ignore[arg-type]
+    assert np.mean(np.array(naive_p) <= 0.05) > 0.7
+    with pytest.raises(StatisticsError, match="groups"):  # what is called a session is not overlooked
+        ap.decode(x.rename(day="session"), "label 0", n_permutations=0)
 
 
 def test_random_expansion_decodes_everything_and_means_nothing() -> None:
-    """512 random relu units of 6 bits, 64 patterns x 20: parity is read perfectly, as any labelling is."""
-    rng = np.random.default_rng(0)
-    bits = (np.arange(64)[:, None] >> np.arange(6)) & 1
-    pattern = np.tile(np.arange(64), 20)
-    x = np.maximum(bits @ rng.normal(size=(6, 512)) + rng.normal(size=512), 0)[pattern]
-    x = x + 0.01 * rng.normal(size=x.shape)
-    parity = bits.sum(axis=1)[pattern] % 2
-    fit = ap.decode(x, parity, control=pattern, n_controls=10, n_permutations=0, alphas=[1.0])
+    """512 random relu units of 6 bits, 64 patterns: parity is read perfectly, as any labelling is."""
+    x, _ = recorded("random_expansion")
+    options: dict[str, Any] = {"n_permutations": 0, "alphas": [1.0]}
+    fit = ap.decode(x, "parity", control="pattern", n_controls=10, **options)
     assert float(fit.score) > 0.99
     assert float(fit.selectivity()) == pytest.approx(0, abs=0.02)
-    apart = ap.decode(x, parity, groups=pattern, n_permutations=0, alphas=[1.0])
+    apart = ap.decode(x, "parity", groups="pattern", **options)
     assert float(apart.score) < 0.55
     with pytest.raises(StatisticsError, match="control task is undefined"):
-        ap.decode(x, parity, groups=pattern, control=pattern, n_permutations=0)
-    first = ap.decode(x, bits[pattern, 0], groups=pattern, n_permutations=0, alphas=[1.0])
+        ap.decode(x, "parity", groups="pattern", control="pattern", n_permutations=0)
+    first = ap.decode(x, "bit 0", groups="pattern", **options)
     assert float(first.score) > 0.95  # a bit generalises to new patterns
-
-
-def luminance(n: int = 20_000, error: float = 0.0, seed: int = 0) -> tuple[Array, Array, Array]:
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 2
-    level = y + rng.normal(size=n)
-    return (level + 0.5 * rng.normal(size=n))[:, None], y, level + error * rng.normal(size=n)
 
 
 def test_luminance_is_a_confound() -> None:
     """Category raises luminance, and the unit follows luminance only."""
-    x, y, level = luminance()
+    x, _ = recorded("luminance", n_trials=20_000)
+    x = x.isel(unit=[0])
     score = {
-        "raw": ap.decode(x, y, n_permutations=0).score,
-        "given luminance": ap.decode(x, y, confounds=level, n_permutations=0).score,
-        "given luminance measured badly": ap.decode(x, y, confounds=luminance(error=1.0)[2], n_permutations=0).score,
+        "raw": ap.decode(x, "category", n_permutations=0).score,
+        "given luminance": ap.decode(x, "category", confounds="luminance", n_permutations=0).score,
+        "measured badly": ap.decode(x, "category", confounds="luminance measured", n_permutations=0).score,
     }
     # d' of 1 / sqrt(1.25); of nothing; of .444 / sqrt(.756), since a slope of 1.25 / 2.25 leaves .444 of luminance
-    d_prime = {"raw": 1 / math.sqrt(1.25), "given luminance": 0.0, "given luminance measured badly": 0.511}
+    d_prime = {"raw": 1 / math.sqrt(1.25), "given luminance": 0.0, "measured badly": 0.511}
     for name, d in d_prime.items():
         assert float(score[name]) == pytest.approx(norm.cdf(d / 2), abs=0.011), name
-    curves = ap.tuning_curves(x, y, confounds=luminance(error=1.0)[2]).curves[0]
+    curves = ap.tuning_curves(x, "category", confounds="luminance measured").curves[0]
     assert float(curves[1] - curves[0]) == pytest.approx(1 - 1.25 / 2.25, abs=0.04)
-    mended = ap.tuning_curves(x, y, confounds=luminance(error=1.0)[2], reliability=1.25 / 2.25).curves[0]
+    mended = ap.tuning_curves(x, "category", confounds="luminance measured", reliability=1.25 / 2.25).curves[0]
     assert float(mended[1] - mended[0]) == pytest.approx(0, abs=0.05)
 
 
 # Codes over time, dichotomies, distant pairs.
 
 
-def rotating(n: int = 2000, steps: int = 10, seed: int = 0) -> tuple[xr.DataArray, Array]:
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 2
-    angle = np.linspace(0, np.pi / 2, steps)
-    axis = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    x = rng.normal(size=(n, steps, 2)) + (2 * y - 1)[:, None, None] * axis
-    return xr.DataArray(x, dims=("trial", "time", "unit")), y
-
-
 def test_rotating_code_is_no_stable_memory() -> None:
-    x, y = rotating()
+    x, toy = recorded("rotating_code", n_trials=2000)
+    y = toy.labels
     each = ap.decode(x, y, n_permutations=0)
     np.testing.assert_allclose(each.score, 0.8413, atol=0.03)  # the naive picture
     cross = ap.decode(x, y, across="time", n_permutations=20)
@@ -200,13 +178,10 @@ def test_rotating_code_is_no_stable_memory() -> None:
 
 def test_condition_generalisation_of_an_abstract_and_of_a_tangled_code() -> None:
     """A variable on one axis in both contexts generalises; on orthogonal axes it is decoded, and does not."""
-    rng = np.random.default_rng(0)
-    y, context = np.arange(800) % 2, np.arange(800) // 2 % 2
-    s = 2 * y - 1
-    abstract = np.column_stack([s, context]) + 0.5 * rng.normal(size=(800, 2))
-    tangled = np.column_stack([s * (context == 0), s * (context == 1)]) + 0.5 * rng.normal(size=(800, 2))
-    for x, across in ((abstract, 0.97), (tangled, 0.5)):
-        score = ap.decode(x, y, across=context, n_permutations=0).score
+    for site, across in (("abstract", 0.97), ("tangled", 0.5)):
+        x, toy = recorded("abstract_code", site=site, n_trials=800)
+        context = toy.stimuli.conditions["context"].to_numpy()
+        score = ap.decode(x, "label", across=context, n_permutations=0).score
         assert score.dims == ("train_condition", "condition")
         assert float(score[0, 0]) > 0.95 and float(score[1, 1]) > 0.95
         assert float(score[0, 1]) == pytest.approx(across, abs=0.08)
@@ -214,73 +189,53 @@ def test_condition_generalisation_of_an_abstract_and_of_a_tangled_code() -> None
 
 def test_mixed_selectivity_adds_dichotomies() -> None:
     """Four conditions have 14 splits that are not trivial; a product term makes the last two linear."""
-    rng = np.random.default_rng(0)
-    condition = np.arange(400) % 4
-    a, b = 2.0 * (condition % 2) - 1, 2.0 * (condition // 2) - 1
-    linear = np.column_stack([a, b])
+    mixed, toy = recorded("mixed_selectivity")
+    condition = toy.stimuli.conditions["condition"].to_numpy()
     counts = []
-    for x in (linear, np.column_stack([linear, a * b])):
-        noisy = x + 0.2 * rng.normal(size=x.shape)
+    for x in (mixed.isel(unit=[0, 1]), mixed):
         scores = []
         for split in range(1, 15):
             y = (split >> condition) & 1
-            scores.append(float(ap.decode(noisy, y, LogisticRegression(C=100.0), n_permutations=0).score))
+            scores.append(float(ap.decode(x, y, LogisticRegression(C=100.0), n_permutations=0).score))
         counts.append(int(np.sum(np.array(scores) > 0.95)))
         if len(counts) == 1:  # without the product term, exclusive or and its negation stay out of reach
             assert max(scores[0b0110 - 1], scores[0b1001 - 1]) < 0.8
-        alone = [float(ap.decode(noisy, v > 0, n_permutations=0).score) for v in (a, b)]
+        alone = [float(ap.decode(x, v, n_permutations=0).score) for v in ("a", "b")]
         assert min(alone) > 0.99  # each variable looks the same in both
     assert counts == [12, 14]
 
 
-def far_pair(n: int = 600, seed: int = 0) -> tuple[Array, Array]:
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % 2
-    noise = 2 * rng.normal(size=n)
-    x = rng.normal(size=(n, 40))
-    x[:, 10] = 2 * y - 1 + noise + 0.1 * rng.normal(size=n)
-    x[:, 30] = noise + 0.1 * rng.normal(size=n)
-    return x, y
-
-
 def test_far_pair_is_found_by_correlation_not_by_windows() -> None:
-    x, y = far_pair()
-    windows = ap.searchlight(x, y, size=3, n_permutations=0)
+    x, toy = recorded("far_pair")
+    windows = ap.searchlight(x, toy.labels, size=3, n_permutations=0)
     assert float(windows.score.max()) == pytest.approx(0.70, abs=0.05)
-    pairs = ap.searchlight(x, y, "correlation", size=2, n_permutations=100)
+    pairs = ap.searchlight(x, toy.labels, "correlation", size=2, n_permutations=100)
     best = pairs.score.to_numpy()
     assert best[10] > 0.99 and best[30] > 0.99
     assert (pairs.p_corrected[[10, 30]] < 0.05).all()  # type: ignore[index]
-    assert set(pairs.neighbourhoods[None]["around 10"]) == {10, 30}
+    (sets,) = pairs.neighbourhoods.values()
+    assert set(sets["around 10"]) == {10, 30}
 
 
 # Counting and clustering.
 
 
-def continuum(seed: int) -> Array:
-    return np.random.default_rng(seed).normal(size=(500, 5)) * [5, 1, 1, 1, 1]
-
-
-def clusters(seed: int) -> Array:
-    x = np.random.default_rng(seed).normal(size=(500, 5))
-    x[:, 0] += np.where(np.arange(500) % 2, 1.5, -1.5)
-    return x
-
-
 def test_continuum_and_clusters() -> None:
     quick: dict[str, Any] = {"max_types": 2, "n_null": 40, "progress": False}
-    for seed in range(4):
-        one, two = ap.cell_types(continuum(seed), seed=seed, **quick), ap.cell_types(clusters(seed), seed=seed, **quick)
+    clouds = {
+        n: [recorded(n, seed=k)[0].to_numpy().T.astype(float) for k in range(4)] for n in ("continuum", "clusters")
+    }
+    for seed, (single, double) in enumerate(zip(*clouds.values())):
+        one, two = ap.cell_types(single, seed=seed, **quick), ap.cell_types(double, seed=seed, **quick)
         assert one.n_types == 1 and "continuum" in one.verdict
         assert two.n_types == 2
         agree = np.mean(two.labels == np.arange(500) % 2)
         assert max(agree, 1 - agree) == pytest.approx(norm.cdf(1.5), abs=0.05)
-    silhouettes = [
-        silhouette_score(x, KMeans(2, n_init=4, random_state=0).fit_predict(x)) for x in (continuum(0), clusters(0))
-    ]
-    assert silhouettes[0] > silhouettes[1] + 0.05, "silhouette ranks them backwards"
-    labels = KMeans(2, n_init=4, random_state=0).fit_predict(continuum(0))
-    assert ttest_ind(continuum(0)[labels == 0, 0], continuum(0)[labels == 1, 0]).pvalue < 1e-100, "circular test"
+    found = {n: KMeans(2, n_init=4, random_state=0).fit_predict(x[0]) for n, x in clouds.items()}
+    silhouettes = [silhouette_score(clouds[n][0], labels) for n, labels in found.items()]
+    assert silhouettes == pytest.approx([0.43, 0.29], abs=0.05), "silhouette ranks them backwards"
+    cloud, labels = clouds["continuum"][0][:, 0], found["continuum"]
+    assert ttest_ind(cloud[labels == 0], cloud[labels == 1]).pvalue < 1e-100, "circular test"
 
 
 def test_three_types_are_counted() -> None:
@@ -294,13 +249,13 @@ def test_three_types_are_counted() -> None:
 @pytest.mark.parametrize(("rate", "piled"), [(1, 0.58), (5, 0.05), (50, 0.0)])
 def test_index_pileup(rate: float, piled: float) -> None:
     """Preference is a continuum; the index of few counts piles up at +-1 and looks bimodal."""
-    rng = np.random.default_rng(0)
-    preference = rng.normal(size=20_000)
-    a, b = rng.poisson(rate * np.exp(preference / 2)), rng.poisson(rate * np.exp(-preference / 2))
+    x, toy = recorded("index_pileup", rate=float(rate), n_units=20_000)
+    a, b = x.to_numpy()
     keep = a + b > 0
     index = ((a - b) / np.maximum(a + b, 1))[keep]
     assert np.mean(np.abs(index) == 1) == pytest.approx(piled, abs=0.012)
-    features = np.column_stack([index[:400], rng.normal(size=400)])
+    assert toy.truths("contrast indices").expected["share at +-1"] == pytest.approx(piled, abs=0.006)
+    features = np.column_stack([index[:400], np.random.default_rng(0).normal(size=400)])
     if rate == 1:
         with pytest.warns(UserWarning, match="piles up"):
             found = ap.cell_types(features, max_types=2, n_null=19, progress=False)
@@ -347,21 +302,14 @@ def test_information_of_few_trials_warns_and_shuffling_over_corrects() -> None:
             assert float(information(tables, "shuffle").bits.mean()) == pytest.approx(shuffled, abs=0.06)
 
 
-def fisher_population() -> tuple[Array, Array, float]:
-    slope = np.full(50, math.sqrt(22.8 / 50))
-    eps = 1 / 7.23 - 1 / 22.8
-    return slope, np.linalg.cholesky(np.eye(50) + eps * np.outer(slope, slope)), 0.2
-
-
 def test_linear_fisher_information() -> None:
     """50 units, 100 trials each: truth 7.23, plug-in 43.41, shuffled 21.86 (the off-diagonal part left out)."""
-    slope, root, step = fisher_population()
-    y = np.arange(200) % 2
+    step = 0.2
     plugin, corrected, shuffled, covered = [], [], [], []
     for seed in range(400):
-        rng = np.random.default_rng(seed)
-        x = rng.normal(size=(200, 50)) @ root.T + np.outer(y - 0.5, slope) * step
-        d = ap.detectability(x, y, n_permutations=0)
+        toy = ap.toys.load("fisher_population", n_units=50, n_trials=100, step=step, seed=seed)
+        hidden: Any = toy.model.hidden
+        d = ap.detectability(hidden(toy.stimuli.inputs).numpy(), toy.labels, n_permutations=0)
         found = d.population()
         plugin.append(found.plugin / step**2)
         corrected.append(found.fisher(step))
@@ -434,11 +382,16 @@ def test_erasure_leaves_a_quadratic_residue(dims: int, quadratic: float) -> None
     )
     assert probe.score(clean, y[uneven]) == pytest.approx(np.mean(y[uneven] == 0), abs=0.01)
     still = make_pipeline(PolynomialFeatures(2), LogisticRegression(max_iter=1000))
-    spread = rng.normal(size=(n, dims)) * np.where(y == 1, 3.0, 1.0)[:, None]
-    assert float(ap.decode(spread, y, n_permutations=0).score) < 0.62
-    best = float(ap.decode(spread, y, QuadraticDiscriminantAnalysis(), n_permutations=0).score)
+    spread, toy = recorded("erasure_residue", site="erased", dims=dims)
+    assert float(ap.decode(spread, "label", n_permutations=0).score) < 0.62
+    best = float(ap.decode(spread, "label", QuadraticDiscriminantAnalysis(), n_permutations=0).score)
     assert best == pytest.approx(quadratic, abs=0.02)
-    assert float(ap.decode(spread, y, still, n_permutations=0).score) > quadratic - 0.03
+    assert toy.truths("accuracy").expected["intact"] == pytest.approx(quadratic, abs=5e-5)
+    assert float(ap.decode(spread, "label", still, n_permutations=0).score) > quadratic - 0.03
+    # the toy's eraser is the one that least squares gives
+    whole = recorded("erasure_residue", dims=dims)[0].to_numpy().astype(float)
+    clean = erased(whole, toy.labels)
+    assert np.abs(clean[:, 1:] - whole[:, 1:]).mean() < 0.15 and np.abs(clean[:, 0]).mean() < 0.25
 
 
 def drifting(seed: int) -> tuple[Array, Array]:

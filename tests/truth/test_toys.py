@@ -11,6 +11,8 @@ import torch
 import artiphys as ap
 from artiphys.toys import Truth
 from artiphys.verification.answers import INDICES, shipped
+from artiphys.verification import reading_answers
+from artiphys.verification.answers import shipped
 from artiphys.verification.result import described
 from artiphys.verification.scoring import scored
 
@@ -21,6 +23,7 @@ TOYS["induction without BOS"] = ap.toys.load("induction_head", bos=False)
 LESIONED = ("shapley", "value", *INDICES)  # and those whose names say so
 # Analyses that lesion begin with one of these words; all others only read.
 OF_LESIONS = (*INDICES, "value", "single_lesions", "shapley", "minimal circuits", "critical sets", "accuracy ")
+READ = ("accuracy", "information", "d_prime", "selectivity", "activity", "auc")
 CLAIMS = [(n, t) for n, toy in TOYS.items() for t in toy.truth]
 
 
@@ -42,6 +45,8 @@ def test_every_toy_states_truths_with_their_kind(name: str) -> None:
         lesioned = named or t.analysis in LESIONED
         assert (t.kind is None) == (not lesioned), t.analysis
         assert (t.kind is None) == (not t.analysis.startswith(OF_LESIONS)), "a kind exactly where something is lesioned"
+        read = t.analysis in READ or any(m.applies(toy, t) for m in reading_answers.METHODS)
+        assert (t.kind is None) == read, "a kind is stated exactly where something is lesioned"
     assert toy.lesson
 
 

@@ -23,6 +23,20 @@ from artiphys.verification import answers
 LEFT_OUT = ("planted", "induction_head", "induction_edges", "majority5")  # they take longest
 IN_TIME = ("integrator", "bandit", "attractor", "feedforward", "multisensory")  # so do these: tests/truth/test_dynamics
 TOYS = [n for n in ap.toys.names() if n not in LEFT_OUT and not any(part in n for part in IN_TIME)]
+LEFT_OUT = (
+    "planted",
+    "integrator",
+    "induction_head",
+    "induction_edges",
+    "majority5",
+    "random_expansion",
+    "sessions",
+    "continuum",
+    "clusters",
+    "index_pileup",
+    "mixed_selectivity",
+)  # they take longest
+TOYS = [n for n in ap.toys.names() if n not in LEFT_OUT]
 
 
 def wrapped(place: Any, name: str, change: Callable[..., Any]) -> Callable[[pytest.MonkeyPatch], None]:

@@ -16,6 +16,8 @@ from artiphys.toys import (
     connections,
     decoys,
     deep_linear,
+    clouds,
+    confounds,
     dynamics,
     induction,
     logic,
@@ -26,6 +28,9 @@ from artiphys.toys import (
     modular_addition_trained,
     superposition,
     tiny_recurrent,
+    mixed_codes,
+    populations,
+    temporal_codes,
 )
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
@@ -85,6 +90,22 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "modular_addition": modular_addition.modular_addition,
     "modular_addition_trained": modular_addition_trained.modular_addition_trained,
     "deep_linear": deep_linear.deep_linear,
+    "erasure_residue": codes.erasure_residue,
+    "noisy_channel": codes.noisy_channel,
+    "sessions": confounds.sessions,
+    "luminance": confounds.luminance,
+    "letters_and_phonemes": confounds.letters_and_phonemes,
+    "mixed_selectivity": mixed_codes.mixed_selectivity,
+    "abstract_code": mixed_codes.abstract_code,
+    "random_expansion": mixed_codes.random_expansion,
+    "sparse_code": mixed_codes.sparse_code,
+    "rotating_code": temporal_codes.rotating_code,
+    "far_pair": temporal_codes.far_pair,
+    "poisson_population": populations.poisson_population,
+    "fisher_population": populations.fisher_population,
+    "continuum": clouds.continuum,
+    "clusters": clouds.clusters,
+    "index_pileup": clouds.index_pileup,
 }
 
 

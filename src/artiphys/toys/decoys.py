@@ -137,6 +137,14 @@ def epiphenomenal(seed: int = 0) -> Toy:
         Truth("shapley", {"hidden.0": 0.0, "hidden.1": hit - 0.5}, "zero", tolerance, "readout weights 0 and 1"),
         Truth("shapley", {"hidden.0": 0.0, "hidden.1": hit - 0.5}, "mean", tolerance, "readout weights 0 and 1"),
         Truth("d_prime", {"hidden.0": 20.0, "hidden.1": 1.0}, None, 1.0, "2 / .1 and 2 / 2"),
+        Truth("choice probability", {"hidden.0": 0.5}, None, 0.04, "within a stimulus e is noise of its own"),
+        Truth(
+            "choice AUC, stimuli pooled",
+            {"hidden.0": hit},
+            None,
+            tolerance,
+            "h^2 + h (1 - h) = h: e tells the stimulus, which the choice follows on h of trials",
+        ),
     )
     net = MixNet([[1.0, 0.1, 0.0], [1.0, 0.0, 2.0]], [0.0, 1.0])
     score = scores.accuracy("label", threshold=0.0)
@@ -161,6 +169,20 @@ def suppressor(seed: int = 0) -> Toy:
             None,
             0.15,
             "2 s over sd; b holds no s",
+        ),
+        Truth(
+            "readout weights",
+            {"hidden.0": 1.0, "hidden.1": -4 / 4.01},
+            None,
+            0.0045,
+            "a - w b with w the regression of a on b; its error .1414 / (2 sqrt n), four times",
+        ),
+        Truth(
+            "readout patterns",
+            {"hidden.0": 1.0, "hidden.1": 0.0},
+            None,
+            4 * 2 / math.sqrt(N_TRIALS),
+            "covariance with the decoded signal: cov(b, a) - 4 / 4.01 var(b) = 0 (Haufe et al. 2014)",
         ),
     )
     net = MixNet([[1.0, 1.0, 0.1, 0.0], [0.0, 1.0, 0.0, 0.1]], [1.0, -1.0])

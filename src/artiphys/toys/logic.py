@@ -212,6 +212,8 @@ def synergy() -> Toy:
         _exact("single_lesions", "mean", 0.5, 0.5),
         _exact("shapley", "mean", 0.25, 0.25),
         Truth("information", {"hidden.0": 0.0, "hidden.1": 0.0}, None, 1e-6, "independent of the answer [bits]"),
+        Truth("joint information", {"hidden.0+hidden.1": 1.0}, None, 1e-6, "both determine a fair answer [bits]"),
+        Truth("best linear accuracy", {"hidden.0+hidden.1": 0.75}, None, 1e-6, "the nearest separable one is or"),
         *[t for kind in ("zero", "mean") for t in _sets(kind, {"01": 1.0}, {"0": 0.0, "1": 0.0}, {"0": 0.0, "1": 0.0})],
         *[t for kind in ("zero", "mean") for t in _interactions(kind, SII={"01": 0.5})],
     ]

@@ -58,7 +58,7 @@ class Toy:
     players : tuple of str
         Sites whose units are the players of its game; with ``grouped`` each whole site is one player.
     connections : tuple of Player
-        Where the players are connections instead of the units of those sites.
+        Where the players are connections, or groups of units, instead of the units of those sites.
     windows : tuple of (start, stop)
         Windows of time: each unit is a player in each of them.
     truth : tuple of Truth

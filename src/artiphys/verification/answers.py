@@ -23,6 +23,7 @@ from artiphys.recording import record
 from artiphys.toys.toy import Toy, Truth
 from artiphys.verification.dynamics_answers import METHODS as OF_DYNAMICS
 from artiphys.verification.methods import Answer, Case, Method, as_set, by_name
+from artiphys.verification import reading_answers
 from artiphys.verification.methods import Case, Method, as_set, by_name
 from artiphys.verification.trained_answers import METHODS as OF_TRAINED_TOYS
 
@@ -161,4 +162,5 @@ _METHODS = (
     Method("information", _of_units(_information), _of("information")),
     *OF_DYNAMICS,
     *OF_TRAINED_TOYS,
+    *reading_answers.METHODS,
 )
