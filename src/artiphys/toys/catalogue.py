@@ -7,7 +7,7 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, textbook
+from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, programs, textbook
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
@@ -41,6 +41,9 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "greedy_trap": textbook.greedy_trap,
     "relay": memories.relay,
     "refresh": memories.refresh,
+    "reverse": programs.reverse,
+    "count": programs.count,
+    "sort": programs.sort,
     "planted": planted,
 }
 

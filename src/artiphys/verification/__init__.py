@@ -1,7 +1,7 @@
 """Verification: methods of analysis examined on toys whose answers are known.
 
-Read methods (what is examined, and how others enter theirs), answers (what artiphys' own analyses say), result (the
-board), scoring (the examination).
+Read methods (what is examined, and how others enter theirs), answers (what artiphys' own analyses say),
+compiled_answers (of programs in transformers), result (the board), scoring (the examination).
 """
 
 from artiphys.verification.methods import Method, method

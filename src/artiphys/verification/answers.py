@@ -21,6 +21,7 @@ from artiphys.probes import detectability, tuning_curves
 from artiphys.probes.mutual_information.tables import plugin_bits
 from artiphys.recording import record
 from artiphys.toys.toy import Toy, Truth
+from artiphys.verification import compiled_answers
 from artiphys.verification.methods import Case, Method, as_set, by_name
 
 INDICES = ("SII", "STII", "Banzhaf", "k-SII")
@@ -156,4 +157,5 @@ _METHODS = (
     Method("detectability d'", _of_units(_d_prime), _of("d_prime")),
     Method("detectability auc", _of_units(_auc), _of("auc")),
     Method("information", _of_units(_information), _of("information")),
+    *compiled_answers.METHODS,
 )
