@@ -35,7 +35,8 @@ def test_every_toy_states_truths_with_their_kind(name: str) -> None:
     assert {t.analysis for t in toy.truth} >= {"single_lesions", "shapley"}
     for t in toy.truth:
         assert (t.kind is None) == (
-            t.analysis in ("accuracy", "information", "d_prime", "selectivity", "activity", "auc", "attention")
+            t.analysis
+            in ("accuracy", "information", "d_prime", "selectivity", "activity", "auc", "attention", "variables")
         )
     assert toy.lesson
 

@@ -1,7 +1,7 @@
 """Ground-truth networks: tiny models whose right answers are known and travel with them as data.
 
 Read toy, logic, textbook, decoys, codes, dynamics, memories, connections, induction, subset_truths,
-program_net, programs, planted_circuits, then catalogue.
+program_net, programs, compiler, compiled, planted_circuits, then catalogue.
 """
 
 from artiphys.toys.catalogue import load, names

@@ -7,7 +7,19 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import codes, connections, decoys, dynamics, induction, logic, memories, programs, textbook
+from artiphys.toys import (
+    codes,
+    compiled,
+    compiler,
+    connections,
+    decoys,
+    dynamics,
+    induction,
+    logic,
+    memories,
+    programs,
+    textbook,
+)
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
 
@@ -46,15 +58,22 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "sort": programs.sort,
     "planted": planted,
 }
+# Compiled by an optional package: known always, listed where it is installed.
+_COMPILED: dict[str, Callable[..., Toy]] = {
+    "compiled_adder": compiled.adder,
+    "compiled_reversal": compiled.reversal,
+    "compiled_counting": compiled.counting,
+    "compiled_induction": compiled.induction,
+}
 
 
 def names() -> list[str]:
-    """Names of all toys.
+    """Names of all toys; those that torchwright compiles are among them where it is installed.
 
     >>> names()[:3]
     ['and', 'or', 'xor']
     """
-    return list(_MAKERS)
+    return [*_MAKERS, *(_COMPILED if compiler.installed() else ())]
 
 
 @border
@@ -64,14 +83,15 @@ def load(name: str, **options: Any) -> Toy:
     Raises
     ------
     InputError
-        If there is no such toy or it takes no such option.
+        If there is no such toy, it takes no such option, or it needs a package that is not installed.
 
     >>> [t.expected for t in load("xor").truth if t.analysis == "shapley" and t.kind == "zero"]
     [{'hidden.0': 0.375, 'hidden.1': 0.125}]
     """
-    if name not in _MAKERS:
+    makers = _MAKERS | _COMPILED
+    if name not in makers:
         raise InputError(unknown("toy", name, names()))
     try:
-        return _MAKERS[name](**options)
+        return makers[name](**options)
     except TypeError as error:
         raise InputError(f"toy {name!r} does not take these options: {error}") from error

@@ -97,8 +97,8 @@ def proportion_correct(answers: Callable[[Tensor], tuple[Tensor, Tensor]], key: 
     """
 
     def fn(outputs: Tensor, trials: Stimuli) -> Tensor:
-        assert isinstance(trials.inputs, Tensor)
-        target, asked = (t.to(outputs.device) for t in answers(trials.inputs))
+        tokens = trials.inputs if isinstance(trials.inputs, Tensor) else trials.inputs["input_ids"]
+        target, asked = (t.to(outputs.device) for t in answers(tokens))
         y = outputs.double()
         top = ((y - y.amax(dim=-1, keepdim=True)).abs() < TIE).double()
         credit = (top / top.sum(-1, keepdim=True)).gather(-1, target[..., None])[..., 0]
@@ -108,17 +108,20 @@ def proportion_correct(answers: Callable[[Tensor], tuple[Tensor, Tensor]], key: 
 
 
 def head_truths(
-    value: Callable[[frozenset[str]], float], used: Sequence[str], idle: Iterable[str], source: str
+    value: Callable[[frozenset[str]], float], used: Sequence[str], idle: Iterable[str], source: str, named: str = "{}.z"
 ) -> tuple[Truth, ...]:
-    """Truths under zero lesions of whole heads, of which only ``used`` change the ``value`` of what is intact."""
+    """Truths under zero lesions of whole heads, of which only ``used`` change the ``value`` of what is intact.
+
+    ``named`` makes players' names of those of heads.
+    """
     values = {}
     for number in range(2 ** len(used)):
         intact = tuple(i for i in range(len(used)) if number >> i & 1)
         values[intact] = value(frozenset(used[i] for i in intact))
     truths = [Truth("accuracy", {"intact": value(frozenset(used))}, None, TIE, source)]
-    for truth in set_truths(values, 0.95, named=lambda i: f"{used[i]}.z") or ():
+    for truth in set_truths(values, 0.95, named=lambda i: named.format(used[i])) or ():
         expected = dict(truth.expected)
         if truth.analysis in ("shapley", "single_lesions"):
-            expected |= {f"{name}.z": 0.0 for name in idle}
+            expected |= {named.format(name): 0.0 for name in idle}
         truths.append(dataclasses.replace(truth, expected=expected, source=source))
     return tuple(truths)

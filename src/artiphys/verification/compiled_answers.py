@@ -8,12 +8,19 @@ from artiphys.recording import record
 from artiphys.verification.methods import Case, Method
 
 
-def _attention(case: Case) -> Mapping[str, float]:
-    """Mean over trials of attention from one position to another; keys are site, query and key."""
-    asked = {key: key.rsplit(".", 2) for key in case.truth.expected}
-    sites = list(dict.fromkeys(site for site, _, _ in asked.values()))
+def _one_entry(case: Case) -> Mapping[str, float]:
+    """Mean over trials of single entries of sites; a key is a site and then the index along each of its axes."""
+    asked = {}
+    for key in case.truth.expected:
+        parts = key.split(".")
+        n = next(i for i, part in enumerate(reversed(parts)) if not part.isdigit())
+        asked[key] = (".".join(parts[:-n]), tuple(map(int, parts[-n:])))
+    sites = list(dict.fromkeys(site for site, _ in asked.values()))
     recording = record(case.prep, case.toy.stimuli, sites, progress=False)
-    return {key: float(recording[site][:, int(query), int(at)].mean()) for key, (site, query, at) in asked.items()}
+    return {key: float(recording[site][(slice(None), *at)].mean()) for key, (site, at) in asked.items()}
 
 
-METHODS = (Method("attention", _attention, lambda toy, truth: truth.analysis == "attention"),)
+METHODS = (
+    Method("attention", _one_entry, lambda toy, truth: truth.analysis == "attention"),
+    Method("variables", _one_entry, lambda toy, truth: truth.analysis == "variables"),
+)
