@@ -145,7 +145,8 @@ class TestCompiled:
         sites = ["blocks.1.attn.hook_pattern", "blocks.1.attn.hook_z"]
         rec = ap.record(ap.wrap(toy), toy.stimuli, sites, progress=False)
         look, carry = (rec[site].to_numpy() for site in sites)
-        heads: Any = {p.name: p.targets[0].units[0] for p in toy.lesion_players() if p.targets[0].site == sites[1]}
+        targets: Any = {p.name: p.targets[0] for p in toy.lesion_players()}
+        heads = {name: t.units[0] for name, t in targets.items() if t.site == sites[1]}
         answer = slice(5, 9)
         places = {name: look[:, head, answer].mean(0).argmax(-1).tolist() for name, head in heads.items()}
         assert places == {
