@@ -38,7 +38,7 @@ def logits(toy: Toy, lesioned: tuple[str, ...] = ()) -> torch.Tensor:
             else:
                 block.mlp.down_proj.weight.zero_()
     inputs: Any = toy.stimuli.inputs
-    out: torch.Tensor = model(**inputs).logits
+    out: torch.Tensor = model(inputs).logits
     return out
 
 
@@ -67,8 +67,8 @@ class TestCompiled:
 
     def test_the_models_alone_give_the_answers(self, toys: dict[str, Toy]) -> None:
         for name in NAMES:
-            inputs: Any = toys[name].stimuli.inputs
-            shown, told = inputs["input_ids"], logits(toys[name]).argmax(-1)
+            shown: Any = toys[name].stimuli.inputs
+            told = logits(toys[name]).argmax(-1)
             conditions = toys[name].stimuli.conditions
             if name == "compiled_adder":  # tokens: <bos>, 0, 1, ...
                 assert (told[:, -1] - 1 == torch.tensor(conditions["sum"].tolist())).all()
@@ -161,7 +161,7 @@ class TestCompiled:
         toy = toys["compiled_reversal"]
         inputs: Any = toy.stimuli.inputs
         out = logits(toy, ("read 2",))[:, 5:]
-        right = out.argmax(-1) == inputs["input_ids"][:, [4, 3, 2, 1]]
+        right = out.argmax(-1) == inputs[:, [4, 3, 2, 1]]
         assert right[:, [0, 1, 3]].all() and (out[:, 2] == 0).all()
 
     def test_an_eraser_takes_more_than_a_reader_and_holds_no_number(self, toys: dict[str, Toy]) -> None:

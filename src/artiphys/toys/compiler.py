@@ -80,7 +80,7 @@ class Compiled:
     def stimuli(self, prompts: Sequence[Sequence[str]], conditions: Mapping[str, Any]) -> Stimuli:
         """Prompts of equal length, given by the names of their tokens."""
         number = {token: i for i, token in enumerate(self.vocabulary)}
-        return Stimuli.from_tokens([[number[token] for token in prompt] for prompt in prompts], dict(conditions))
+        return Stimuli(torch.tensor([[number[token] for token in prompt] for prompt in prompts]), dict(conditions))
 
     def check_placed(self, toy: str, placed: Mapping[str, tuple[int, int, str]]) -> None:
         """An error where the compiler placed heads elsewhere than the truths of a toy were derived for.

@@ -97,8 +97,8 @@ def proportion_correct(answers: Callable[[Tensor], tuple[Tensor, Tensor]], key: 
     """
 
     def fn(outputs: Tensor, trials: Stimuli) -> Tensor:
-        tokens = trials.inputs if isinstance(trials.inputs, Tensor) else trials.inputs["input_ids"]
-        target, asked = (t.to(outputs.device) for t in answers(tokens))
+        assert isinstance(trials.inputs, Tensor)
+        target, asked = (t.to(outputs.device) for t in answers(trials.inputs))
         y = outputs.double()
         top = ((y - y.amax(dim=-1, keepdim=True)).abs() < TIE).double()
         credit = (top / top.sum(-1, keepdim=True)).gather(-1, target[..., None])[..., 0]
