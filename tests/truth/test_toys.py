@@ -47,6 +47,10 @@ def test_every_toy_states_truths_with_their_kind(name: str) -> None:
         assert (t.kind is None) == (not t.analysis.startswith(OF_LESIONS)), "a kind exactly where something is lesioned"
         read = t.analysis in READ or any(m.applies(toy, t) for m in reading_answers.METHODS)
         assert (t.kind is None) == read, "a kind is stated exactly where something is lesioned"
+        assert (t.kind is None) == (
+            t.analysis
+            in ("accuracy", "information", "d_prime", "selectivity", "activity", "auc", "attention", "variables")
+        )
     assert toy.lesson
 
 

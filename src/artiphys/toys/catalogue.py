@@ -18,6 +18,8 @@ from artiphys.toys import (
     deep_linear,
     clouds,
     confounds,
+    compiled,
+    compiler,
     dynamics,
     induction,
     logic,
@@ -31,6 +33,7 @@ from artiphys.toys import (
     mixed_codes,
     populations,
     temporal_codes,
+    programs,
 )
 from artiphys.toys.planted_circuits import planted
 from artiphys.toys.toy import Toy
@@ -74,6 +77,9 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "greedy_trap": textbook.greedy_trap,
     "relay": memories.relay,
     "refresh": memories.refresh,
+    "reverse": programs.reverse,
+    "count": programs.count,
+    "sort": programs.sort,
     "planted": planted,
     "planted_connections": functools.partial(planted, 12, connections=True),
     "planted_recurrent": functools.partial(planted, 12, kind="recurrent"),
@@ -107,15 +113,22 @@ _MAKERS: dict[str, Callable[..., Toy]] = {
     "clusters": clouds.clusters,
     "index_pileup": clouds.index_pileup,
 }
+# Compiled by an optional package: known always, listed where it is installed.
+_COMPILED: dict[str, Callable[..., Toy]] = {
+    "compiled_adder": compiled.adder,
+    "compiled_reversal": compiled.reversal,
+    "compiled_counting": compiled.counting,
+    "compiled_induction": compiled.induction,
+}
 
 
 def names() -> list[str]:
-    """Names of all toys.
+    """Names of all toys; those that torchwright compiles are among them where it is installed.
 
     >>> names()[:3]
     ['and', 'or', 'xor']
     """
-    return list(_MAKERS)
+    return [*_MAKERS, *(_COMPILED if compiler.installed() else ())]
 
 
 @border
@@ -125,14 +138,15 @@ def load(name: str, **options: Any) -> Toy:
     Raises
     ------
     InputError
-        If there is no such toy or it takes no such option.
+        If there is no such toy, it takes no such option, or it needs a package that is not installed.
 
     >>> [t.expected for t in load("xor").truth if t.analysis == "shapley" and t.kind == "zero"]
     [{'hidden.0': 0.375, 'hidden.1': 0.125}]
     """
-    if name not in _MAKERS:
+    makers = _MAKERS | _COMPILED
+    if name not in makers:
         raise InputError(unknown("toy", name, names()))
     try:
-        return _MAKERS[name](**options)
+        return makers[name](**options)
     except TypeError as error:
         raise InputError(f"toy {name!r} does not take these options: {error}") from error

@@ -24,6 +24,7 @@ from artiphys.toys.toy import Toy, Truth
 from artiphys.verification.dynamics_answers import METHODS as OF_DYNAMICS
 from artiphys.verification.methods import Answer, Case, Method, as_set, by_name
 from artiphys.verification import reading_answers
+from artiphys.verification import compiled_answers
 from artiphys.verification.methods import Case, Method, as_set, by_name
 from artiphys.verification.trained_answers import METHODS as OF_TRAINED_TOYS
 
@@ -163,4 +164,5 @@ _METHODS = (
     *OF_DYNAMICS,
     *OF_TRAINED_TOYS,
     *reading_answers.METHODS,
+    *compiled_answers.METHODS,
 )
