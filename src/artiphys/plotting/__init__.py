@@ -1,7 +1,7 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
-scoreboards.
+scoreboards, sparsity.
 sparsity.
 """
 

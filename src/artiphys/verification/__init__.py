@@ -1,7 +1,8 @@
 """Verification: methods of analysis examined on networks whose answers are known.
 
 Read methods (what is examined, and how others enter theirs), circuit_measures, answers (what artiphys' own analyses
-say), peers (other methods of the field), result (the board), scoring (the examination); calibration (error bars).
+say; of some toys in reading_answers, dynamics_answers, trained_answers and compiled_answers), peers (other methods of
+the field), result (the board), scoring (the examination), and calibration (error bars).
 """
 
 from artiphys.verification.calibration import Calibration, calibrate

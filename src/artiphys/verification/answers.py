@@ -21,11 +21,9 @@ from artiphys.probes import detectability, tuning_curves
 from artiphys.probes.mutual_information.tables import plugin_bits
 from artiphys.recording import record
 from artiphys.toys.toy import Toy, Truth
+from artiphys.verification import compiled_answers, reading_answers
 from artiphys.verification.dynamics_answers import METHODS as OF_DYNAMICS
 from artiphys.verification.methods import Answer, Case, Method, as_set, by_name
-from artiphys.verification import reading_answers
-from artiphys.verification import compiled_answers
-from artiphys.verification.methods import Case, Method, as_set, by_name
 from artiphys.verification.trained_answers import METHODS as OF_TRAINED_TOYS
 
 INDICES = ("SII", "STII", "Banzhaf", "k-SII")

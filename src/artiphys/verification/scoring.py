@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
@@ -85,20 +86,26 @@ def verify(
     started, scores = clock.perf_counter(), []
     with progress_bar("truths", total=len(cases), show=progress) as bar:
         for m, toy, truth in cases:
-            score = scored(m, toy, truth)
-            scores += [score] if score is not None else []
+            with contextlib.suppress(InapplicableError):
+                scores.append(scored(m, toy, truth))
             bar.update(1)
     return Scoreboard(tuple(scores), __version__, clock.perf_counter() - started)
 
 
-def scored(examined: Method, toy: Toy, truth: Truth) -> Score | None:
-    """One method on one truth; None where it says that it is not made for such a network."""
+def scored(examined: Method, toy: Toy, truth: Truth) -> Score:
+    """One method on one truth.
+
+    Raises
+    ------
+    InapplicableError
+        If it says that it is not made for such a network.
+    """
     case, started, note = Case(toy, truth), clock.perf_counter(), ""
     given: Answer
     try:
         given = examined.answer(case)
     except InapplicableError:
-        return None
+        raise
     except Exception as error:  # noqa: BLE001  # whatever a method raises is its failure, and said
         given, note = {}, f"{type(error).__name__}: {error}".splitlines()[0]
     seconds, n_evaluations = clock.perf_counter() - started, case.n_evaluations
