@@ -56,6 +56,7 @@ ORDER = [
     "artiphys.lesions.circuits",
     "artiphys.probes artiphys.lesions",
     "artiphys.verification",
+    "artiphys.pytest_plugin",
     "artiphys.plotting",
     "artiphys.report",
     "artiphys.cli",
@@ -202,7 +203,8 @@ def test_public_names() -> None:
         "Lesion", "Preparation", "Recording", "Scoreboard", "Searchlight", "Site", "Stimuli", "Tuning", "attribution",
         "banzhaf",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
-        "minimal_circuit", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
+        "Calibration", "calibrate",
+            "minimal_circuit", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
         "tuning_curves", "verification", "verify", "wrap", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)
