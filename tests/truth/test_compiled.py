@@ -117,7 +117,7 @@ class TestCompiled:
     def test_other_trials_have_the_same_truths(self) -> None:
         options: dict[str, dict[str, int]] = {
             "compiled_reversal": {"n_trials": 3, "seed": 5},
-            "compiled_counting": {"trials_per_count": 1, "seed": 5},
+            "compiled_counting": {"trials_per_count": 3, "seed": 5},
             "compiled_induction": {"n_trials": 3, "seed": 5},
         }
         for name, given in options.items():

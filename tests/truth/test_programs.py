@@ -81,9 +81,17 @@ def test_sort_sorts(options: dict[str, Any]) -> None:
     assert answered(toy, ("twice",))[:, 1:].tolist() == [[max(w)] * len(w) for w in words]
 
 
+LARGEST: dict[str, dict[str, Any]] = {
+    "reverse": {"lengths": (24,), "trials_per_length": 4},
+    "count": {"length": 24, "trials_per_count": 1},
+    "sort": {"vocabulary": 30, "length": 24, "rounds": 1},
+}
+
+
+@pytest.mark.parametrize("options", [OTHERS, LARGEST], ids=["other", "largest"])
 @pytest.mark.parametrize("name", HEADS)
-def test_truths_of_other_sizes_are_found(name: str) -> None:
-    toy = ap.toys.load(name, **OTHERS[name])
+def test_truths_of_other_sizes_are_found(name: str, options: dict[str, dict[str, Any]]) -> None:
+    toy = ap.toys.load(name, **options[name])
     for truth in toy.truth:
         for method in (m for m in shipped().values() if m.applies(toy, truth)):
             score = scored(method, toy, truth)
@@ -206,7 +214,10 @@ def test_a_wrong_reading_of_attention_does_not_pass(name: str, wrong: str) -> No
         ("reverse", {"lengths": ()}, "wanted different ones"),
         ("reverse", {"lengths": (4, 4)}, "wanted different ones"),
         ("reverse", {"trials_per_length": 0}, "trials_per_length came as 0"),
+        ("reverse", {"lengths": (25,)}, "the longest came as 25; wanted at most 24"),
         ("count", {"kinds": 1}, "kinds came as 1"),
+        ("count", {"length": 25}, "length came as 25; wanted at most 24"),
+        ("sort", {"vocabulary": 40, "length": 25}, "length came as 25; wanted at most 24"),
         ("count", {"length": 0}, "length came as 0"),
         ("sort", {"vocabulary": 5}, "vocabulary came as 5; wanted at least 6"),
         ("sort", {"length": 1}, "length came as 1"),

@@ -151,7 +151,7 @@ def adder() -> Toy:
                 ("empty 2.1",), looks, holds, ADDER, exhaustive=True)  # fmt: skip
 
 
-def counting(trials_per_count: int = 2, seed: int = 0) -> Toy:
+def counting(trials_per_count: int = 1, seed: int = 0) -> Toy:
     """How many x among n = 6 tokens: BOS, the tokens, ``?``, and a number from 0 to n; each is as frequent.
 
     ``share`` looks at BOS and every x alike and writes 1/(c+1), its attention on BOS; the MLP ``invert`` makes c + 1 of

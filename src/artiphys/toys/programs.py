@@ -32,6 +32,7 @@ REVERSE = "the backup looks at BOS and adds nothing while the mirror works; lesi
 COUNT = "the answer is what attention leaves for BOS, no idle sink; a second counter that decodes as well is unread"
 SORT = "each counter tells the rank of every token, so one of them looks spare; the next layer needs both"
 BY_HAND = "the program worked out by hand: which fields are empty without a head, and what wins then"
+LONGEST = 24  # tokens; of more, neighbouring counts come too near for single precision
 LOOKS = "what the head was built to look at, averaged over the trials by hand"
 
 
@@ -52,10 +53,12 @@ def reverse(
     Raises
     ------
     InputError
-        If there are fewer than two tokens, or the lengths are so different that no position is an answer in all.
+        If the vocabulary has fewer than two tokens, or sequences are too long, or of lengths so different that no
+        position is an answer in all.
     """
-    _at_least("vocabulary", vocabulary, 2)
-    _at_least("trials_per_length", trials_per_length, 1)
+    _within("vocabulary", vocabulary, 2)
+    _within("trials_per_length", trials_per_length, 1)
+    _within("the longest", max(lengths, default=2), 2, LONGEST)
     if not lengths or len(set(lengths)) < len(lengths) or min(lengths) < 2 or max(lengths) >= 2 * min(lengths):
         raise InputError(
             f"lengths came as {lengths}; wanted different ones from 2, the longest under twice the shortest"
@@ -136,11 +139,12 @@ def count(kinds: int = 3, tokens_per_kind: int = 4, length: int = 6, trials_per_
     Raises
     ------
     InputError
-        If there are fewer than two kinds, or no tokens.
+        If there are fewer than two kinds, or no tokens or too many.
     """
-    for name, number, least in (("kinds", kinds, 2), ("tokens_per_kind", tokens_per_kind, 1), ("length", length, 1),
-                                ("trials_per_count", trials_per_count, 1)):  # fmt: skip
-        _at_least(name, number, least)
+    _within("kinds", kinds, 2)
+    _within("tokens_per_kind", tokens_per_kind, 1)
+    _within("length", length, 1, LONGEST)
+    _within("trials_per_count", trials_per_count, 1)
     words, n = kinds * tokens_per_kind, length
     bos, ask = words + kinds, words + kinds + 1
     rng = np.random.default_rng(seed)
@@ -209,10 +213,11 @@ def sort(vocabulary: int = 12, length: int = 6, rounds: int = 2, seed: int = 0) 
     Raises
     ------
     InputError
-        If there are fewer than two tokens to sort, or not as many in the vocabulary.
+        If there are fewer than two tokens to sort or too many, or not as many in the vocabulary.
     """
-    for name, number, least in (("length", length, 2), ("vocabulary", vocabulary, length), ("rounds", rounds, 1)):
-        _at_least(name, number, least)
+    _within("length", length, 2, LONGEST)
+    _within("vocabulary", vocabulary, length)
+    _within("rounds", rounds, 1)
     v, n = vocabulary, length
     rng = np.random.default_rng(seed)
     words = [rng.permutation(v)[:n] for _ in range(rounds)]
@@ -266,6 +271,8 @@ def sort(vocabulary: int = 12, length: int = 6, rounds: int = 2, seed: int = 0) 
                grouped=True, exhaustive=False)  # fmt: skip
 
 
-def _at_least(name: str, number: int, least: int) -> None:
+def _within(name: str, number: int, least: int, most: int | None = None) -> None:
+    if most is not None and number > most:
+        raise InputError(f"{name} came as {number}; wanted at most {most}, for single precision")
     if number < least:
         raise InputError(f"{name} came as {number}; wanted at least {least}")
