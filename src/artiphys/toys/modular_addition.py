@@ -135,14 +135,20 @@ def modular_addition(frequencies: tuple[int, ...] = KEYS, p: int = 113, measured
     if measured == "accuracy":
         truth = (Truth("accuracy", {"intact": 1.0}, None, 1e-6, source), *truth)
     numbers = np.stack([a, (total - a) % p], axis=1)
+    stimuli = _stimuli(numbers, p)
     score = margin("sum") if measured == "margin" else scores.accuracy("sum")
     lesson = "accuracy is 1 without any one frequency, so each looks useless; the margin tells what each is worth"
-    return Toy("modular_addition", Clock(p, given), _stimuli(numbers, p), total, score, ("rotations.*.sum",), truth,
-               lesson, grouped=True, exhaustive=False)  # fmt: skip
+    labels = stimuli.conditions["label"].to_numpy()
+    return Toy("modular_addition", Clock(p, given), stimuli, labels, score, ("rotations.*.sum",), truth, lesson,
+               grouped=True, exhaustive=False)  # fmt: skip
 
 
 def _stimuli(numbers: Array, p: int) -> Stimuli:
     total = numbers.sum(axis=1) % p
     # As text: numbers with many values would be binned by an analysis of tuning.
-    conditions = {"a": numbers[:, 0], "b": numbers[:, 1], "sum": total, "sum_name": [f"{s:03d}" for s in total]}
+    # A label of two classes is decoded at once, one of 113 at length.
+    upper = (total > p // 2).astype(int)
+    conditions = {
+        "label": upper, "a": numbers[:, 0], "b": numbers[:, 1], "sum": total, "sum_name": [f"{s:03d}" for s in total],
+    }  # fmt: skip
     return Stimuli(torch.as_tensor(numbers), conditions)
