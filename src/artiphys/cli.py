@@ -114,6 +114,36 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def calibrate(
+    analyses: Annotated[list[str] | None, typer.Argument(help="Such as decode or shapley; default: all.")] = None,
+    runs: Annotated[int, typer.Option(help="Independent data sets for each rate.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the data sets.")] = 0,
+    picture: Annotated[Path | None, typer.Option(help="Figure to write.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File to write all rates to.")] = None,
+) -> None:
+    """Measure whether intervals cover and tests reject as often as stated; exit status 1 if a rate is broken."""
+    from artiphys.errors import ArtiphysError
+    from artiphys.plotting import plot_calibration
+    from artiphys.verification import calibrate as run
+
+    try:
+        found = run(analyses or None, runs=runs, seed=seed)
+        if json is not None:
+            found.to_json(json)
+        if picture is not None:
+            _savefig(plot_calibration(found), picture)
+    except ArtiphysError as error:
+        typer.echo(f"artiphys: {error}", err=True)
+        raise typer.Exit(2) from error
+    except OSError as error:
+        typer.echo(f"artiphys: the rates could not be written: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(str(found))
+    if not found.passed:
+        raise typer.Exit(1)
+
+
 def _savefig(ax: object, path: Path) -> None:
     from matplotlib.axes import Axes
 

@@ -1,10 +1,11 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
-scoreboards, sparsity.
+scoreboards, sparsity, calibrations.
 sparsity.
 """
 
+from artiphys.plotting.calibrations import plot_calibration
 from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes
 from artiphys.plotting.clustering import plot_cell_types
 from artiphys.plotting.contributions import plot_contributions, plot_convergence, plot_head_map
@@ -18,6 +19,7 @@ from artiphys.plotting.style import short
 from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
 
 __all__ = [
+    "plot_calibration",
     "plot_cell_types",
     "plot_circuit",
     "plot_circuit_sizes",
