@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,7 +48,7 @@ class Case:
     @cached_property
     def prep(self) -> Preparation:
         """The wrapped toy."""
-        return wrap(copy.deepcopy(self.toy.model), self.toy.stimuli[:2], steps=self.toy.steps)
+        return wrap(self.toy.model, self.toy.stimuli[:2], steps=self.toy.steps, copy=True)
 
     @cached_property
     def game(self) -> Game:
