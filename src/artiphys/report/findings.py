@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from artiphys.lesions import Attribution
@@ -15,8 +17,12 @@ NEGLIGIBLE = 1e-9
 
 
 def sure(result: Attribution, over: Over) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    """Sign of each player's contribution where its 95 % interval excludes 0, else 0."""
-    low, high = result.interval(1 - ALPHA, over)
+    """Sign of each player's contribution where its interval excludes 0, else 0; 95 % for all players together.
+
+    Bonferroni's correction: else a network in which nothing is to be found would have a finding as often as it has
+    players.
+    """
+    low, high = result.interval(1 - ALPHA / len(result.values), over)
     return (low.to_numpy() > NEGLIGIBLE).astype(np.int8) - (high.to_numpy() < -NEGLIGIBLE).astype(np.int8)
 
 
@@ -33,6 +39,7 @@ def findings(examination: Examination) -> list[str]:
     ]
     if examination.screening is not None:
         said.append(_chosen(examination, names))
+    said += _nothing(examination)
     said += _missed(examination, names)
     said += _carriers(examination, names)
     said += _redundancy(examination, names)
@@ -60,6 +67,27 @@ def _chosen(examination: Examination, names: list[str]) -> str:
         f"at a false discovery rate of {ALPHA:.0%}). The {len(names)} of largest effect ({', '.join(names)}) were then "
         f"measured, singly and in all combinations, on {examination.subject.held_out}."
     )
+
+
+def _nothing(examination: Examination) -> list[str]:
+    """That nothing was found, by lesions or by reading, where that is so."""
+    pairs = examination.pairs
+    lesioned = any(sure(r, examination.over).any() for r in (examination.singles(), examination.values()))
+    joint = bool(((pairs["low"] > NEGLIGIBLE) | (pairs["high"] < -NEGLIGIBLE)).any())
+    said = []
+    if not lesioned and not joint and not _strong(examination) and examination.circuit is None:
+        said.append(
+            "Nothing found by lesions: no contribution, alone or over all combinations, and no joint effect of two "
+            "players can be told from 0, and no circuit was found."
+        )
+    decoded = false_discovery(np.array([float(d.p_value) for d in examination.decodings if d.p_value is not None]))
+    tuned = any(tuned_share(t) for t in examination.tunings if t.p_value is not None)
+    if examination.decodings and not (decoded < ALPHA).any() and not tuned:
+        said.append(
+            f"Nothing found by reading: '{examination.subject.label}' is decoded at no site better than chance, and "
+            "no unit is tuned to it."
+        )
+    return said
 
 
 def _missed(examination: Examination, names: list[str]) -> list[str]:
@@ -132,19 +160,23 @@ def _redundancy(examination: Examination, names: list[str]) -> list[str]:
 
 def _together(examination: Examination) -> list[str]:
     """The strongest significant interactions."""
-    found = examination.interactions
+    found, strong = examination.interactions, _strong(examination)
     if found is None:
         return []
-    table = found.top(3, examination.over)
+    if not strong:
+        return ["Over all combinations, no interaction of two players can be told from 0."]
+    each = [f"{' and '.join(short(p) for p in pair)} ({number(value)}, {word})" for pair, value, word in strong]
+    return [f"Averaged over all combinations ({found.index}), the strongest interactions are {'; '.join(each)}."]
+
+
+def _strong(examination: Examination) -> list[tuple[Any, float, str]]:
+    """Players, value and reading of significant interactions among the three largest."""
+    if examination.interactions is None:
+        return []
+    table = examination.interactions.top(3, examination.over)
     words = ("synergy", "redundancy", "superadditive", "subadditive")
     strong = table[table["reading"].isin(words) & (table["value"].abs() > NEGLIGIBLE)]
-    if strong.empty:
-        return ["Over all combinations, no interaction of two players can be told from 0."]
-    each = [
-        f"{' and '.join(short(p) for p in pair)} ({number(value)}, {word})"
-        for pair, value, word in zip(strong.index, strong["value"], strong["reading"])
-    ]
-    return [f"Averaged over all combinations ({found.index}), the strongest interactions are {'; '.join(each)}."]
+    return list(zip(strong.index, strong["value"], strong["reading"]))
 
 
 def _circuit(examination: Examination) -> list[str]:

@@ -64,7 +64,8 @@ def caveats(examination: Examination) -> str:
     said = [
         f"All effects belong to {subject.kind} lesions; another kind can change their size, order and sign.",
         "That a label can be decoded at a site does not show that the network uses it, and an untuned unit may matter.",
-        "Intervals of players are 95 % each, not corrected for their number.",
+        "Intervals of players are 95 % each as they are shown; what is said of players in words holds for all of them "
+        "together (Bonferroni).",
     ]
     if examination.screening is not None:
         said.append(
