@@ -52,11 +52,12 @@ def plot_scoreboard(board: Scoreboard, *, ax: Axes | None = None) -> Axes:
     _cells(ax, shares)
     _margin_texts(ax, margins, shares.shape[1])
     n = table.groupby("mechanism")["toy"].nunique()
+    networks = f"{n.min()}" if n.min() == n.max() else f"{n.min()} to {n.max()}"
     ax.set_xticks(np.arange(shares.shape[1]), list(shares.columns), rotation=55, ha="right", rotation_mode="anchor")
     ax.set_yticks(np.arange(len(shares)), list(shares.index))
     ax.tick_params(length=0)
-    ax.set_xlabel(f"mechanism ({n.min()} networks each)" if n.min() == n.max() else "mechanism")
-    ax.set_title("Share of networks whose circuit was found exactly", loc="left", fontsize="medium", pad=34)
+    ax.set_xlabel(f"mechanism ({networks} networks each)")
+    ax.set_title("Share of networks whose circuit was found exactly", loc="left", fontsize="medium", pad=30)
     return as_plain_text(ax)
 
 
