@@ -1,4 +1,4 @@
-"""The scoreboard in README: methods against mechanisms. Run: python tutorials/scoreboard_picture.py [networks] [seed]"""
+"""The scoreboard in README: methods against mechanisms. Run: python tutorials/scoreboard_picture.py [number] [seed]"""
 
 import sys
 import warnings

@@ -28,7 +28,8 @@ def salmon(seed: int, effect: float = 0.0) -> Subject:
     torch.manual_seed(seed)
     net = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 1)).eval().requires_grad_(False)
     labels = np.random.default_rng(seed).permutation(np.arange(64) % 2)
-    x = torch.randn(64, 6) + effect * torch.as_tensor(2.0 * labels - 1, dtype=torch.float32)[:, None] * net[0].weight[0]
+    toward: Any = net[0].weight
+    x = torch.randn(64, 6) + effect * torch.as_tensor(2.0 * labels - 1, dtype=torch.float32)[:, None] * toward[0]
     trials = ap.Stimuli(x, {"label": labels})
     rest: dict[str, Any] = {"grouped": False, "kind": "zero", "noise": 0.0, "exhaustive": False, "circular": None}
     return Subject("salmon", "nothing", ap.wrap(net, x[:2], check=False), trials, trials, "label", ("1",), ("1",),

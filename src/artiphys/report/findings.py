@@ -247,7 +247,8 @@ def _p_two_sided(result: Attribution) -> np.ndarray[tuple[int], np.dtype[np.floa
     values = result.values.to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(error > 0, np.abs(values) / error, np.where(np.abs(values) > NEGLIGIBLE, np.inf, 0.0))
-    return np.asarray(2 * t.sf(ratio, result.n_trials - 1))
+    p = 2 * t.sf(ratio, result.n_trials - 1)
+    return np.where(np.isnan(p), 1.0, p)  # one trial says nothing of its error
 
 
 def number(value: object) -> str:

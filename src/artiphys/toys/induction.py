@@ -138,7 +138,7 @@ def induction_head(
                truth, lesson, grouped=True, exhaustive=False)  # fmt: skip
 
 
-def induction_edges(vocabulary: int = 20, n_distinct: int = 16, n_trials: int = 2, seed: int = 0) -> Toy:
+def induction_edges(vocabulary: int = 20, n_distinct: int = 16, n_trials: int = 4, seed: int = 0) -> Toy:
     """The induction head with connections as players: what embedding and layers give to queries, keys, values, logits.
 
     The two layers write to parts of the stream of their own, so that a connection is a part of a linear layer's

@@ -54,8 +54,8 @@ class Rate:
         low, high = self.interval(SURE)
         if low <= self.stated <= high:
             return "holds"
-        safe = high < self.stated if self.what == "false positives" else low > self.stated
-        return "conservative" if safe else "broken"
+        safe = {"false positives": high < self.stated, "coverage": low > self.stated, "power": False}
+        return "conservative" if safe[self.what] else "broken"
 
 
 @dataclass(frozen=True)
