@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import artiphys as ap
-from artiphys.toys import Toy, compiler
+from artiphys.toys import Toy
+from artiphys.toys.compilation import compiler
 from artiphys.verification.answers import shipped
 from artiphys.verification.result import described
 from artiphys.verification.scoring import scored

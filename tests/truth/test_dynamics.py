@@ -15,8 +15,8 @@ from scipy.stats import binom
 import artiphys as ap
 from artiphys.errors import InputError
 from artiphys.toys import Toy
-from artiphys.toys.attractors import fixed_point, shape
-from artiphys.toys.bounds import decisions
+from artiphys.toys.in_time.attractors import fixed_point, shape
+from artiphys.toys.in_time.bounds import decisions
 from artiphys.verification import Method, dynamics_answers
 from artiphys.verification.scoring import scored
 

@@ -13,7 +13,7 @@ from transformers import LlamaForCausalLM
 
 import artiphys as ap
 from artiphys.lesions.operations.reference import MeanTable
-from artiphys.toys import padded
+from artiphys.toys.by_hand import padded
 
 TOY = ap.toys.load("padded_prompts")
 SHARE = np.mean(padded.LENGTHS) / max(padded.LENGTHS)  # of tokens in the padded batch

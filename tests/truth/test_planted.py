@@ -12,8 +12,8 @@ import torch
 
 import artiphys as ap
 from artiphys.errors import InputError
-from artiphys.toys.gadgets import GADGETS, RELAYS, Gadget
-from artiphys.toys.planted_networks import PlantedPerceptron
+from artiphys.toys.families.gadgets import GADGETS, RELAYS, Gadget
+from artiphys.toys.families.planted_networks import PlantedPerceptron
 
 KINDS: Any = ("perceptron", "recurrent", "attention")
 
@@ -62,7 +62,7 @@ def test_a_network_that_differs_from_its_formula_is_refused(monkeypatch: pytest.
         def read(self, h: torch.Tensor, gains: torch.Tensor) -> torch.Tensor:
             return super().read(h, gains) + 0.001 * h.sum(dim=1)
 
-    monkeypatch.setattr("artiphys.toys.planted_circuits.PlantedPerceptron", Leaky)
+    monkeypatch.setattr("artiphys.toys.families.planted_circuits.PlantedPerceptron", Leaky)
     with pytest.raises(RuntimeError, match="differs"):
         ap.toys.planted(8, 3, 1)
 

@@ -18,9 +18,10 @@ import artiphys as ap
 from artiphys import plotting
 from artiphys.array_types import Array
 from artiphys.errors import InputError
-from artiphys.toys import Toy, deep_linear, modular_addition, superposition, tiny_tasks
-from artiphys.toys.stored_weights import FOLDER, parts, read_recipe, read_weights, write_weights
-from artiphys.toys.tiny_recurrent import SHORT_OF_THE_OPTIMUM, decision_variable
+from artiphys.toys import Toy
+from artiphys.toys.trained import deep_linear, modular_addition, superposition, tiny_tasks
+from artiphys.toys.trained.stored_weights import FOLDER, parts, read_recipe, read_weights, write_weights
+from artiphys.toys.trained.tiny_recurrent import SHORT_OF_THE_OPTIMUM, decision_variable
 from artiphys.verification import trained_answers
 from artiphys.verification.answers import shipped
 from artiphys.verification.scoring import scored
@@ -299,7 +300,7 @@ def test_weights_say_how_they_were_made(tmp_path: Path) -> None:
     files = sorted(FOLDER.glob("*.safetensors"))
     assert len(files) == 5 and all(f.stat().st_size < 1_000_000 for f in files)
     for file in files:
-        assert read_recipe(file.stem)["module"].startswith("artiphys.toys.training.")
+        assert read_recipe(file.stem)["module"].startswith("artiphys.toys.trained.training.")
     write_weights("one", {"x.y": torch.arange(3.0)}, {"seed": 4}, tmp_path)
     assert read_weights("one", tmp_path)["x.y"].tolist() == [0.0, 1.0, 2.0] and read_recipe("one", tmp_path) == {
         "seed": "4"

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from artiphys.toys import deep_linear as stages
 from artiphys.toys import superposition_sweep
-from artiphys.toys.modular_addition_trained import KEY_SHARE, split_by_frequency
-from artiphys.toys.stored_weights import parts, read_recipe, read_weights
-from artiphys.toys.superposition import dimensionality
-from artiphys.toys.tiny_recurrent import decision_variable
-from artiphys.toys.tiny_tasks import TASKS
-from artiphys.toys.training import deep_linear, modular_addition, superposition, tiny_recurrent
+from artiphys.toys.trained import deep_linear as stages
+from artiphys.toys.trained.modular_addition_trained import KEY_SHARE, split_by_frequency
+from artiphys.toys.trained.stored_weights import parts, read_recipe, read_weights
+from artiphys.toys.trained.superposition import dimensionality
+from artiphys.toys.trained.tiny_recurrent import decision_variable
+from artiphys.toys.trained.tiny_tasks import TASKS
+from artiphys.toys.trained.training import deep_linear, modular_addition, superposition, tiny_recurrent
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +95,6 @@ def test_the_deep_linear_network() -> None:
 
 
 def test_the_script_writes_what_it_says(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "artiphys.toys.training.deep_linear", str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-m", "artiphys.toys.trained.training.deep_linear", str(tmp_path)], check=True)
     again, old = read_weights("deep_linear", tmp_path), read_weights("deep_linear")
     assert again.keys() == old.keys() and read_recipe("deep_linear", tmp_path) == read_recipe("deep_linear")

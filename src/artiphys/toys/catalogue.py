@@ -8,36 +8,14 @@ from typing import Any
 
 from artiphys.border import border
 from artiphys.errors import InputError, unknown
-from artiphys.toys import (
-    attractors,
-    bandits,
-    bounds,
-    clouds,
-    codes,
-    compiled,
-    compiler,
-    confounds,
-    connections,
-    decoys,
-    deep_linear,
-    dynamics,
-    induction,
-    logic,
-    memories,
-    mixed_codes,
-    modular_addition,
-    modular_addition_trained,
-    multisensory,
-    padded,
-    populations,
-    programs,
-    superposition,
-    temporal_codes,
-    textbook,
-    tiny_recurrent,
-)
-from artiphys.toys.planted_circuits import planted
+from artiphys.toys.by_hand import induction, padded, programs
+from artiphys.toys.compilation import compiled, compiler
+from artiphys.toys.families.planted_circuits import planted
+from artiphys.toys.in_time import attractors, bandits, bounds, dynamics, memories, multisensory
+from artiphys.toys.reading import clouds, codes, confounds, mixed_codes, populations, temporal_codes
 from artiphys.toys.toy import Toy
+from artiphys.toys.trained import deep_linear, modular_addition, modular_addition_trained, superposition, tiny_recurrent
+from artiphys.toys.units import connections, decoys, logic, textbook
 
 _MAKERS: dict[str, Callable[..., Toy]] = {
     "and": logic.conjunction,

@@ -1,0 +1,4 @@
+"""Networks of a few units: logic, textbook games, decoys, and answers that lie in connections.
+
+Read logic, textbook, decoys, connections.
+"""
