@@ -98,6 +98,7 @@ def verify(
 
     try:
         board = run(method or None, toys or None, peers=peers or full, fresh=max(fresh, 3 if full else 0), seed=seed)
+        typer.echo(str(board))  # first: a file that cannot be written loses nothing
         for write, path in ((board.to_html, html), (board.to_json, json)):
             if path is not None:
                 write(path)
@@ -109,7 +110,6 @@ def verify(
     except OSError as error:
         typer.echo(f"artiphys: the scores could not be written: {error}", err=True)
         raise typer.Exit(2) from error
-    typer.echo(str(board))
     if not board.passed:
         raise typer.Exit(1)
 
@@ -129,6 +129,7 @@ def calibrate(
 
     try:
         found = run(analyses or None, runs=runs, seed=seed)
+        typer.echo(str(found))
         if json is not None:
             found.to_json(json)
         if picture is not None:
@@ -139,7 +140,6 @@ def calibrate(
     except OSError as error:
         typer.echo(f"artiphys: the rates could not be written: {error}", err=True)
         raise typer.Exit(2) from error
-    typer.echo(str(found))
     if not found.passed:
         raise typer.Exit(1)
 

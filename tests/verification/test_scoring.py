@@ -215,6 +215,11 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads((tmp_path / "b.json").read_text())["passed"]
     assert CliRunner().invoke(app, ["verify", "xro"]).exit_code == 2
     assert CliRunner().invoke(app, ["verify", "xor", "--json", str(tmp_path / "no" / "b.json")]).exit_code == 2
+    more = ["--peers", "--fresh", "0", "--picture", str(tmp_path / "b.png")]
+    done = CliRunner().invoke(app, ["verify", "xor_redundant", "dictator", "--method", "minimal_circuit", *more])
+    assert done.exit_code == 0 and "single lesions, ranked" in done.output and "ROC AUC" in done.output, done.output
+    assert (tmp_path / "b.png").stat().st_size > 5000
+    assert CliRunner().invoke(app, ["verify", "xor", "--method", "shapley", *more[-2:]]).exit_code == 2
     SABOTAGES["shapley: sign"](monkeypatch)
     failed = CliRunner().invoke(app, ["verify", "xor"])
     assert failed.exit_code == 1 and "came as" in failed.output
