@@ -25,7 +25,8 @@ def never(game: ap.Game) -> object:
 def test_cells_margins_and_their_order() -> None:
     toys = [t for seed in (3, 4) for t in ap.toys.mechanisms(seed, kinds=("attention",), n=8)][:4]
     toys += ap.toys.mechanisms(3, kinds=("attention",), n=8)[3:4]
-    board = ap.verify([by_restoring, "minimal_circuit", never], toys, progress=False)
+    with pytest.warns(UserWarning, match="never is made for none"):
+        board = ap.verify([by_restoring, "minimal_circuit", never], toys, progress=False)
     ax = plotting.plot_scoreboard(board)
     rows = [t.get_text() for t in ax.get_yticklabels()]
     assert rows == ["minimal_circuit", "by_restoring"], "what finds most comes first; never is not there"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time as clock
 from collections.abc import Callable, Mapping, Sequence
@@ -83,12 +82,18 @@ def verify(
         raise InputError(f"no truth of these toys is claimed by {', '.join(idle) or 'any method'}; take other toys")
     if idle:
         warn(f"no truth of these toys is claimed by {', '.join(idle)}: not examined")
-    started, scores = clock.perf_counter(), []
+    started, scores = clock.perf_counter(), list[Score]()
+    beyond: dict[str, str] = {}  # methods that said so of some network, and why
     with progress_bar("truths", total=len(cases), show=progress) as bar:
         for m, toy, truth in cases:
-            with contextlib.suppress(InapplicableError):
+            try:
                 scores.append(scored(m, toy, truth))
+            except InapplicableError as error:
+                beyond.setdefault(m.name, str(error))
             bar.update(1)
+    seen = {s.method for s in scores}
+    for name in (names_asked & set(beyond)) - seen:
+        warn(f"{name} is made for none of these networks: {beyond[name]}")
     return Scoreboard(tuple(scores), __version__, clock.perf_counter() - started)
 
 

@@ -45,5 +45,6 @@ def test_a_method_may_say_that_it_is_not_made_for_a_network() -> None:
 
     board = ap.verify(method(picky), toys=["xor", "majority3"], progress=False)
     assert board.passed and {s.toy for s in board.scores} == {"majority3"}
-    nobody = ap.verify(method(picky), toys=["xor"], progress=False)
+    with pytest.warns(UserWarning, match="picky is made for none of these networks: three players only"):
+        nobody = ap.verify(method(picky), toys=["xor"], progress=False)
     assert not nobody.scores and "0 of 0" in nobody.in_words() and str(nobody)

@@ -28,3 +28,15 @@ def test_selectivity_of_rectified_rates() -> None:
     y = np.array([0, 0, 1, 1])
     x = np.array([[1.0, 2, -1, 0], [3, 2, -1, 0], [6, 2, 1, 0], [6, 2, 1, 0]])
     assert readings.selectivity(x, y) == pytest.approx([0.5, 0, 1, 0])
+
+
+def test_silhouettes_always_find_types_and_brain_scores_do_not_ask_why() -> None:
+    board = ap.verify(["k-means by silhouette", "brain score"], ["continuum", "clusters", "letters_and_phonemes"],
+                      progress=False)  # fmt: skip
+    found = {(s.toy, s.analysis): s.passed for s in board.scores}
+    assert found == {
+        ("continuum", "cell types"): False, ("clusters", "cell types"): True,
+        ("letters_and_phonemes", "prediction"): True, ("letters_and_phonemes", "prediction given phonemes"): False,
+        ("letters_and_phonemes", "prediction given letters"): False,
+    }  # fmt: skip
+    assert board.passed, "peers are compared only"

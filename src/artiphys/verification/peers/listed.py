@@ -62,7 +62,7 @@ def peer_methods() -> dict[str, Method]:
 
     Estimates of Shapley values are forgiven an error of 5 % of what all players do together. All others are examined as
     circuits under zero lesions: rankings by the first players that keep 95 % of the score, those that are tied
-    together.
+    together; but for "k-means by silhouette" (types of units) and "brain score" (what a site predicts).
     """
     absent = set(missing_packages())
     found = [
@@ -75,12 +75,23 @@ def peer_methods() -> dict[str, Method]:
     found += [method(fn, estimates="reading", name=name) for name, fn in _READINGS.items()]
     found += [Method(name, fn, _of_units) for name, (package, fn) in _GRADIENTS.items() if package not in absent]
     found += [Method(name, fn, _of_connections) for name, fn in _EDGES.items()]
-    return {m.name: _under_zero_lesions(m) for m in found}
+    found = [_under_zero_lesions(m) for m in found]
+    found.append(Method("k-means by silhouette", readings.types_by_silhouette, _of_types))
+    found.append(Method("brain score", readings.brain_score, _of_predictions))
+    return {m.name: dataclasses.replace(m, peer=True) for m in found}
 
 
 def _under_zero_lesions(m: Method) -> Method:
     claims = m.applies
-    return dataclasses.replace(m, peer=True, applies=lambda toy, truth: truth.kind == "zero" and claims(toy, truth))
+    return dataclasses.replace(m, applies=lambda toy, truth: truth.kind == "zero" and claims(toy, truth))
+
+
+def _of_types(toy: Toy, truth: Truth) -> bool:
+    return truth.analysis == "cell types" and len(toy.players) == 1
+
+
+def _of_predictions(toy: Toy, truth: Truth) -> bool:
+    return truth.analysis.startswith("prediction") and "cortex" in toy.stimuli.conditions
 
 
 def _of_units(toy: Toy, truth: Truth) -> bool:

@@ -1,12 +1,23 @@
-"""Rankings of units by what their activity tells of the labels."""
+"""Readings of activity: rankings of units by what they tell of the labels, types of units, and brain scores.
+
+References: Rousseeuw 1987, Silhouettes: a graphical aid to the interpretation and validation of cluster analysis;
+Yamins et al. 2014, Performance-optimized hierarchical models predict neural responses in higher visual cortex.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import silhouette_score
+from sklearn.model_selection import cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from artiphys.array_types import Array
+from artiphys.recording import record
+from artiphys.verification.methods import Case
+
+MAX_TYPES = 5
 
 
 def probe_weights(activity: Array, labels: Array) -> Array:
@@ -43,3 +54,28 @@ def correlation(activity: Array, labels: Array) -> Array:
     x, y = activity - activity.mean(axis=0), labels - labels.mean()
     norm = np.sqrt((x**2).sum(axis=0) * (y**2).sum())
     return np.asarray(np.abs(np.divide(y @ x, norm, out=np.zeros(x.shape[1]), where=norm > 0)))
+
+
+def types_by_silhouette(case: Case) -> dict[str, float]:
+    """k-means with the number of clusters of the best silhouette, which is never one; units by their activity."""
+    (site,) = case.toy.players
+    x = record(case.prep, case.toy.stimuli, [site], progress=False)[site].to_numpy().T
+    every = [KMeans(k, n_init=10, random_state=0).fit_predict(x) for k in range(2, MAX_TYPES + 1)]
+    labels = max(every, key=lambda found: silhouette_score(x, found))
+    shares = {"smaller type": np.bincount(labels).min() / len(labels)}
+    for first, name in enumerate(("even", "odd")):
+        own = np.bincount(labels[first::2])
+        shares[f"{name} units in one type"] = own.max() / own.sum()
+    return {"types": float(labels.max() + 1), **{k: float(v) for k, v in shares.items()}}
+
+
+def brain_score(case: Case) -> dict[str, float]:
+    """Cross-validated R2 of a ridge regression onto a recorded response, whatever else would explain it."""
+    activity = record(case.prep, case.toy.stimuli, list(case.truth.expected), progress=False)
+    response = case.toy.stimuli.conditions["cortex"].to_numpy()
+    scores = {}
+    for site in case.truth.expected:
+        x = activity[site].to_numpy()
+        guess = cross_val_predict(RidgeCV(np.logspace(-2, 4, 13)), x, response, cv=5)
+        scores[site] = float(1 - ((response - guess) ** 2).sum() / ((response - response.mean()) ** 2).sum())
+    return scores
