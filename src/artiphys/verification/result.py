@@ -126,7 +126,7 @@ class Scoreboard:
 
     @border
     def to_html(self, path: str | Path) -> Path:
-        """Write a page: methods against toys, then what failed, then every score."""
+        """Write a page: a summary of methods, each network with who found it, what failed, and every score."""
         environment = Environment(
             autoescape=True,
             undefined=StrictUndefined,
@@ -135,8 +135,15 @@ class Scoreboard:
         )
         methods = list(dict.fromkeys(s.method for s in self.scores))
         toys = list(dict.fromkeys(s.toy for s in self.scores))
-        cells = {(t, m): [s for s in self.scores if (s.toy, s.method) == (t, m)] for t in toys for m in methods}
-        page = environment.get_template("board.html").render(board=self, methods=methods, toys=toys, cells=cells)
+        cells: dict[tuple[str, str], list[Score]] = {(t, m): [] for t in toys for m in methods}
+        for s in self.scores:
+            cells[s.toy, s.method].append(s)
+        summary = self.summary()
+        shown = [(name, [_number(v) for v in row]) for name, row in zip(summary.index, summary.to_numpy().tolist())]
+        peers = {s.method for s in self.scores if s.peer}
+        page = environment.get_template("board.html").render(
+            board=self, methods=methods, toys=toys, cells=cells, peers=peers, columns=list(summary), rows=shown
+        )
         Path(path).write_text(page, encoding="utf-8")
         return Path(path)
 
@@ -148,7 +155,8 @@ class Scoreboard:
         head = f"{_counted(len(methods), 'method')} on {_counted(len(toys), 'toy')}: "
         head += f"{n - n_bad} of {_counted(n, 'truth')} found ({self.seconds:.0f} s)."
         if compared := len({s.method for s in self.scores if s.peer}):
-            head += f" {_counted(compared, 'peer')} compared: see the table."
+            told = f"{_counted(compared, 'peer')} compared: see the table."
+            head = f"{head} {told}" if own else told
         lines = [head, *(f"  {described(s)}" for s in self.failures[:N_SHOWN])]
         if n_bad > N_SHOWN:
             lines.append(f"  and {n_bad - N_SHOWN} more")
@@ -165,6 +173,13 @@ class Scoreboard:
 def _counted(n: int, what: str) -> str:
     """As "1 toy" or "2 toys"."""
     return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _number(value: float) -> str:
+    """For a cell: whole numbers with separators, others with three digits, nothing for NaN."""
+    if math.isnan(value):
+        return ""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
 def _flat(score: Score) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from artiphys.verification.methods import InapplicableError
 
 N_PERMUTATIONS = 1000
 MAX_COALITIONS = 2048
+MIN_PLAYERS = 3
 
 
 def by_msapy(game: Game) -> Array:
@@ -39,8 +40,8 @@ def by_msapy(game: Game) -> Array:
         kept[list(complements)] = False
         return play(kept)
 
-    if game.n_players == 1:
-        raise InapplicableError("msapy needs two elements")
+    if game.n_players < MIN_PLAYERS:
+        raise InapplicableError("msapy needs three elements")
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
@@ -72,21 +73,22 @@ def by_kernel_shap(game: Game) -> Array:
     """shapiq's KernelSHAP, paired."""
     from shapiq.approximator import KernelSHAP
 
-    return _shapiq(KernelSHAP(n=game.n_players, pairing_trick=True, random_state=0), game)
+    estimator = KernelSHAP(n=game.n_players, pairing_trick=True, random_state=0)
+    return _shapiq(estimator, game, min(2**game.n_players, MAX_COALITIONS))  # without replacement: no more there are
 
 
 def by_permutations(game: Game) -> Array:
     """shapiq's sampling of permutations."""
     from shapiq.approximator import PermutationSamplingSV
 
-    return _shapiq(PermutationSamplingSV(n=game.n_players, random_state=0), game)
+    return _shapiq(PermutationSamplingSV(n=game.n_players, random_state=0), game, _budget(game))
 
 
 def by_svarm(game: Game) -> Array:
     """shapiq's stratified sampling without marginal contributions."""
     from shapiq.approximator import SVARM
 
-    return _shapiq(SVARM(n=game.n_players, random_state=0), game)
+    return _shapiq(SVARM(n=game.n_players, random_state=0), game, _budget(game))
 
 
 def by_proxy_shap(game: Game) -> Array:
@@ -96,12 +98,17 @@ def by_proxy_shap(game: Game) -> Array:
     proxy: Any = getattr(approximator, "ProxySHAP", None)
     if proxy is None:
         raise InapplicableError("this version of shapiq has no ProxySHAP")
-    return _shapiq(proxy(n=game.n_players, random_state=0), game)
+    return _shapiq(proxy(n=game.n_players, random_state=0), game, min(2**game.n_players, MAX_COALITIONS))
 
 
-def _shapiq(approximator: Any, game: Game) -> Array:
+def _budget(game: Game) -> int:
+    """As many evaluations as msapy's and captum's permutations make."""
+    return N_PERMUTATIONS * (game.n_players - 1) + 2
+
+
+def _shapiq(approximator: Any, game: Game, budget: int) -> Array:
     n = game.n_players
-    if n < 3:
+    if n < MIN_PLAYERS:
         raise InapplicableError("shapiq's estimators need three players")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs
@@ -110,7 +117,7 @@ def _shapiq(approximator: Any, game: Game) -> Array:
             values: Array = game(np.asarray(coalitions, dtype=bool))
             return np.asarray(values - game.lesioned)
 
-        found = approximator.approximate(min(2**n, MAX_COALITIONS), lifted)
+        found = approximator.approximate(budget, lifted)
     return np.array([float(found[(i,)]) for i in range(n)])
 
 
