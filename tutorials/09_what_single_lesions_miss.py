@@ -235,8 +235,9 @@ print(f"the picture is in {folder}")
 # behaviour: units that work only together are each charged with all of it. So lesion pairs and larger sets of what you
 # suspect, say by which kind of lesion, and give interactions with their intervals. In SmolLM2 no strong backup was
 # found among these nine heads. With intervals that hold together, two are undecided alone and help beside a lesion of
-# 23.3: 23.7 by .1 more than alone, 23.0 by an amount more that is itself undecided; both interact negatively with 23.3.
-# But the loss of 23.3 is made up for mostly by heads that oppose, 24.4 and 29.0 above all, which then oppose less. Of
-# 24.4 single lesions say too much rather than too little: it opposes strongly while all else is intact, and its Shapley
-# value is undecided. On held-out prompts the circuit and the critical sets are undecided too. And the nine heads were
-# chosen by lesions of one head or two: a backup that acts only after three are lost would not be among them.
+# 23.3: 23.7 by .1 more than alone, 23.0 by an amount more that is itself undecided; both interact negatively with 23.3,
+# and more strongly, positively, with 20.0. But the loss of 23.3 is made up for mostly by heads that oppose, 24.4 and
+# 29.0 above all, which then oppose less. Of 24.4 single lesions say too much rather than too little: it opposes
+# strongly while all else is intact, and its Shapley value is undecided. On held-out prompts the circuit and the
+# critical sets are undecided too. And the nine heads were chosen by lesions of one head or two: a backup that acts only
+# after three are lost would not be among them.
