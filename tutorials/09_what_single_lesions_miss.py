@@ -3,7 +3,7 @@
 #
 # Lesion one unit, look at the behaviour, go on to the next: some networks hide what they do from this, and some hide it
 # from recordings. First four networks whose answers are known, then methods of the field on thirty more, then the same
-# question asked of SmolLM2-135M (about two minutes on two cores). Needs the `specimens` extra.
+# question asked of SmolLM2-135M (about three minutes on one core). Needs the `specimens` extra.
 
 # %%
 import tempfile
