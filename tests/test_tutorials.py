@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "tutorials"
-REAL = ("02", "06", "07", "08")  # on networks of the specimens extra
+REAL = ("02", "06", "07", "08", "09")  # on networks of the specimens extra
 QUICK = ("01",)
 
 
