@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from artiphys.array_types import Array
-from artiphys.plotting.network_parts import INPUT, Feed, Part
+from artiphys.plotting.network_parts import INPUT, OUTPUT, Feed, Part
 
 Parts = dict[str, Part]
 Feeds = dict[tuple[str, str], Feed]
@@ -19,9 +19,15 @@ def with_streams(parts: Parts, feeds: Feeds) -> tuple[Parts, Feeds]:
     parts, feeds = dict(parts), dict(feeds)
     for name, part in parts.items():
         into = {a: f for (a, b), f in feeds.items() if b == name}
-        if part.words == ["by hand"] and all(f.operations <= {"add"} for f in into.values()):
-            if any(not parts[a].width for a in into) and name.strip() == name:
-                part.width, part.shown, part.words = 0, [], ["+"]
+        adds = part.words == ["by hand"] and all(f.operations <= {"add"} for f in into.values())
+        if adds and any(not parts[a].width for a in into) and name != OUTPUT:
+            _close(part, feeds)
+            part.words = ["+"]
+    for part in parts.values():  # units of which no line could be drawn
+        around = [f for pair, f in feeds.items() if part.name in pair]
+        if part.width and around and all(f.leads is None for f in around):
+            part.words = [*part.words, f"{part.width} units"]
+            _close(part, feeds)
     while True:
         summed = {b: frozenset(a for (a, c), f in feeds.items() if c == b and "add" in f.operations) for b in parts}
         summed = {b: s for b, s in summed.items() if len(s) > 1 and all(not parts[a].width for a in s)}
@@ -38,6 +44,13 @@ def with_streams(parts: Parts, feeds: Feeds) -> tuple[Parts, Feeds]:
                 operations = set().union(*(feeds.pop((a, b)).operations for a in stream))
                 feeds[name, b] = Feed(operations - ({"add"} if sources == stream else set()))
         feeds.update({(a, name): Feed({"add"}) for a in stream})
+
+
+def _close(part: Part, feeds: Feeds) -> None:
+    """Make a column of units a box."""
+    part.width, part.shown = 0, []
+    for pair in [pair for pair in feeds if part.name in pair]:
+        feeds[pair] = Feed(feeds[pair].operations, feeds[pair].back)
 
 
 def joined(parts: Parts, feeds: Feeds, kept: set[str]) -> tuple[Parts, Feeds]:
@@ -62,7 +75,7 @@ def joined(parts: Parts, feeds: Feeds, kept: set[str]) -> tuple[Parts, Feeds]:
 def _gain(first: Part, then: Part, feed: Feed) -> Array | None:
     """By how much each unit is multiplied on its way to the same unit of another part; None if units are mixed."""
     leads, weights = feed.leads, feed.weights
-    if leads is None or weights is None or then.linear or feed.back or first.width != then.width:
+    if leads is None or weights is None or feed.weighted or feed.back or first.width != then.width:
         return None
     if first.shown != then.shown or (leads & ~np.eye(len(leads), dtype=bool)).any() or not np.diag(leads).any():
         return None
@@ -84,13 +97,17 @@ def _join(parts: Parts, feeds: Feeds, name: str, then: str, gain: Array) -> None
                 assert feed.weights is not None and present.weights is not None
                 feed.leads, feed.weights = feed.leads | present.leads, feed.weights + present.weights
             feed.operations |= present.operations
+            feed.weighted |= present.weighted
         feeds[a, then] = feed
     if part.bias is not None:
         gains = np.ones(part.width)
         gains[part.shown] = gain[: len(part.shown)]
         other.bias = part.bias * gains + (0 if other.bias is None else other.bias)
     other.sites = [*part.sites, *other.sites]
-    other.joined = [*other.joined, *part.joined, name] if part.linear or part.words != ["by hand"] else other.joined
+    if part.linear or part.words != ["by hand"]:
+        short = name.rsplit(".", 1)[-1]
+        short = name if short.isdigit() else short
+        other.joined = [*other.joined, *part.joined, short if part.linear else f"{short} ({part.words[0]})"]
     del parts[name]
 
 
@@ -126,7 +143,7 @@ def heading(part: Part, feeds: Feeds) -> list[str]:
         words = part.words[0] + ("" if plain else f" of {', '.join(operations)}")
     lines = [name, words]
     if part.joined:
-        lines.append("of " + ", ".join(n.rsplit(".", 1)[-1] if len(n) > 9 else n for n in part.joined))
+        lines.append("of " + ", ".join(part.joined))
     return [line for line in lines if line]
 
 

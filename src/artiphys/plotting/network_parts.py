@@ -70,12 +70,15 @@ class Feed:
         Whether a change of the one changes the other; the last node stands for the units without one.
     weights : ndarray, same shape, or None
         NaN where the change is not the same on all trials.
+    weighted : bool
+        Whether it goes through weights of a layer.
     """
 
     operations: set[str]
     back: bool = False
     leads: Array | None = None
     weights: Array | None = None
+    weighted: bool = False
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -108,7 +111,9 @@ def reads_and_writes(module: nn.Module) -> list[str]:
     layers = {n: m.weight.detach().cpu().numpy() for n, m in module.named_children() if isinstance(m, nn.Linear)}
     if not {"query", "key", "value"} <= set(layers):
         return []
-    words = [f"{name[0].upper()} reads {ranges(np.any(layers[name] != 0, axis=0))}" for name in ("query", "key", "value")]
+    words = [
+        f"{name[0].upper()} reads {ranges(np.any(layers[name] != 0, axis=0))}" for name in ("query", "key", "value")
+    ]
     return [*words, f"writes {ranges(np.any(layers['value'] != 0, axis=1))}"]
 
 
@@ -137,15 +142,23 @@ def acts_on_single_units(module: nn.Module, given: Any, out: Tensor) -> bool:
     for _ in range(16):
         noise = 10 * torch.randn(given.shape, generator=draws).to(given)
         kept = torch.rand(given.shape[-1], generator=draws) < 0.5
-        changed = module.forward(torch.where(kept.to(given.device), given, given + noise))
+        try:
+            changed = module.forward(torch.where(kept.to(given.device), given, given + noise))
+        except Exception:  # it refuses values that its own network never gives it: then it is not taken for one
+            return False
         if not torch.allclose(changed[..., kept], out[..., kept]):
             return False
     return True
 
 
 def shown_units(width: int, wanted: list[int]) -> list[int]:
-    """Units with a node of their own: all of a small layer; else seven, first those that are wanted."""
+    """Units with a node of their own: all of a small layer; else six, first those that are wanted, then evenly spread.
+
+    >>> shown_units(3, []), shown_units(60, []), shown_units(60, [1, 2])
+    ([0, 1, 2], [0, 10, 20, 30, 40, 50], [0, 1, 2, 10, 20, 30])
+    """
     if width <= N_SHOWN:
         return list(range(width))
-    first = wanted[:6] if len(wanted) < width else []
-    return sorted([*first, *[u for u in range(width - 1) if u not in first][: 6 - len(first)]])
+    chosen = wanted[:6]
+    spread = [u for u in (width * k // 6 for k in range(6)) if u not in chosen]
+    return sorted([*chosen, *spread[: 6 - len(chosen)]])

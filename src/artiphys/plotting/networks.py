@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from artiphys.border import border, shown
-from artiphys.errors import InputError
-from artiphys.players import Link, Target
+from artiphys.border import border
 from artiphys.plotting.columns import Feeds, Parts, depths, heading, joined, players_of_parts, with_streams
 from artiphys.plotting.network_parts import Feed, Part
+from artiphys.plotting.network_subject import taken_apart, typical_units
 from artiphys.plotting.style import BLUE, GREY, ORANGE, as_plain_text, axes_of
 from artiphys.plotting.wiring import Wiring
-from artiphys.toys.toy import Toy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Place = tuple[float, float]
 PLAYER = "#F0E442"  # the yellow of Okabe & Ito's palette, under black text
-N_TRIALS = 24  # on which the network is observed
-ROW, RADIUS = 0.62, 0.19  # [inches], as all lengths here
+ROW, RADIUS = 0.7, 0.19  # [inches], as all lengths here
 HEAD, GAP = 0.5, 0.3  # room for a heading above units; between parts above each other
 BOX = 1.15  # width of a box
 LINE = 0.125  # height of a line of text
+FEW = 4  # lines over other columns that are bent around them
 MANY = 24  # connections within a column, or back to another, that are drawn one by one
+
+BACKING = {"boxstyle": "square,pad=0.05", "fc": "white", "ec": "none", "alpha": 0.8}
 
 
 @border
@@ -54,52 +53,32 @@ def plot_network(toy_or_model: Any, *, example: Any = None, ax: Axes | None = No
     InputError
         If it is no network, or a module that needs an example.
 
+    >>> from torch import nn
     >>> ax = plot_network(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)).eval())
     >>> [text.get_text() for text in ax.texts][0]
     'input'
     """
-    model, inputs, title, players, whole = _taken_apart(toy_or_model, example)
-    sites = {site: sorted(units) for site, units in players.items()}
-    wiring = Wiring(model, inputs, sites)
-    kept = {site for site in players if site in wiring.parts}
-    parts, feeds = joined(*with_streams(wiring.parts, wiring.feeds), kept)
-    return _Drawing(parts, feeds, players).on(ax, title, whole)
+    subject = taken_apart(toy_or_model, example)
+    sites = {site: typical_units(names) for site, names in subject.players.items()}
+    wiring = Wiring(subject.model, subject.inputs, sites)
+    parts, feeds = joined(*with_streams(wiring.parts, wiring.feeds), {*subject.players, *subject.senders})
+    return _Drawing(parts, feeds, subject.players).on(ax, subject.title, subject.note)
 
 
-def _taken_apart(given: Any, example: Any) -> tuple[nn.Module, Any, str, dict[str, dict[int, str]], str]:
-    """Model, inputs, title, names of players by site and unit, and players that are connections."""
-    if isinstance(given, Toy):
-        rows = np.unique(np.linspace(0, len(given.stimuli) - 1, N_TRIALS).astype(int))
-        players: dict[str, dict[int, str]] = {}
-        links = []
-        for player in given.lesion_players():
-            for target in player.targets:
-                if isinstance(target, Target):
-                    names = players.setdefault(target.site, {})
-                    names.update({u: names.get(u, player.name) for u in target.units})
-                elif isinstance(target, Link):
-                    links.append(player.name)
-        links = list(dict.fromkeys(links))
-        more = f", … {len(links)} connections" if len(links) > 6 else ""
-        whole = "players: " + ", ".join(links[:6]) + more if links else ""
-        return given.model, given.stimuli[rows].inputs, given.name, players, whole
-    if not isinstance(given, nn.Module):
-        raise InputError(f"toy_or_model came as {shown(given)}; wanted a toy of toys.load, or a module of torch")
-    if example is None:
-        first = next((m for m in given.modules() if isinstance(m, nn.Linear)), None)
-        if first is None:
-            raise InputError("a module without a linear layer came without an example; wanted example=, its inputs")
-        example = torch.randn(N_TRIALS, first.in_features, generator=torch.Generator().manual_seed(0))
-        example = example.to(first.weight)
-        try:
-            with torch.no_grad():
-                given(example)
-        except Exception as error:
-            raise InputError(f"the module does not take noise for its first linear layer ({error}); wanted example=, "
-                             "its inputs") from error  # fmt: skip
-    if not isinstance(example, Tensor | dict):
-        raise InputError(f"example came as {shown(example)}; wanted a tensor, or a mapping of tensors")
-    return given, example, type(given).__name__, {}, ""
+def _wrapped(line: str, limit: int) -> list[str]:
+    """Rows of a text that breaks at spaces, and a long name at its dots."""
+    rows = [""]
+    for piece in re.findall(r"[^.\s]+\.?\s*|\S\s*", line):
+        if rows[-1] and len(rows[-1] + piece.rstrip()) > limit:
+            rows.append("")
+        rows[-1] += piece
+    return [row.rstrip() for row in rows]
+
+
+def _middle(start: Place, end: Place, bend: float) -> Place:
+    """Middle of an arc: half-way to where the two ends of it aim at."""
+    (x, y), (u, v) = start, end
+    return (x + u) / 2 + bend * (v - y) / 2, (y + v) / 2 - bend * (u - x) / 2
 
 
 class _Drawing:
@@ -115,6 +94,8 @@ class _Drawing:
         self.lines = {name: self._lines(part) for name, part in parts.items()}
         self.places: dict[str, list[Place]] = {}
         self.kinds: set[str] = set()
+        self.arrows: list[tuple[Place, Place, float, dict[str, Any]]] = []
+        self.labels: list[tuple[Place, str]] = []
         self._place()
 
     def _lines(self, part: Part) -> list[str]:
@@ -123,12 +104,16 @@ class _Drawing:
             names = list(dict.fromkeys(self.names[part.name].values()))
             lines.append("players: " * (len(names) > 1) + ", ".join(names[:6]) + ", …" * (len(names) > 6))
         limit = 24 if part.width else 20
-        return [row for line in lines for row in textwrap.wrap(line.replace(".", ".\u200b"), limit) or [""]]
+        return [row for line in lines for row in _wrapped(line, limit)]
 
     def _place(self) -> None:
         depth = depths(self.parts, self.feeds)
         columns = [[n for n in self.parts if depth[n] == d] for d in range(max(depth.values()) + 1)]
-        self.x, x = {}, 0.0
+        back = {b for (a, b), f in self.feeds.items() if f.back and a != b}  # below, where the arrows run
+        columns = [sorted(column, key=lambda n: n in back) for column in columns]
+        self.x: dict[str, float] = {}
+        self.spans: dict[str, Place] = {}  # bottom and top
+        x = 0.0
         self.height = 0.0
         for i, column in enumerate(columns):
             half = max(self._half_width(self.parts[n]) for n in column)
@@ -138,7 +123,7 @@ class _Drawing:
             top = total / 2
             self.height = max(self.height, total)
             for name in column:
-                self.x[name] = x
+                self.x[name], self.spans[name] = x, (top - heights[name], top)
                 self.places[name] = self._nodes(self.parts[name], x, top)
                 top -= heights[name] + GAP
             x += half
@@ -159,7 +144,7 @@ class _Drawing:
 
     def _height(self, part: Part) -> float:
         lines = LINE * len(self.lines[part.name])
-        return lines + 0.2 + ROW * self._n(part) if part.width else max(0.3, lines + 0.14)
+        return lines + 0.34 + ROW * (self._n(part) - 1) + 2 * RADIUS if part.width else max(0.3, lines + 0.14)
 
     def _nodes(self, part: Part, x: float, top: float) -> list[Place]:
         if not part.width:
@@ -167,32 +152,48 @@ class _Drawing:
         start = top - LINE * len(self.lines[part.name]) - 0.12 - RADIUS
         return [(x, start - ROW * i) for i in range(self._n(part))]
 
-    def on(self, ax: Axes | None, title: str, whole: str) -> Axes:
+    def on(self, ax: Axes | None, title: str, note: str) -> Axes:
         """Draw it."""
-        below = 0.25 + 0.28 * sum(f.back and a != b for (a, b), f in self.feeds.items())
-        ax = axes_of(ax, max(self.width + 0.5, 4.2), self.height + below + 1.3)
         for (a, b), feed in self.feeds.items():
-            self._feed(ax, a, b, feed)
-        for name, part in self.parts.items():
+            self._feed(a, b, feed)
+        left, bottom, right, top = self._extent()
+        rows = textwrap.wrap(note, 60)
+        ax = axes_of(ax, max(right - left + 0.2, 4.2), top - bottom + 0.85 + 0.17 * len(rows))
+        for start, end, bend, look in self.arrows:
+            ax.annotate("", end, start, zorder=1, arrowprops={
+                "shrinkA": 0, "shrinkB": 0, "mutation_scale": 8, "connectionstyle": f"arc3,rad={bend}", **look,
+            })  # fmt: skip
+        for (x, y), text in self.labels:
+            ax.text(x, y, text, ha="center", va="top", fontsize=6, color="#333333", zorder=5, bbox=BACKING)
+        for part in self.parts.values():
             if part.width:
                 self._units(ax, part)
             else:
                 self._box(ax, part)
-        ax.set_xlim(-0.15, self.width + 0.15)
-        ax.set_ylim(-self.height / 2 - below, self.height / 2 + 0.15)
+        ax.set_xlim(left, right)
+        ax.set_ylim(bottom, top)
         ax.set_aspect("equal")
         ax.axis("off")
         self._legend(ax)
-        ax.set_title(title + (f"\n{textwrap.fill(whole, 60)}" if whole else ""), fontsize=10)
+        ax.set_title("\n".join([title, *rows]), fontsize=10)
         return as_plain_text(ax)
+
+    def _extent(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top of all that is drawn."""
+        middles = [_middle(*arrow[:3]) for arrow in self.arrows]
+        x, y = [0.0, self.width, *(m[0] for m in middles)], [m[1] for m in middles]
+        low, high = min([*y, *(s[0] for s in self.spans.values())]), max([*y, *(s[1] for s in self.spans.values())])
+        return min(x) - 0.12, min([low, *(p[1] - 0.15 for p, _ in self.labels)]) - 0.1, max(x) + 0.12, high + 0.1
 
     def _units(self, ax: Axes, part: Part) -> None:
         from matplotlib.patches import Circle
 
         places, names = self.places[part.name], self.names.get(part.name, {})
         x, y = places[0]
+        own = self.feeds.get((part.name, part.name))
+        loops = own is not None and own.leads is not None and bool(own.leads[0, 0])
         lines = "\n".join(self.lines[part.name])
-        ax.text(x, y + RADIUS + 0.06, lines, ha="center", va="bottom", fontsize=7, linespacing=1.15)
+        ax.text(x, y + RADIUS + (0.2 if loops else 0.06), lines, ha="center", va="bottom", fontsize=7, linespacing=1.15)
         last = ""
         for unit, (x, y) in zip(part.shown, places):
             face = PLAYER if unit in names else "white"
@@ -200,12 +201,13 @@ class _Drawing:
             ax.add_patch(Circle((x, y), RADIUS, fc=face, ec="#333333", lw=1.2, zorder=3))
             if part.bias is not None and abs(part.bias[unit]) > 1e-9:
                 self.kinds.add("bias")
-                ax.text(x, y, f"{part.bias[unit]:.2g}".replace("-", "−"), ha="center", va="center", fontsize=6, zorder=4)
-            label = names.get(unit, "")
+                bias = f"{part.bias[unit]:.2g}".replace("-", "−")
+                ax.text(x, y, bias, ha="center", va="center", fontsize=6, zorder=4)
+            label = names.get(unit, f"unit {unit}" if part.rest else "")
             if label and label != last:  # a group is named at its first unit
-                ax.text(x, y - RADIUS - 0.02, textwrap.shorten(label, 20, placeholder="…"), ha="center", va="top",
-                        fontsize=6, zorder=4)  # fmt: skip
-            last = label
+                label = textwrap.shorten(label, 20, placeholder="…")
+                ax.text(x, y - RADIUS - 0.02, label, ha="center", va="top", fontsize=6, zorder=4, bbox=BACKING)
+            last = names.get(unit, "")
         if part.rest:
             x, y = places[-1]
             others = set(names) - set(part.shown)
@@ -238,16 +240,16 @@ class _Drawing:
         rest = part.rest and node == len(part.shown)
         return x + side * (0.36 if rest else RADIUS), y
 
-    def _feed(self, ax: Axes, a: str, b: str, feed: Feed) -> None:
+    def _feed(self, a: str, b: str, feed: Feed) -> None:
         leads, weights = feed.leads, feed.weights
         if leads is None or weights is None or not leads.any():
             unknown = leads is not None
             self.kinds.add("unknown" if unknown else "box")
-            return self._whole(ax, a, b, feed, "--" if unknown else "-")
+            return self._whole(a, b, feed, "--" if unknown else "-")
         pairs = [(int(i), int(j)) for i, j in np.argwhere(leads)]
         if feed.back and len(pairs) > MANY:
             self.kinds.add("recurrent")
-            return self._whole(ax, a, b, feed, "-", f"{self.parts[a].width} × {self.parts[b].width} weights")
+            return self._whole(a, b, feed, "-", f"{self.parts[a].width} × {self.parts[b].width} weights")
         others = [f.weights for (_, c), f in self.feeds.items() if c == b and f.weights is not None]
         largest = max((float(np.nanmax(np.abs(w), initial=0.0)) for w in others if np.isfinite(w).any()), default=0.0)
         alpha = 1.0 if len(pairs) <= 40 else 0.55
@@ -257,51 +259,54 @@ class _Drawing:
             self.kinds.add(("positive" if w > 0 else "negative") if known else "varies")
             look = {"color": (BLUE if w > 0 else ORANGE) if known else GREY, "alpha": alpha,
                     "lw": 0.5 + 2.2 * abs(w) / (largest or 1.0) if known else 0.8}  # fmt: skip
-            self._line(ax, a, i, b, j, feed.back, look)
+            self._line(a, i, b, j, feed, look)
 
-    def _line(self, ax: Axes, a: str, i: int, b: str, j: int, back: bool, look: dict[str, Any]) -> None:
+    def _line(self, a: str, i: int, b: str, j: int, feed: Feed, look: dict[str, Any]) -> None:
+        """A line from node to node; those back have heads."""
+        if a == b or feed.back:
+            self.kinds.add("recurrent")
+            look = {**look, "arrowstyle": "-|>"}
+        (x, y), (u, v) = self.places[a][i], self.places[b][j]
         if a == b and i == j:
-            self.kinds.add("recurrent")
-            x, y = self.places[a][i]
-            start, end, bend = (x + 0.16, y + 0.11), (x + 0.16, y - 0.11), -2.2
+            start, end, bend = (x - 0.1, y + 0.165), (x + 0.1, y + 0.165), -1.7
         elif a == b:
-            self.kinds.add("recurrent")
             side = 1.0 if i < j else -1.0  # down on the right, up on the left
             start, end, bend = self._edge_of(a, i, side), self._edge_of(b, j, side), -0.45
-        elif back:
-            self.kinds.add("recurrent")
-            (x, y), (u, v) = self.places[a][i], self.places[b][j]
-            start, end, bend = (x, y - RADIUS), (u, v - RADIUS), -0.5
+        elif feed.back:
+            start, end, bend = (x, y - RADIUS - 0.13), (u, v - RADIUS - 0.13), -0.5
         else:
-            start, end, bend = self._edge_of(a, i, 1), self._edge_of(b, j, -1), self._bend(a, b)
-        self._arrow(ax, start, end, bend, look, head=a == b or back)
+            start, end = self._edge_of(a, i, 1), self._edge_of(b, j, -1)
+            many = feed.leads is not None and feed.leads.sum() > FEW
+            bend = 0.0 if many else self._bend(start, end)
+        self.arrows.append((start, end, bend, {"arrowstyle": "-", **look}))
 
-    def _bend(self, a: str, b: str) -> float:
-        """Lines over other columns are bent, or they would lie over the nodes there."""
-        between = [n for n in self.parts if self.x[a] + 0.1 < self.x[n] < self.x[b] - 0.1]
-        y0, y1 = self.places[a][0][1], self.places[b][0][1]
-        return (0.28 if y0 >= y1 else -0.28) if between else 0.0
+    def _bend(self, start: Place, end: Place) -> float:
+        """Lines that would lie over other parts are bent around them, below or above, whichever is nearer."""
+        low, high = 0.0, 0.0
+        for name, x in self.x.items():
+            if start[0] + 0.05 < x < end[0] - 0.05:
+                y = start[1] + (end[1] - start[1]) * (x - start[0]) / (end[0] - start[0])
+                bottom, top = self.spans[name]
+                if bottom - 0.03 < y < top + 0.03:
+                    low, high = max(low, y - bottom + 0.06), max(high, top - y + 0.06)
+        if not low:
+            return 0.0
+        length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
+        return float(np.clip(2.3 * (low if low <= high else -high) / length, -0.9, 0.9))
 
-    def _whole(self, ax: Axes, a: str, b: str, feed: Feed, style: str, label: str = "") -> None:
-        """One line from part to part."""
-        look = {"color": "#333333" if style == "-" else GREY, "lw": 1.0, "ls": style}
+    def _whole(self, a: str, b: str, feed: Feed, style: str, label: str = "") -> None:
+        """One arrow from part to part."""
+        look = {"color": "#333333" if style == "-" else GREY, "lw": 1.0, "ls": style, "arrowstyle": "-|>"}
         first, last = self.places[a], self.places[b]
         if feed.back:
-            down = min(first[-1][1], last[-1][1]) - RADIUS - 0.08
-            (x, _), (u, _) = first[-1], last[-1]
-            start, end = (x + (0.1 if a == b else 0.0), first[-1][1] - 0.16), (u - (0.1 if a == b else 0), last[-1][1] - 0.16)
-            self._arrow(ax, start, end, -2.0 if a == b else -0.4, look, head=True)
-            if label:
-                ax.text((x + u) / 2, down - 0.22, label, ha="center", va="top", fontsize=6, color="#333333")
-            return
-        mid_a, mid_b = len(first) // 2 if len(first) % 2 else len(first) // 2, len(last) // 2
-        self._arrow(ax, self._edge_of(a, mid_a, 1), self._edge_of(b, mid_b, -1), self._bend(a, b), look, head=True)
-
-    def _arrow(self, ax: Axes, start: Place, end: Place, bend: float, look: dict[str, Any], head: bool) -> None:
-        ax.annotate("", end, start, zorder=1, arrowprops={
-            "arrowstyle": "-|>" if head else "-", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 8,
-            "connectionstyle": f"arc3,rad={bend}", **look,
-        })  # fmt: skip
+            (x, y), (u, v) = first[-1], last[-1]
+            apart, down = (0.12 if a == b else 0.0), RADIUS + 0.13
+            start, end, bend = (x + apart, y - down), (u - apart, v - down), (-1.6 if a == b else -0.4)
+            self.labels += [((_middle(start, end, bend)[0], _middle(start, end, bend)[1] - 0.04), label)] * bool(label)
+        else:
+            start, end = self._edge_of(a, len(first) // 2, 1), self._edge_of(b, len(last) // 2, -1)
+            bend = self._bend(start, end)
+        self.arrows.append((start, end, bend, look))
 
     def _legend(self, ax: Axes) -> None:
         from matplotlib.lines import Line2D
@@ -313,7 +318,7 @@ class _Drawing:
             "positive": Line2D([], [], color=BLUE, lw=2, label="weight > 0"),
             "negative": Line2D([], [], color=ORANGE, lw=2, label="weight < 0"),
             "varies": Line2D([], [], color=GREY, lw=1, label="leads there, by no fixed weight"),
-            "box": Line2D([], [], color="#333333", lw=1, label="all units to all"),
+            "box": Line2D([], [], color="#333333", lw=1, label="read, or added"),
             "unknown": Line2D([], [], color=GREY, lw=1, ls="--", label="used there; units not known"),
             "recurrent": Line2D([], [], color="#333333", marker=">", ms=4, lw=1, label="loop, arrow back: next step"),
         }
@@ -322,4 +327,3 @@ class _Drawing:
             columns = max(1, min(len(handles), int(max(self.width, 4.0) / 1.7)))
             ax.legend(handles=handles, frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0.0),
                       ncols=columns, columnspacing=1.2, handlelength=1.6)  # fmt: skip
-

@@ -7,6 +7,7 @@ are held, which tells to which units it leads, and by which weight where that is
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +20,22 @@ from torch.overrides import TorchFunctionMode
 from artiphys.array_types import Array
 from artiphys.hooks.changes import Changes
 from artiphys.plotting.network_parts import (
-    INPUT, OUTPUT, Feed, Part, acts_on_single_units, is_one_box, passes_through, reads_and_writes, shown_units, tensors_in,
+    INPUT,
+    OUTPUT,
+    Feed,
+    Part,
+    acts_on_single_units,
+    is_one_box,
+    passes_through,
+    reads_and_writes,
+    shown_units,
+    tensors_in,
 )
 
 # Operations that only rearrange, and those that take nothing but the shape of what they are given.
 VIEWS = {"getitem", "reshape", "view", "squeeze", "unsqueeze", "transpose", "permute", "flatten", "contiguous", "clone",
          "to", "float", "double", "get", "select", "unbind", "split", "chunk", "expand", "detach", "repeat", "cat",
-         "stack", "expand_as", "t", "type_as", "setitem", "as_tensor", "movedim", "swapaxes", "broadcast_to"}  # fmt: skip
+         "stack", "expand_as", "t", "type_as", "setitem", "as_tensor", "movedim", "broadcast_to"}  # fmt: skip
 SHAPES = {"new_zeros", "zeros_like", "new_ones", "ones_like", "empty_like", "new_full", "full_like", "size"}
 
 Source = tuple[frozenset[str], frozenset[str]]
@@ -79,7 +89,6 @@ class Wiring:
         if isinstance(module, nn.Embedding) or box or not isinstance(out, Tensor) or not out.is_floating_point():
             return
         part.width = 1 if out.ndim == 1 else int(out.shape[-1])
-        part.shown = shown_units(part.width, self._sites.get(name, []))
         if isinstance(module, nn.Linear):
             part.linear = True
             part.bias = None if module.bias is None else np.asarray(module.bias.detach().float().cpu())
@@ -102,10 +111,11 @@ class Wiring:
         if self._inside or name in SHAPES:
             return
         sources, operations = self._origin(args)
-        if name == "getitem" and len(tables := self._origin(args[0])[0]) == 1 and self._origin(args[1])[0]:
-            if next(iter(tables)) in self._tables:  # a look-up: what is looked up feeds the table
-                self._feed(next(iter(tables)), self._origin(args[1]))
-                return self._mark(out, (tables, frozenset()))
+        looked_up = self._origin(args[0])[0] & set(self._tables) if name == "getitem" else frozenset()
+        if looked_up and (index := self._origin(args[1]))[0]:  # what is looked up feeds the table
+            for table in looked_up:
+                self._feed(table, index)
+            return self._mark(out, (looked_up, frozenset()))
         if not sources:
             return
         if name not in VIEWS:
@@ -143,7 +153,7 @@ class Wiring:
         return passes_through(module) and name not in self._sites
 
     def _after(self, name: str, module: nn.Module) -> Callable[..., None]:
-        words = [type(module).__name__]
+        words = [type(module).__name__.lstrip("_")]
 
         def fn(_: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
             if name in self._boxes:
@@ -164,9 +174,10 @@ class Wiring:
                 self._add(name or OUTPUT, ["by hand"], out)
             part = name or OUTPUT
             if isinstance(out, Tensor):
-                if name in self._boxes and args and (part in self._given or not self._calls.get(part)):
-                    if part in self._given or acts_on_single_units(module, args[0], out):
-                        self._given.setdefault(part, []).append(args[0].clone())
+                alone = name in self._boxes and len(args) == 1 and not kwargs
+                first = part not in self._calls and alone and acts_on_single_units(module, args[0], out)
+                if first or part in self._given:
+                    self._given.setdefault(part, []).append(args[0].clone())
                 self._calls.setdefault(part, []).append(out.clone())
             self._mark(out, (frozenset({part}), frozenset()))
 
@@ -174,6 +185,12 @@ class Wiring:
 
     def _probe(self) -> None:
         """Change one node at a time, all other parts held; twice, so that a step is not missed."""
+        wanted: dict[int, list[int]] = {}
+        for name, part in self.parts.items():
+            units = wanted.setdefault(part.width, [])
+            units += [u for u in self._sites.get(name, []) if u not in units]
+        for part in self.parts.values():  # the same of all layers of a size, which may follow each other unit by unit
+            part.shown = shown_units(part.width, wanted[part.width])
         rng = np.random.default_rng(0)
         for name, part in self.parts.items():
             targets = [b for (a, b) in self.feeds if a == name and self.parts[b].width and b in self._calls]
@@ -187,6 +204,10 @@ class Wiring:
                 feed, per_node = self.feeds[name, b], [self._by_node(b, f[b]) for f in found]
                 feed.leads = np.stack([leads for leads, _ in per_node])
                 feed.weights = np.stack([weights for _, weights in per_node])
+                feed.weighted = self.parts[b].linear
+                if feed.weighted and not self._model.get_submodule(b).weight.any():
+                    del self.feeds[name, b]  # known to lead nowhere
+                    continue
                 if part.rest:
                     feed.weights[-1] = np.nan
 
@@ -209,33 +230,66 @@ class Wiring:
     def _responses(self, source: str, step: Tensor, targets: list[str]) -> dict[str, Array]:
         """Changes of each target ``(sample, unit)`` for a step of a source along one direction, per size of step.
 
-        Where nothing changes the steps are made large: a unit may be far below its threshold on all trials.
+        Where nothing changes the steps are made large, and differ between samples: a unit may be far below its
+        threshold on all trials, and a softmax sees no step that is the same at all times.
         """
         found: dict[str, list[Array]] = {b: [] for b in targets}
         for size in (1.0, -0.5, 100.0, -100.0):
-            if abs(size) > 1 and all(any(rows.any() for rows in r) for r in found.values()):
+            asleep = [b for b, rows in found.items() if not any(r.any() for r in rows)]
+            if abs(size) > 1 and not asleep:
                 break
-            turn = dict.fromkeys(self._calls, 0)
+            one = _Step(self._calls, self._given, source, step, size, asleep if abs(size) > 1 else targets)
+            try:
+                changes_of = one.run(self._model, self._inputs)
+            except Exception:  # a forward may refuse values that its own network never gives it: nothing is known then
+                continue
+            for b, rows in changes_of.items():
+                found[b] += [r.reshape(-1, self.parts[b].width) for r in rows]
+        return {b: np.concatenate(rows or [np.zeros((1, self.parts[b].width))]) for b, rows in found.items()}
 
-            def hold(name: str, _: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
-                held = self._calls[name][turn[name]]
-                now, before = (args[0], self._given[name][turn[name]]) if name in self._given else (out, held)
-                turn[name] += 1
-                if name in found and (abs(size) <= 1 or not any(r.any() for r in found[name][:2 * len(self._calls[name])])):
-                    change = (now - before).double().reshape(-1, self.parts[name].width)
-                    noise = 2e-5 * before.abs().reshape(-1, self.parts[name].width).amax(0).clamp(min=1.0)
-                    found[name].append(torch.where(change.abs() > noise, change / size, 0.0).numpy())
-                return held + size * (step if held.ndim > 1 else step[0]) if name == source else held
 
-            with Changes() as changes, torch.no_grad():
-                for name, module in self._model.named_modules():
-                    part = name or OUTPUT
-                    if part in self._calls:
-                        changes.hook(module, lambda *a, part=part: hold(part, *a))
-                x = self._inputs
-                x = x + size * step if source == INPUT else x
-                self._model(**x) if isinstance(x, dict) else self._model(x)
-        return {b: np.concatenate(rows) for b, rows in found.items()}
+class _Step:
+    """One run in which the output of one part is changed and those of all others are held."""
+
+    def __init__(
+        self, calls: dict[str, list[Tensor]], given: dict[str, list[Tensor]], source: str, step: Tensor, size: float,
+        targets: list[str],
+    ) -> None:  # fmt: skip
+        self.calls, self.given, self.source, self.size, self.step = calls, given, source, size, step
+        self.turn = dict.fromkeys(calls, 0)
+        self.rows: dict[str, list[Array]] = {b: [] for b in targets}
+
+    def run(self, model: nn.Module, inputs: Any) -> dict[str, list[Array]]:
+        """Changes of the targets, call by call."""
+        with Changes() as changes, torch.no_grad():
+            for name, module in model.named_modules():
+                part = name or OUTPUT
+                if part in self.calls:
+                    changes.hook(module, functools.partial(self._hold, part))
+            x = self._moved(inputs) if self.source == INPUT else inputs
+            model(**x) if isinstance(x, dict) else model(x)
+        return self.rows
+
+    def _moved(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: self._moved(v) if v.is_floating_point() else v for k, v in value.items()}
+        step = self.size * (self.step if value.ndim > 1 else self.step[0]).to(value)
+        if abs(self.size) > 1:
+            lead = value.shape[:-1] if value.ndim > 1 else value.shape
+            pattern = torch.randn(lead, generator=torch.Generator().manual_seed(0)).to(value)
+            step = step * (pattern[..., None] if value.ndim > 1 else pattern)
+        return value + step
+
+    def _hold(self, name: str, _: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
+        turn = self.turn[name]
+        self.turn[name] += 1
+        held = self.calls[name][turn]
+        if name in self.rows:
+            now, before = (args[0], self.given[name][turn]) if name in self.given else (out, held)
+            change = (now - before).double()
+            noise = 2e-5 * before.abs().amax().clamp(min=1.0)
+            self.rows[name].append(torch.where(change.abs() > noise, change / self.size, 0.0).cpu().numpy())
+        return self._moved(held) if name == self.source else held
 
 
 class _Following(TorchFunctionMode):
