@@ -1,8 +1,8 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
-scoreboards, sparsity, calibrations, network_parts, network_subject,
-wiring, columns, networks.
+scoreboards, sparsity, calibrations, network_parts, network_subject, unit_steps, wiring, columns,
+network_layout, networks.
 """
 
 from artiphys.plotting.calibrations import plot_calibration

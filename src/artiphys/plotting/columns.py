@@ -9,6 +9,7 @@ import numpy as np
 from artiphys.array_types import Array
 from artiphys.plotting.network_parts import INPUT, OUTPUT, Feed, Part
 
+SINGLE = {"add", "sub", "relu", "tanh", "sigmoid", "abs", "clamp", "sign", "heaviside", "where", "exp", "neg"}
 Parts = dict[str, Part]
 Feeds = dict[tuple[str, str], Feed]
 SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "prod": "product", "matmul": "@"}
@@ -79,6 +80,8 @@ def _gain(first: Part, then: Part, feed: Feed) -> Array | None:
         return None
     if first.shown != then.shown or (leads & ~np.eye(len(leads), dtype=bool)).any() or not np.diag(leads).any():
         return None
+    if not np.isfinite(np.diag(weights)).all() and not feed.operations <= SINGLE:
+        return None  # two layers are multiplied, or units compete
     return np.where(np.isfinite(np.diag(weights)) & np.diag(leads), np.diag(weights), 1.0)
 
 

@@ -15,6 +15,8 @@ from artiphys.array_types import Array
 
 INPUT, OUTPUT = " input", " output"  # with a space: no module bears such a name
 N_SHOWN = 12  # units; a larger layer shows six and a node for the others
+# Of a forward that refuses values which its own network never gives it.
+UNUSUAL = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
 QUERY = re.compile(r"^(query|key|q_proj|k_proj|qkv_proj|q_lin|c_attn|in_proj|Wqkv)$")
 
 
@@ -144,7 +146,7 @@ def acts_on_single_units(module: nn.Module, given: Any, out: Tensor) -> bool:
         kept = torch.rand(given.shape[-1], generator=draws) < 0.5
         try:
             changed = module.forward(torch.where(kept.to(given.device), given, given + noise))
-        except Exception:  # it refuses values that its own network never gives it: then it is not taken for one
+        except UNUSUAL:  # then it is not taken for one
             return False
         if not torch.allclose(changed[..., kept], out[..., kept]):
             return False

@@ -22,7 +22,10 @@ def typical_units(names: dict[int, str]) -> list[int]:
     of: dict[str, list[int]] = {}
     for unit in sorted(names):
         of.setdefault(names[unit], []).append(unit)
-    return [u for units in of.values() for u in units[: 6 // len(of)]] if len(of) <= 6 else []
+    if not 2 <= len(of) <= 6:
+        return []
+    each = 6 // len(of)
+    return [units[len(units) * k // each] for units in of.values() for k in range(min(each, len(units)))]
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,21 @@ def taken_apart(given: Any, example: Any) -> Subject:
             for target in player.targets:
                 if isinstance(target, Target):
                     names = players.setdefault(target.site, {})
-                    names.update({u: names.get(u, player.name) for u in target.units})
+                    name = player.name if target.times is None else player.name.split("[")[0]
+                    names.update({u: names.get(u, name) for u in target.units})
                 elif isinstance(target, Link):
                     links.append(player.name)
                     senders.append(target.sender)
         links = list(dict.fromkeys(links))
         more = f", … {len(links)} connections" if len(links) > 6 else ""
         note = "players: " + ", ".join(links[:6]) + more if links else ""
+        if given.windows:
+            note = f"players: each in each of {len(given.windows)} windows of time"
         return Subject(given.model, given.stimuli[rows].inputs, given.name, players, note, tuple(senders))
     if not isinstance(given, nn.Module):
         raise InputError(f"toy_or_model came as {shown(given)}; wanted a toy of toys.load, or a module of torch")
+    if given.training:
+        raise InputError("the module came in training mode, in which dropout acts; wanted eval() mode")
     if example is None:
         first = next((m for m in given.modules() if isinstance(m, nn.Linear)), None)
         if first is None:

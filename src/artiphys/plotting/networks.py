@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from artiphys.border import border
-from artiphys.plotting.columns import Feeds, Parts, depths, heading, joined, players_of_parts, with_streams
+from artiphys.plotting.columns import joined, with_streams
+from artiphys.plotting.network_layout import BOX, RADIUS, Layout, along
 from artiphys.plotting.network_parts import Feed, Part
 from artiphys.plotting.network_subject import taken_apart, typical_units
 from artiphys.plotting.style import BLUE, GREY, ORANGE, as_plain_text, axes_of
@@ -18,13 +18,9 @@ from artiphys.plotting.wiring import Wiring
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Place = tuple[float, float]
 PLAYER = "#F0E442"  # the yellow of Okabe & Ito's palette, under black text
-ROW, RADIUS = 0.7, 0.19  # [inches], as all lengths here
-HEAD, GAP = 0.5, 0.3  # room for a heading above units; between parts above each other
-BOX = 1.15  # width of a box
-LINE = 0.125  # height of a line of text
 FEW = 4  # lines over other columns that are bent around them
+NUMBERED = 10  # weights whose numbers are written
 MANY = 24  # connections within a column, or back to another, that are drawn one by one
 
 BACKING = {"boxstyle": "square,pad=0.05", "fc": "white", "ec": "none", "alpha": 0.8}
@@ -65,100 +61,18 @@ def plot_network(toy_or_model: Any, *, example: Any = None, ax: Axes | None = No
     return _Drawing(parts, feeds, subject.players).on(ax, subject.title, subject.note)
 
 
-def _wrapped(line: str, limit: int) -> list[str]:
-    """Rows of a text that breaks at spaces, and a long name at its dots."""
-    rows = [""]
-    for piece in re.findall(r"[^.\s]+\.?\s*|\S\s*", line):
-        if rows[-1] and len(rows[-1] + piece.rstrip()) > limit:
-            rows.append("")
-        rows[-1] += piece
-    return [row.rstrip() for row in rows]
-
-
-def _middle(start: Place, end: Place, bend: float) -> Place:
-    """Middle of an arc: half-way to where the two ends of it aim at."""
-    (x, y), (u, v) = start, end
-    return (x + u) / 2 + bend * (v - y) / 2, (y + v) / 2 - bend * (u - x) / 2
-
-
-class _Drawing:
-    """Places of all parts, and what is drawn there."""
-
-    def __init__(self, parts: Parts, feeds: Feeds, players: dict[str, dict[int, str]]) -> None:
-        self.parts, self.feeds = parts, feeds
-        self.names: dict[str, dict[int, str]] = {}
-        for site, names in players.items():
-            part = players_of_parts(parts, site)
-            if part is not None:
-                self.names.setdefault(part, {}).update(names)
-        self.lines = {name: self._lines(part) for name, part in parts.items()}
-        self.places: dict[str, list[Place]] = {}
-        self.kinds: set[str] = set()
-        self.arrows: list[tuple[Place, Place, float, dict[str, Any]]] = []
-        self.labels: list[tuple[Place, str]] = []
-        self._place()
-
-    def _lines(self, part: Part) -> list[str]:
-        lines = [*heading(part, self.feeds), *(part.words[1:] if not part.width else [])]
-        if not part.width and part.name in self.names:
-            names = list(dict.fromkeys(self.names[part.name].values()))
-            lines.append("players: " * (len(names) > 1) + ", ".join(names[:6]) + ", …" * (len(names) > 6))
-        limit = 24 if part.width else 20
-        return [row for line in lines for row in _wrapped(line, limit)]
-
-    def _place(self) -> None:
-        depth = depths(self.parts, self.feeds)
-        columns = [[n for n in self.parts if depth[n] == d] for d in range(max(depth.values()) + 1)]
-        back = {b for (a, b), f in self.feeds.items() if f.back and a != b}  # below, where the arrows run
-        columns = [sorted(column, key=lambda n: n in back) for column in columns]
-        self.x: dict[str, float] = {}
-        self.spans: dict[str, Place] = {}  # bottom and top
-        x = 0.0
-        self.height = 0.0
-        for i, column in enumerate(columns):
-            half = max(self._half_width(self.parts[n]) for n in column)
-            x += half if i == 0 else half + self._room(columns[i - 1], column)
-            heights = {n: self._height(self.parts[n]) for n in column}
-            total = sum(heights.values()) + GAP * (len(column) - 1)
-            top = total / 2
-            self.height = max(self.height, total)
-            for name in column:
-                self.x[name], self.spans[name] = x, (top - heights[name], top)
-                self.places[name] = self._nodes(self.parts[name], x, top)
-                top -= heights[name] + GAP
-            x += half
-        self.width = x
-
-    def _room(self, before: list[str], after: list[str]) -> float:
-        dense = any(self.parts[n].width > 1 for n in before) and any(self.parts[n].width for n in after)
-        return 0.75 if dense else 0.38
-
-    def _half_width(self, part: Part) -> float:
-        if not part.width:
-            return BOX / 2 if self.lines[part.name] else 0.15
-        longest = max(map(len, self.lines[part.name]), default=0)
-        return max(0.42, 0.034 * longest)
-
-    def _n(self, part: Part) -> int:
-        return len(part.shown) + bool(part.rest)
-
-    def _height(self, part: Part) -> float:
-        lines = LINE * len(self.lines[part.name])
-        return lines + 0.34 + ROW * (self._n(part) - 1) + 2 * RADIUS if part.width else max(0.3, lines + 0.14)
-
-    def _nodes(self, part: Part, x: float, top: float) -> list[Place]:
-        if not part.width:
-            return [(x, top - self._height(part) / 2)]
-        start = top - LINE * len(self.lines[part.name]) - 0.12 - RADIUS
-        return [(x, start - ROW * i) for i in range(self._n(part))]
+class _Drawing(Layout):
+    """What is drawn at the places of the parts."""
 
     def on(self, ax: Axes | None, title: str, note: str) -> Axes:
         """Draw it."""
         for (a, b), feed in self.feeds.items():
             self._feed(a, b, feed)
-        left, bottom, right, top = self._extent()
+        left, bottom, right, top = self.extent()
         rows = textwrap.wrap(note, 60)
-        ax = axes_of(ax, max(right - left + 0.2, 4.2), top - bottom + 0.85 + 0.17 * len(rows))
+        ax = axes_of(
+            ax, max(right - left + 0.2, 4.2), top - bottom + 0.5 + 0.17 * len(rows) + 0.17 * self._legend_rows()
+        )
         for start, end, bend, look in self.arrows:
             ax.annotate("", end, start, zorder=1, arrowprops={
                 "shrinkA": 0, "shrinkB": 0, "mutation_scale": 8, "connectionstyle": f"arc3,rad={bend}", **look,
@@ -178,13 +92,6 @@ class _Drawing:
         ax.set_title("\n".join([title, *rows]), fontsize=10)
         return as_plain_text(ax)
 
-    def _extent(self) -> tuple[float, float, float, float]:
-        """Left, bottom, right and top of all that is drawn."""
-        middles = [_middle(*arrow[:3]) for arrow in self.arrows]
-        x, y = [0.0, self.width, *(m[0] for m in middles)], [m[1] for m in middles]
-        low, high = min([*y, *(s[0] for s in self.spans.values())]), max([*y, *(s[1] for s in self.spans.values())])
-        return min(x) - 0.12, min([low, *(p[1] - 0.15 for p, _ in self.labels)]) - 0.1, max(x) + 0.12, high + 0.1
-
     def _units(self, ax: Axes, part: Part) -> None:
         from matplotlib.patches import Circle
 
@@ -193,7 +100,17 @@ class _Drawing:
         own = self.feeds.get((part.name, part.name))
         loops = own is not None and own.leads is not None and bool(own.leads[0, 0])
         lines = "\n".join(self.lines[part.name])
-        ax.text(x, y + RADIUS + (0.2 if loops else 0.06), lines, ha="center", va="bottom", fontsize=7, linespacing=1.15)
+        ax.text(
+            x,
+            y + RADIUS + (0.26 if loops else 0.06),
+            lines,
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            linespacing=1.15,
+            zorder=2,
+            bbox=BACKING,
+        )
         last = ""
         for unit, (x, y) in zip(part.shown, places):
             face = PLAYER if unit in names else "white"
@@ -222,7 +139,7 @@ class _Drawing:
             ax.add_patch(Circle((x, y), 0.13, fc="white", ec="#333333", lw=1.0, zorder=3))
             ax.text(x, y, "+", ha="center", va="center", fontsize=8, zorder=4)
             return
-        height = self._height(part)
+        height = self.height_of(part)
         player = part.name in self.names
         self.kinds |= {"player"} if player else set()
         face = PLAYER if player else "white"
@@ -230,15 +147,6 @@ class _Drawing:
                                     boxstyle="round,pad=0.05", fc=face, ec="#333333", lw=1.2, zorder=3))  # fmt: skip
         ax.text(x, y, "\n".join(self.lines[part.name]), ha="center", va="center", fontsize=6.5, zorder=4,
                 linespacing=1.15)  # fmt: skip
-
-    def _edge_of(self, name: str, node: int, side: float) -> Place:
-        """Where lines leave (side 1) or reach (side -1) a node."""
-        part = self.parts[name]
-        x, y = self.places[name][node]
-        if not part.width:
-            return x + side * (BOX / 2 if self.lines[name] else 0.13), y
-        rest = part.rest and node == len(part.shown)
-        return x + side * (0.36 if rest else RADIUS), y
 
     def _feed(self, a: str, b: str, feed: Feed) -> None:
         leads, weights = feed.leads, feed.weights
@@ -271,28 +179,20 @@ class _Drawing:
             start, end, bend = (x - 0.1, y + 0.165), (x + 0.1, y + 0.165), -1.7
         elif a == b:
             side = 1.0 if i < j else -1.0  # down on the right, up on the left
-            start, end, bend = self._edge_of(a, i, side), self._edge_of(b, j, side), -0.45
+            start, end, bend = self.edge_of(a, i, side), self.edge_of(b, j, side), -0.45
+        elif feed.back and abs(x - u) < RADIUS:
+            start, end, bend = self.edge_of(a, i, 1), self.edge_of(b, j, 1), -0.45 if y > v else 0.45
         elif feed.back:
             start, end, bend = (x, y - RADIUS - 0.13), (u, v - RADIUS - 0.13), -0.5
         else:
-            start, end = self._edge_of(a, i, 1), self._edge_of(b, j, -1)
+            start, end = self.edge_of(a, i, 1), self.edge_of(b, j, -1)
             many = feed.leads is not None and feed.leads.sum() > FEW
-            bend = 0.0 if many else self._bend(start, end)
+            bend = 0.0 if many else self.bend(start, end)
         self.arrows.append((start, end, bend, {"arrowstyle": "-", **look}))
-
-    def _bend(self, start: Place, end: Place) -> float:
-        """Lines that would lie over other parts are bent around them, below or above, whichever is nearer."""
-        low, high = 0.0, 0.0
-        for name, x in self.x.items():
-            if start[0] + 0.05 < x < end[0] - 0.05:
-                y = start[1] + (end[1] - start[1]) * (x - start[0]) / (end[0] - start[0])
-                bottom, top = self.spans[name]
-                if bottom - 0.03 < y < top + 0.03:
-                    low, high = max(low, y - bottom + 0.06), max(high, top - y + 0.06)
-        if not low:
-            return 0.0
-        length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
-        return float(np.clip(2.3 * (low if low <= high else -high) / length, -0.9, 0.9))
+        weight = feed.weights[i, j] if feed.weights is not None else np.nan
+        if self.n_weights <= NUMBERED and np.isfinite(weight):
+            at = along(start, end, bend, 0.5 if feed.back else 0.35 if bend else 0.7)
+            self.labels.append(((at[0], at[1] + 0.05), f"{weight:.2g}".replace("-", "−")))
 
     def _whole(self, a: str, b: str, feed: Feed, style: str, label: str = "") -> None:
         """One arrow from part to part."""
@@ -302,28 +202,35 @@ class _Drawing:
             (x, y), (u, v) = first[-1], last[-1]
             apart, down = (0.12 if a == b else 0.0), RADIUS + 0.13
             start, end, bend = (x + apart, y - down), (u - apart, v - down), (-1.6 if a == b else -0.4)
-            self.labels += [((_middle(start, end, bend)[0], _middle(start, end, bend)[1] - 0.04), label)] * bool(label)
+            self.labels += [((along(start, end, bend)[0], along(start, end, bend)[1] - 0.04), label)] * bool(label)
         else:
-            start, end = self._edge_of(a, len(first) // 2, 1), self._edge_of(b, len(last) // 2, -1)
-            bend = self._bend(start, end)
+            start, end = self.edge_of(a, len(first) // 2, 1), self.edge_of(b, len(last) // 2, -1)
+            bend = self.bend(start, end)
         self.arrows.append((start, end, bend, look))
+
+    def _legend_columns(self) -> int:
+        return max(2, int(max(self.width, 4.0) / 1.7))
+
+    def _legend_rows(self) -> int:
+        n = len(self.kinds | {"player", "bias"})
+        return -(-n // self._legend_columns())
 
     def _legend(self, ax: Axes) -> None:
         from matplotlib.lines import Line2D
 
-        dot = {"marker": "o", "ls": "none", "mec": "#333333", "ms": 8}
+        dot: dict[str, Any] = {"marker": "o", "ls": "none", "mec": "#333333", "ms": 8}
         rows: dict[str, Line2D] = {
             "player": Line2D([], [], mfc=PLAYER, label="player", **dot),
             "bias": Line2D([], [], mfc="white", label="number: bias", **dot),
             "positive": Line2D([], [], color=BLUE, lw=2, label="weight > 0"),
             "negative": Line2D([], [], color=ORANGE, lw=2, label="weight < 0"),
             "varies": Line2D([], [], color=GREY, lw=1, label="leads there, by no fixed weight"),
-            "box": Line2D([], [], color="#333333", lw=1, label="read, or added"),
+            "box": Line2D([], [], color="#333333", lw=1, label="is read by, or added to"),
             "unknown": Line2D([], [], color=GREY, lw=1, ls="--", label="used there; units not known"),
             "recurrent": Line2D([], [], color="#333333", marker=">", ms=4, lw=1, label="loop, arrow back: next step"),
         }
         handles = [row for kind, row in rows.items() if kind in self.kinds]
         if handles:
-            columns = max(1, min(len(handles), int(max(self.width, 4.0) / 1.7)))
+            columns = min(len(handles), self._legend_columns())
             ax.legend(handles=handles, frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0.0),
                       ncols=columns, columnspacing=1.2, handlelength=1.6)  # fmt: skip

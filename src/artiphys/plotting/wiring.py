@@ -7,7 +7,6 @@ are held, which tells to which units it leads, and by which weight where that is
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from artiphys.hooks.changes import Changes
 from artiphys.plotting.network_parts import (
     INPUT,
     OUTPUT,
+    UNUSUAL,
     Feed,
     Part,
     acts_on_single_units,
@@ -31,6 +31,7 @@ from artiphys.plotting.network_parts import (
     shown_units,
     tensors_in,
 )
+from artiphys.plotting.unit_steps import Step
 
 # Operations that only rearrange, and those that take nothing but the shape of what they are given.
 VIEWS = {"getitem", "reshape", "view", "squeeze", "unsqueeze", "transpose", "permute", "flatten", "contiguous", "clone",
@@ -205,8 +206,8 @@ class Wiring:
                 feed.leads = np.stack([leads for leads, _ in per_node])
                 feed.weights = np.stack([weights for _, weights in per_node])
                 feed.weighted = self.parts[b].linear
-                if feed.weighted and not self._model.get_submodule(b).weight.any():
-                    del self.feeds[name, b]  # known to lead nowhere
+                if feed.weighted and not feed.operations and not feed.leads.any():
+                    del self.feeds[name, b]  # its weights are known to be zero
                     continue
                 if part.rest:
                     feed.weights[-1] = np.nan
@@ -228,68 +229,25 @@ class Wiring:
         return leads, weights
 
     def _responses(self, source: str, step: Tensor, targets: list[str]) -> dict[str, Array]:
-        """Changes of each target ``(sample, unit)`` for a step of a source along one direction, per size of step.
+        """Changes of each target ``(sample, unit)`` for steps of a source along one direction, per size of step.
 
-        Where nothing changes the steps are made large, and differ between samples: a unit may be far below its
-        threshold on all trials, and a softmax sees no step that is the same at all times.
+        Large steps, that differ between samples, follow: a unit may be far below its threshold on all trials, and a
+        softmax sees no step that is the same at all times. What only they change is NaN: no weight is known from them.
         """
-        found: dict[str, list[Array]] = {b: [] for b in targets}
+        found = {b: np.zeros((1, self.parts[b].width)) for b in targets}
         for size in (1.0, -0.5, 100.0, -100.0):
-            asleep = [b for b, rows in found.items() if not any(r.any() for r in rows)]
-            if abs(size) > 1 and not asleep:
-                break
-            one = _Step(self._calls, self._given, source, step, size, asleep if abs(size) > 1 else targets)
+            one = Step(self._calls, self._given, source, step, size, targets)
             try:
                 changes_of = one.run(self._model, self._inputs)
-            except Exception:  # a forward may refuse values that its own network never gives it: nothing is known then
+            except UNUSUAL:  # nothing is known from this step
                 continue
             for b, rows in changes_of.items():
-                found[b] += [r.reshape(-1, self.parts[b].width) for r in rows]
-        return {b: np.concatenate(rows or [np.zeros((1, self.parts[b].width))]) for b, rows in found.items()}
-
-
-class _Step:
-    """One run in which the output of one part is changed and those of all others are held."""
-
-    def __init__(
-        self, calls: dict[str, list[Tensor]], given: dict[str, list[Tensor]], source: str, step: Tensor, size: float,
-        targets: list[str],
-    ) -> None:  # fmt: skip
-        self.calls, self.given, self.source, self.size, self.step = calls, given, source, size, step
-        self.turn = dict.fromkeys(calls, 0)
-        self.rows: dict[str, list[Array]] = {b: [] for b in targets}
-
-    def run(self, model: nn.Module, inputs: Any) -> dict[str, list[Array]]:
-        """Changes of the targets, call by call."""
-        with Changes() as changes, torch.no_grad():
-            for name, module in model.named_modules():
-                part = name or OUTPUT
-                if part in self.calls:
-                    changes.hook(module, functools.partial(self._hold, part))
-            x = self._moved(inputs) if self.source == INPUT else inputs
-            model(**x) if isinstance(x, dict) else model(x)
-        return self.rows
-
-    def _moved(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: self._moved(v) if v.is_floating_point() else v for k, v in value.items()}
-        step = self.size * (self.step if value.ndim > 1 else self.step[0]).to(value)
-        if abs(self.size) > 1:
-            lead = value.shape[:-1] if value.ndim > 1 else value.shape
-            pattern = torch.randn(lead, generator=torch.Generator().manual_seed(0)).to(value)
-            step = step * (pattern[..., None] if value.ndim > 1 else pattern)
-        return value + step
-
-    def _hold(self, name: str, _: nn.Module, args: Any, kwargs: Any, out: Any) -> Any:
-        turn = self.turn[name]
-        self.turn[name] += 1
-        held = self.calls[name][turn]
-        if name in self.rows:
-            now, before = (args[0], self.given[name][turn]) if name in self.given else (out, held)
-            change = (now - before).double()
-            noise = 2e-5 * before.abs().amax().clamp(min=1.0)
-            self.rows[name].append(torch.where(change.abs() > noise, change / self.size, 0.0).cpu().numpy())
-        return self._moved(held) if name == self.source else held
+                change = np.concatenate([r.reshape(-1, self.parts[b].width) for r in rows])
+                if abs(size) > 1:
+                    asleep = ~found[b].any(axis=0)
+                    change = np.where((change != 0).any(axis=0) & asleep, np.nan, 0.0)[None]
+                found[b] = np.concatenate([found[b], change])
+        return found
 
 
 class _Following(TorchFunctionMode):
