@@ -24,7 +24,7 @@ from artiphys.toys.toy import linear
 # that are connections.
 DRAWN = ["xor", "backup", "cancelling_paths", "ring", "bandit", "rotating_code", "multisensory", "relay", "reverse",
          "planted", "planted_recurrent", "planted_attention", "ring_attractor", "sparse_code", "random_expansion",
-         "modular_addition", "superposition", "deep_linear", "induction_edges", "greedy_trap"]  # fmt: skip
+         "modular_addition", "superposition", "deep_linear", "induction_edges", "greedy_trap", "modular_addition_trained"]  # fmt: skip
 
 
 def observed(model: nn.Module, inputs: Any, kept: set[str] | None = None) -> tuple[dict[str, Part], dict[Any, Feed]]:
@@ -64,7 +64,7 @@ def test_headings_and_names_of_nodes_lie_over_no_unit(name: str) -> None:
     radius = ax.transData.transform((0.19, 0))[0] - ax.transData.transform((0, 0))[0]
     for text in ax.texts:
         box = text.get_window_extent()
-        if text.get_text() and text.get_va() in ("bottom", "top") and text.get_zorder() != 5:
+        if text.get_text() and text.get_verticalalignment() in ("bottom", "top") and text.get_zorder() != 5:
             for x, y in centres:
                 dx, dy = max(box.x0 - x, x - box.x1, 0.0), max(box.y0 - y, y - box.y1, 0.0)
                 assert np.hypot(dx, dy) > 0.8 * radius, text.get_text()
@@ -72,14 +72,15 @@ def test_headings_and_names_of_nodes_lie_over_no_unit(name: str) -> None:
 
 def test_weights_and_biases_of_a_perceptron_are_its_own() -> None:
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)).eval()
+    into, out = nn.Linear(3, 5), nn.Linear(5, 2)
+    net = nn.Sequential(into, nn.ReLU(), out).eval()
     parts, feeds = observed(net, torch.randn(20, 3))
     assert list(parts) == [INPUT, "1", "2"] and parts["1"].joined == ["0"]
     first, last = feeds[INPUT, "1"].weights, feeds["1", "2"].weights
     assert first is not None and last is not None
-    assert np.asarray(first) == pytest.approx(net[0].weight.detach().numpy().T, abs=1e-4)
-    assert np.asarray(last) == pytest.approx(net[2].weight.detach().numpy().T, abs=1e-4)
-    assert parts["1"].bias == pytest.approx(net[0].bias.detach().numpy())
+    assert np.asarray(first) == pytest.approx(into.weight.detach().numpy().T, abs=1e-4)
+    assert np.asarray(last) == pytest.approx(out.weight.detach().numpy().T, abs=1e-4)
+    assert parts["1"].bias == pytest.approx(into.bias.detach().numpy())
 
 
 def test_zero_weights_have_no_line_and_signs_their_colours() -> None:

@@ -11,7 +11,8 @@ from artiphys.plotting.columns import Feeds, Parts, depths, heading, players_of_
 from artiphys.plotting.network_parts import Part
 
 Place = tuple[float, float]
-ROW, RADIUS = 0.7, 0.19  # [inches], as all lengths here
+ROW, ROW_WITH_LOOPS = 0.7, 0.82  # from unit to unit [inches], as all lengths here
+RADIUS = 0.19
 GAP = 0.3  # between parts above each other
 BOX = 1.15  # width of a box
 LINE = 0.125  # height of a line of text
@@ -109,19 +110,26 @@ class Layout:
         longest = max(map(len, self.lines[part.name]), default=0)
         return max(0.42, 0.034 * longest)
 
+    def _row(self, part: Part) -> float:
+        own = self.feeds.get((part.name, part.name))
+        loops = own is not None and own.leads is not None and own.leads.diagonal().any()
+        return ROW_WITH_LOOPS if loops else ROW
+
     def _n(self, part: Part) -> int:
         return len(part.shown) + bool(part.rest)
 
     def height_of(self, part: Part) -> float:
         """Height of a part with its lines of text."""
         lines = LINE * len(self.lines[part.name])
-        return lines + 0.34 + ROW * (self._n(part) - 1) + 2 * RADIUS if part.width else max(0.3, lines + 0.14)
+        return (
+            lines + 0.34 + self._row(part) * (self._n(part) - 1) + 2 * RADIUS if part.width else max(0.3, lines + 0.14)
+        )
 
     def _nodes(self, part: Part, x: float, top: float) -> list[Place]:
         if not part.width:
             return [(x, top - self.height_of(part) / 2)]
         start = top - LINE * len(self.lines[part.name]) - 0.12 - RADIUS
-        return [(x, start - ROW * i) for i in range(self._n(part))]
+        return [(x, start - self._row(part) * i) for i in range(self._n(part))]
 
     def edge_of(self, name: str, node: int, side: float) -> Place:
         """Where lines leave (side 1) or reach (side -1) a node."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from artiphys.array_types import Array
 
 INPUT, OUTPUT = " input", " output"  # with a space: no module bears such a name
+N_CROWDED = 56  # units of layers of one size
 N_SHOWN = 12  # units; a larger layer shows six and a node for the others
 # Of a forward that refuses values which its own network never gives it.
 UNUSUAL = (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError)
@@ -153,14 +154,20 @@ def acts_on_single_units(module: nn.Module, given: Any, out: Tensor) -> bool:
     return True
 
 
-def shown_units(width: int, wanted: list[int]) -> list[int]:
+def shown_units(width: int, wanted: list[int], n_parts: int = 1) -> list[int]:
     """Units with a node of their own: all of a small layer; else six, first those that are wanted, then evenly spread.
+
+    Two, where there are many layers of that size.
 
     >>> shown_units(3, []), shown_units(60, []), shown_units(60, [1, 2])
     ([0, 1, 2], [0, 10, 20, 30, 40, 50], [0, 1, 2, 10, 20, 30])
+    >>> shown_units(8, [], n_parts=9)
+    [0, 4]
     """
-    if width <= N_SHOWN:
+    crowded = width > 3 and n_parts * width > N_CROWDED
+    if width <= N_SHOWN and not crowded:
         return list(range(width))
-    chosen = wanted[:6]
-    spread = [u for u in (width * k // 6 for k in range(6)) if u not in chosen]
-    return sorted([*chosen, *spread[: 6 - len(chosen)]])
+    n = 2 if crowded and n_parts > 5 else 6
+    chosen = wanted[:n]
+    spread = [u for u in (width * k // n for k in range(n)) if u not in chosen]
+    return sorted([*chosen, *spread[: n - len(chosen)]])

@@ -51,8 +51,8 @@ def plot_network(toy_or_model: Any, *, example: Any = None, ax: Axes | None = No
 
     >>> from torch import nn
     >>> ax = plot_network(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)).eval())
-    >>> [text.get_text() for text in ax.texts][0]
-    'input'
+    >>> [text.get_text() for text in ax.texts if "ReLU" in text.get_text()]
+    ['1\\nReLU\\nof 0']
     """
     subject = taken_apart(toy_or_model, example)
     sites = {site: typical_units(names) for site, names in subject.players.items()}

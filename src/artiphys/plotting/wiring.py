@@ -190,8 +190,9 @@ class Wiring:
         for name, part in self.parts.items():
             units = wanted.setdefault(part.width, [])
             units += [u for u in self._sites.get(name, []) if u not in units]
+        widths = [part.width for part in self.parts.values()]
         for part in self.parts.values():  # the same of all layers of a size, which may follow each other unit by unit
-            part.shown = shown_units(part.width, wanted[part.width])
+            part.shown = shown_units(part.width, wanted[part.width], widths.count(part.width))
         rng = np.random.default_rng(0)
         for name, part in self.parts.items():
             targets = [b for (a, b) in self.feeds if a == name and self.parts[b].width and b in self._calls]
