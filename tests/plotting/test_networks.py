@@ -24,7 +24,8 @@ from artiphys.toys.toy import linear
 # that are connections.
 DRAWN = ["xor", "backup", "cancelling_paths", "ring", "bandit", "rotating_code", "multisensory", "relay", "reverse",
          "planted", "planted_recurrent", "planted_attention", "ring_attractor", "sparse_code", "random_expansion",
-         "modular_addition", "superposition", "deep_linear", "induction_edges", "greedy_trap", "modular_addition_trained"]  # fmt: skip
+         "modular_addition", "superposition", "deep_linear", "induction_edges", "greedy_trap",
+         "modular_addition_trained"]  # fmt: skip
 
 
 def observed(model: nn.Module, inputs: Any, kept: set[str] | None = None) -> tuple[dict[str, Part], dict[Any, Feed]]:
@@ -45,7 +46,7 @@ def test_a_toy_is_drawn_inside_its_figure_with_every_player_named_or_counted(nam
     toy = ap.toys.load(name)
     ax = plot_network(toy)
     ax.figure.canvas.draw()
-    width, height = ax.figure.canvas.get_width_height()  # type: ignore[attr-defined]
+    width, height = ax.figure.canvas.get_width_height()
     for text in [*ax.texts, ax.title]:
         if text.get_text():
             box = text.get_window_extent()

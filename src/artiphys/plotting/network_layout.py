@@ -121,9 +121,9 @@ class Layout:
     def height_of(self, part: Part) -> float:
         """Height of a part with its lines of text."""
         lines = LINE * len(self.lines[part.name])
-        return (
-            lines + 0.34 + self._row(part) * (self._n(part) - 1) + 2 * RADIUS if part.width else max(0.3, lines + 0.14)
-        )
+        if not part.width:
+            return max(0.3, lines + 0.14)
+        return lines + 0.34 + self._row(part) * (self._n(part) - 1) + 2 * RADIUS
 
     def _nodes(self, part: Part, x: float, top: float) -> list[Place]:
         if not part.width:
