@@ -1,8 +1,8 @@
 """Plots of results: ``plot_x(result, *, ax=None) -> Axes``. No global style is touched.
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
-scoreboards, sparsity, calibrations.
-sparsity.
+scoreboards, sparsity, calibrations, network_parts, network_subject, unit_steps, wiring, columns,
+network_layout, networks.
 """
 
 from artiphys.plotting.calibrations import plot_calibration
@@ -12,6 +12,7 @@ from artiphys.plotting.contributions import plot_contributions, plot_convergence
 from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_generalisation, plot_time_course
 from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.interactions import plot_interactions
+from artiphys.plotting.networks import plot_network
 from artiphys.plotting.scoreboards import plot_scoreboard
 from artiphys.plotting.searchlights import plot_searchlight
 from artiphys.plotting.sparsity import plot_superposition
@@ -31,6 +32,7 @@ __all__ = [
     "plot_generalisation",
     "plot_head_map",
     "plot_interactions",
+    "plot_network",
     "plot_scoreboard",
     "plot_searchlight",
     "plot_superposition",
