@@ -94,11 +94,14 @@ def verify(
     """Examine artiphys' analyses on toys whose answers are known; exit status 1 if any truth is missed."""
     from artiphys.errors import ArtiphysError
     from artiphys.plotting import plot_scoreboard
+    from artiphys.verification import missing_packages
     from artiphys.verification import verify as run
 
     try:
         board = run(method or None, toys or None, peers=peers or full, fresh=max(fresh, 3 if full else 0), seed=seed)
         typer.echo(str(board))  # first: a file that cannot be written loses nothing
+        if (peers or full) and (absent := missing_packages()):
+            typer.echo(f"Not compared, since these are not installed: {', '.join(absent)}")
         for write, path in ((board.to_html, html), (board.to_json, json)):
             if path is not None:
                 write(path)

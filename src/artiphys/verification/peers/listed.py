@@ -53,7 +53,11 @@ PACKAGES = ("captum", "msapy", "shapiq")
 
 
 def missing_packages() -> list[str]:
-    """Packages of peers that are not installed; their methods are not among `peer_methods`."""
+    """Packages of peers that are not installed; their methods are not among `peer_methods`.
+
+    captum and shapiq come with the extra ``peers``; msapy pins an older typeguard, so install it without its
+    dependencies (``pip install --no-deps msapy 'fastprogress<1.1' ordered-set toml tqdm-joblib``).
+    """
     return [name for name in PACKAGES if find_spec(name) is None]
 
 
