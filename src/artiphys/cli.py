@@ -98,7 +98,10 @@ def verify(
     from artiphys.verification import verify as run
 
     try:
-        board = run(method or None, toys or None, peers=peers or full, fresh=max(fresh, 3 if full else 0), seed=seed)
+        _check_files(html, json, picture)
+        board = run(
+            method or None, toys or None, peers=peers or full, fresh=3 if full and not fresh else fresh, seed=seed
+        )
         typer.echo(str(board))  # first: a file that cannot be written loses nothing
         if (peers or full) and (absent := missing_packages()):
             typer.echo(f"Not compared, since these are not installed: {', '.join(absent)}")
@@ -131,6 +134,7 @@ def calibrate(
     from artiphys.verification import calibrate as run
 
     try:
+        _check_files(json, picture)
         found = run(analyses or None, runs=runs, seed=seed)
         typer.echo(str(found))
         if json is not None:
@@ -145,6 +149,15 @@ def calibrate(
         raise typer.Exit(2) from error
     if not found.passed:
         raise typer.Exit(1)
+
+
+def _check_files(*paths: Path | None) -> None:
+    """Before minutes are spent: files whose folder is not there."""
+    from artiphys.errors import InputError
+
+    for path in paths:
+        if path is not None and not path.resolve().parent.is_dir():
+            raise InputError(f"{path} cannot be written: there is no folder {path.resolve().parent}")
 
 
 def _savefig(ax: object, path: Path) -> None:

@@ -32,16 +32,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def finds(request: pytest.FixtureRequest) -> Iterator[Callable[..., Scoreboard]]:
-    """A function ``(method, toys=, *, estimates=, **options)`` that fails the test where a truth is missed.
+    """A function ``(method, toys=, *, estimates=, granted=, **options)`` that fails the test where a truth is missed.
 
-    ``estimates`` is as of `artiphys.verification.method`, the options as of `artiphys.verify`. It returns the board.
+    ``estimates`` and ``granted`` are as of `artiphys.verification.method`, the options as of `artiphys.verify`. It
+    returns the board.
     """
 
     def assert_found(
-        examined: Callable[..., Any] | Method, toys: Any = None, *, estimates: Any = "shapley", **options: Any
+        examined: Callable[..., Any] | Method,
+        toys: Any = None,
+        *,
+        estimates: Any = "shapley",
+        granted: float = 0.0,
+        **options: Any,
     ) -> Scoreboard:
         __tracebackhide__ = True
-        one = examined if isinstance(examined, Method) else method(examined, estimates=estimates)
+        one = examined if isinstance(examined, Method) else method(examined, estimates=estimates, granted=granted)
         board = verify([one], toys, **{"progress": False, **options})
         request.config.stash[_BOARDS].append((request.node.nodeid, board))
         if not board.passed:

@@ -76,6 +76,14 @@ def test_relays_need_every_unit_and_belong_to_recurrent_networks() -> None:
         ap.toys.planted(8, 2, gadgets=("relay2",))
     with pytest.raises(InputError, match="kind came as 'mlp'"):
         ap.toys.planted(8, 2, kind="mlp")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"faithfulness came as 1.0; wanted more than 0, at most 0.98"):
+        ap.toys.planted(8, 2, faithfulness=1.0)
+    with pytest.raises(InputError, match="let less leak"):
+        ap.toys.planted(8, 2, leak=0.5)
+    with pytest.raises(InputError, match="n came as 2; wanted 5"):
+        ap.toys.mechanisms(n=2)
+    with pytest.raises(InputError, match="kinds came empty"):
+        ap.toys.mechanisms(kinds=())
     with pytest.raises(InputError, match="connections=True"):
         ap.toys.planted(8, 2, kind="attention", connections=True)
 
@@ -86,6 +94,14 @@ def test_connections_have_the_truth_of_their_units() -> None:
         by_unit = {k.replace("→stage1", ""): v for k, v in cut.truths(analysis, "zero").expected.items()}
         assert by_unit == units.truths(analysis, "zero").expected
     assert ap.verify(["shapley", "single_lesions"], cut, progress=False).passed
+
+
+def test_a_leak_and_another_faithfulness_keep_their_truth() -> None:
+    leaky = [dataclasses.replace(ap.toys.planted(9, 3, s, leak=0.03), name=f"leak {s}") for s in range(4)]
+    low = [dataclasses.replace(ap.toys.planted(9, 3, s, faithfulness=0.7), name=f"low {s}") for s in range(4)]
+    assert {t.truths("minimal circuits", "zero").faithfulness for t in low} == {0.7}
+    board = ap.verify(["minimal_circuit", "critical_sets"], [*leaky, *low], progress=False)
+    assert board.passed, board.in_words()
 
 
 def test_one_mechanism_a_network() -> None:

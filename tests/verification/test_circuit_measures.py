@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import artiphys as ap
-from artiphys.verification import CircuitMeasures, method
+from artiphys.verification import CircuitMeasures, InapplicableError, method
+from artiphys.verification.answer_forms import ranked
 from artiphys.verification.circuit_measures import measured
-from artiphys.verification.methods import Case, Found, ranked
+from artiphys.verification.methods import Case, Found
 
 
 def of(toy_name: str, values: list[float]) -> CircuitMeasures:
@@ -45,13 +46,21 @@ def test_ties_come_together_and_the_sign_does_not_matter() -> None:
 
 def test_overshoot_counts_against_the_distance_but_raises_the_ratio() -> None:
     """Contributions 3, 1, -2 add up to 2: the first alone is 1.5 times as good as all, and no circuit."""
-    found = of("opposing", [3.0, 1.0, -2.0])
+    toy = ap.toys.load("opposing")
+    case = Case(toy, toy.truths("minimal circuits", "zero"))
+    found = measured(Found(frozenset(f"hidden.{i}" for i in range(3)), np.array([3.0, 1.0, -2.0])), case)
     assert found.exact and math.isnan(found.roc_auc), "all three are needed: there are no others"
     grid = np.linspace(0.001, 0.5, 100_001)
     f = np.interp(grid, [0, 1 / 3, 2 / 3], [0, 1.5, 0.5])
     assert found.cpr == pytest.approx(f.mean(), abs=1e-3)
     assert found.cmd == pytest.approx(np.abs(1 - f).mean(), abs=1e-3)
     assert found.cmd > 1 - found.cpr
+
+
+def test_where_all_are_members_there_is_nothing_to_rank() -> None:
+    """A ranking that ties three equal units would be held against it, where an arbitrary order is right by luck."""
+    with pytest.raises(InapplicableError, match="every player is in a minimal circuit"):
+        of("majority3", [1.0, 1.0, 1.0])
 
 
 def test_the_nearest_circuit_counts() -> None:

@@ -56,8 +56,14 @@ def plot_scoreboard(board: Scoreboard, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(np.arange(shares.shape[1]), list(shares.columns), rotation=55, ha="right", rotation_mode="anchor")
     ax.set_yticks(np.arange(len(shares)), list(shares.index))
     ax.tick_params(length=0)
-    ax.set_xlabel(f"mechanism ({networks} networks each)")
-    ax.set_title("Share of networks whose circuit was found exactly", loc="left", fontsize="medium", pad=30)
+    many = "network" if networks == "1" else "networks"
+    ax.set_xlabel(f"mechanism ({networks} {many} each)" if fresh.notna().any() else "network")
+    ax.set_title(
+        "Share of networks whose circuit was found exactly (–: not made for these)",
+        loc="left",
+        fontsize="medium",
+        pad=30,
+    )
     return as_plain_text(ax)
 
 
@@ -90,7 +96,7 @@ def _cells(ax: Axes, shares: pd.DataFrame) -> None:
 
 
 def _margin_texts(ax: Axes, margins: pd.DataFrame, n_columns: int) -> None:
-    heads = {"found": "found", "false": "false\nmembers", "coalitions": "coalitions"}
+    heads = {"found": "found", "false": "false\nmembers", "coalitions": "coalitions\n(median)"}
     for k, (column, head) in enumerate(heads.items()):
         x = n_columns - 0.1 + 1.3 * k
         ax.text(x, -0.7, head, ha="center", va="bottom", fontsize="small", fontweight="bold")

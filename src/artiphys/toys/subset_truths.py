@@ -41,7 +41,7 @@ def set_truths(
             {named(u): whole - values[tuple(w for w in every if w != u)] for u in every},
             "zero", TOLERANCE, source,
         ),
-        Truth("minimal circuits", {name(s): ratio[s] for s in minimal}, "zero", TOLERANCE, source),
+        Truth("minimal circuits", {name(s): ratio[s] for s in minimal}, "zero", TOLERANCE, source, faithfulness),
     ]  # fmt: skip
     for residual in (0.95, 0.05):
         sets = _minimal({s for s, r in lost.items() if r < residual})

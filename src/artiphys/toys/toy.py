@@ -34,6 +34,8 @@ class Truth:
         0 for a closed form on the toy's own trials; else what sampling the trials allows.
     source : str
         Where the number comes from.
+    faithfulness : float
+        Share of what all players do that a minimal circuit keeps.
     """
 
     analysis: str
@@ -41,6 +43,7 @@ class Truth:
     kind: str | None
     tolerance: float
     source: str
+    faithfulness: float = 0.95
 
 
 @dataclass(frozen=True)

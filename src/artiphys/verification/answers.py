@@ -22,10 +22,12 @@ from artiphys.probes.mutual_information.tables import plugin_bits
 from artiphys.recording import record
 from artiphys.toys.toy import Toy, Truth
 from artiphys.verification import compiled_answers, reading_answers
+from artiphys.verification.answer_forms import as_set, by_name
 from artiphys.verification.dynamics_answers import METHODS as OF_DYNAMICS
-from artiphys.verification.methods import Answer, Case, Method, as_set, by_name
+from artiphys.verification.methods import Answer, Case, InapplicableError, Method
 from artiphys.verification.trained_answers import METHODS as OF_TRAINED_TOYS
 
+MAX_ENUMERATED = 16  # players all of whose coalitions are evaluated
 INDICES = ("SII", "STII", "Banzhaf", "k-SII")
 
 
@@ -71,6 +73,8 @@ def _single_lesions(case: Case) -> Mapping[str, float]:
 
 
 def _shapley(case: Case) -> Mapping[str, float]:
+    if case.game.n_players > MAX_ENUMERATED:
+        raise InapplicableError(f"{case.game.n_players} players have too many coalitions to evaluate them all")
     return by_name(shapley(case.game, method="exact", progress=False), case.game.player_names, "player")
 
 
@@ -83,7 +87,7 @@ def _interactions(case: Case) -> Mapping[str, float]:
 def _all_minimal_circuits(case: Case) -> Answer:
     """All minimal sets, with their faithfulness."""
     game = case.game
-    circuit = minimal_circuit(game, holdout=None, progress=False)
+    circuit = minimal_circuit(game, faithfulness=case.truth.faithfulness, holdout=None, progress=False)
     if not circuit.complete or not circuit.certificate.startswith("exact"):
         return as_set(circuit, case)
     rows = np.array([[p in s for p in game.player_names] for s in circuit.minimal])

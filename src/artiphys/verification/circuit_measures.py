@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from artiphys.array_types import Array
-from artiphys.verification.methods import Case, Found, tied_ranks
+from artiphys.verification.answer_forms import tied_ranks
+from artiphys.verification.methods import Case, Found
 
 SMALLEST, LARGEST = 0.001, 0.5  # shares of all players between which curves are averaged
 N_GRID = 2001

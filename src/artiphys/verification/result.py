@@ -77,8 +77,13 @@ class Scoreboard:
 
     @property
     def passed(self) -> bool:
-        """Whether every method gave every answer that it claims to give; peers are compared only."""
-        return all(s.passed for s in self.scores if not s.peer)
+        """Whether every method gave every answer that it claims to give; peers are compared only, and never enough."""
+        own = [s.passed for s in self.scores if not s.peer]
+        return bool(own) and all(own)
+
+    def __bool__(self) -> bool:
+        """Whether it passed: an assertion of a board is one of its answers."""
+        return self.passed
 
     @property
     def failures(self) -> tuple[Score, ...]:
@@ -155,7 +160,8 @@ class Scoreboard:
         head = f"{_counted(len(methods), 'method')} on {_counted(len(toys), 'toy')}: "
         head += f"{n - n_bad} of {_counted(n, 'truth')} found ({self.seconds:.0f} s)."
         if compared := len({s.method for s in self.scores if s.peer}):
-            told = f"{_counted(compared, 'peer')} compared: see the table."
+            peers = [s.passed for s in self.scores if s.peer]
+            told = f"{_counted(compared, 'peer')} compared: {sum(peers)} of {_counted(len(peers), 'truth')} found."
             head = f"{head} {told}" if own else told
         lines = [head, *(f"  {described(s)}" for s in self.failures[:N_SHOWN])]
         if n_bad > N_SHOWN:

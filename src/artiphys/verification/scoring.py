@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time as clock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from artiphys.border import border
@@ -15,9 +15,12 @@ from artiphys.toys.toy import Toy, Truth
 from artiphys.user_warnings import warn
 from artiphys.verification.answers import shipped
 from artiphys.verification.circuit_measures import NOTHING_MEASURED, CircuitMeasures, measured
-from artiphys.verification.methods import ROUNDING, Answer, Case, Found, InapplicableError, Method, method
+from artiphys.verification.decorator import method
+from artiphys.verification.kept_state import kept_state
+from artiphys.verification.methods import CIRCUITS, ROUNDING, Answer, Case, Found, InapplicableError, Method
 from artiphys.verification.peers import peer_methods
 from artiphys.verification.result import Score, Scoreboard
+from artiphys.verification.toy_checks import check_toy
 from artiphys.version import __version__
 
 
@@ -92,6 +95,9 @@ def verify(
                 beyond.setdefault(m.name, str(error))
             bar.update(1)
     seen = {s.method for s in scores}
+    if not seen:
+        reasons = "; ".join(f"{name} is made for none of these networks ({why})" for name, why in beyond.items())
+        raise InputError(f"nothing was examined: {reasons}")
     for name in (names_asked & set(beyond)) - seen:
         warn(f"{name} is made for none of these networks: {beyond[name]}")
     return Scoreboard(tuple(scores), __version__, clock.perf_counter() - started)
@@ -108,13 +114,18 @@ def scored(examined: Method, toy: Toy, truth: Truth) -> Score:
     case, started, note = Case(toy, truth), clock.perf_counter(), ""
     given: Answer
     try:
-        given = examined.answer(case)
+        with kept_state():
+            given = examined.answer(case)
     except InapplicableError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever a method raises is its failure, and said
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a method raises is its failure, and said
         given, note = {}, f"{type(error).__name__}: {error}".splitlines()[0]
     seconds, n_evaluations = clock.perf_counter() - started, case.n_evaluations
-    measures = measured(given, case) if isinstance(given, Found) else NOTHING_MEASURED
+    measures = NOTHING_MEASURED
+    if isinstance(given, Found):
+        measures = measured(given, case)
+    elif truth.analysis == CIRCUITS and given:  # all minimal sets: the smallest is the circuit
+        measures = measured(Found(frozenset(min(given, key=lambda s: s.count("+")).split("+"))), case)
     answer = _in_keys(given, measures, truth) if isinstance(given, Found) else dict(given)
     tolerance = truth.tolerance
     if examined.granted:
@@ -152,6 +163,8 @@ def _methods(given: Any) -> list[Method]:
         given = [g if isinstance(g, Method) else method(g, name=str(n)) for n, g in given.items()]
     elif isinstance(given, (str, Method)) or callable(given):
         given = [given]
+    if not isinstance(given, Iterable):
+        raise InputError(f"methods came as {type(given).__name__}; wanted names, functions, or a list of these")
     found = []
     for one in given:
         if isinstance(one, str):
@@ -162,7 +175,10 @@ def _methods(given: Any) -> list[Method]:
     if not found:
         raise InputError("methods= came empty; leave it out for all of artiphys")
     if len({m.name for m in found}) < len(found):
-        raise InputError(f"methods need different names; they came as {', '.join(m.name for m in found)}")
+        raise InputError(
+            f"methods need different names; they came as {', '.join(m.name for m in found)}. Give a mapping of names "
+            "to functions, or verification.method(fn, name=...)"
+        )
     return found
 
 
@@ -173,8 +189,19 @@ def _toys(given: Any, fresh: int, seed: int) -> list[Toy]:
         given = names()
     elif isinstance(given, (str, Toy)):
         given = [given]
-    toys = [one if isinstance(one, Toy) else load(one) for one in given]
+    if not isinstance(given, Iterable):
+        raise InputError(f"toys came as {type(given).__name__}; wanted names, toys.Toy, or a list of these")
+    toys = []
+    for one in given:
+        if not isinstance(one, (str, Toy)):
+            raise InputError(f"toys came with a {type(one).__name__}; wanted names or toys.Toy (see ap.toys.names())")
+        toys.append(load(one) if isinstance(one, str) else one)
+        if isinstance(one, Toy):
+            check_toy(one)
     toys += [toy for i in range(fresh) for toy in mechanisms(seed + i)]
     if not toys:
         raise InputError("toys= came empty; leave it out for all toys, or give fresh= for new networks alone")
+    different = {id(t): t.name for t in toys}
+    if twice := {n for n in different.values() if list(different.values()).count(n) > 1}:
+        raise InputError(f"different toys came under one name: {', '.join(sorted(twice))}; give each its own")
     return toys

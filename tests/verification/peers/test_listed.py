@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 import artiphys as ap
+from artiphys.errors import InputError
 from artiphys.verification import InapplicableError, method, missing_packages, peer_methods
 from artiphys.verification.peers import listed
 
 
 def test_peers_are_compared_and_do_not_count() -> None:
-    board = ap.verify("shapley", toys=["xor_redundant", "majority3"], peers=True, progress=False)
+    board = ap.verify("shapley", toys=["null_player", "glove"], peers=True, progress=False)
     assert board.passed and not board.failures
     missed = [s for s in board.scores if not s.passed]
     assert missed and all(s.peer for s in missed)
-    assert "peers compared" in board.in_words() and "1 method on 2 toys: 3 of 3" in board.in_words()
+    assert "peers compared" in board.in_words() and "1 method on 2 toys: 2 of 2" in board.in_words()
     assert len({s.method for s in board.scores}) >= 12
     crashed = [s.note for s in board.scores if "Error" in s.note]
     assert not crashed
@@ -45,6 +46,13 @@ def test_a_method_may_say_that_it_is_not_made_for_a_network() -> None:
 
     board = ap.verify(method(picky), toys=["xor", "majority3"], progress=False)
     assert board.passed and {s.toy for s in board.scores} == {"majority3"}
+    with pytest.raises(InputError, match=r"nothing was examined: picky is made for none .*three players only"):
+        ap.verify(method(picky), toys=["xor"], progress=False)
     with pytest.warns(UserWarning, match="picky is made for none of these networks: three players only"):
-        nobody = ap.verify(method(picky), toys=["xor"], progress=False)
-    assert not nobody.scores and "0 of 0" in nobody.in_words() and str(nobody)
+        assert ap.verify([method(picky), "shapley"], toys=["xor"], progress=False).passed
+
+
+def test_peers_alone_are_no_pass() -> None:
+    board = ap.verify("Shapley values, ranked", ["dictator"], progress=False)
+    assert all(s.passed for s in board.scores) and not board.passed and not board
+    assert "1 peer compared: 1 of 1 truth found" in board.in_words()

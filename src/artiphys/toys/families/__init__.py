@@ -1,4 +1,4 @@
 """Families: new networks without end, with a circuit planted in each.
 
-Read gadgets, planted_networks, planted_circuits, single_mechanisms.
+Read gadgets, planted_networks, formula_check, planted_circuits, single_mechanisms.
 """

@@ -6,8 +6,7 @@ units reach the output, through gadgets that make some of them redundant, some n
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,13 +18,13 @@ from artiphys.errors import InputError
 from artiphys.players import Link, Player
 from artiphys.scores.score import Score
 from artiphys.stimuli import Stimuli
+from artiphys.toys.families.formula_check import Drawn, compare_with_formula, output_of
 from artiphys.toys.families.gadgets import GADGETS, RELAYS, Array, Gadget, draw_gadgets
 from artiphys.toys.families.planted_networks import (
     N_POSITIONS,
     N_STEPS,
     SLOPE,
     PlantedAttention,
-    PlantedNet,
     PlantedPerceptron,
     PlantedRecurrent,
     recurrent_weights,
@@ -39,21 +38,6 @@ MARGIN = 0.02  # no coalition's faithfulness lies nearer to the border of what c
 MAX_DRAWS = 1000
 MAX_PLANTED = 12
 MAX_ENUMERATED = 16  # units of a network all of whose coalitions are tried
-N_TRIED = 8  # trials that they are tried on
-N_AT_ONCE = 4096  # coalitions of them
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A network with its inputs, and the formula of its planted units' activity.
-
-    ``activity`` gives it from a mask of intact units: ``(trial, unit)``, what is lesioned being 0.
-    """
-
-    net: PlantedNet
-    x: Array
-    gains: Array
-    activity: Callable[[Array], Array]
 
 
 @border
@@ -94,7 +78,8 @@ def planted(
     noise : float
         Standard deviation of a unit's private noise, in units of the stimulus (which is -1 or 1).
     leak : float
-        Sum of absolute readout weights of the units that are not planted; the truth is that without them.
+        Sum of absolute readout weights of the units that are not planted; small ones change no set, and how well it
+        does by twice as much at most.
     gain_sd : float
         Standard deviation over trials of each gadget's gain.
     faithfulness : float
@@ -115,14 +100,19 @@ def planted(
         raise InputError(f"k came as {k}; wanted 1 to {min(n, MAX_PLANTED)} planted units of {n}")
     if n_trials < 2 or n_trials % 2:
         raise InputError(f"n_trials came as {n_trials}; wanted an even number: half of the trials show each stimulus")
-    if not 0 < faithfulness <= 1:
-        raise InputError(f"faithfulness came as {faithfulness}; wanted more than 0, at most 1")
+    if not 0 < faithfulness <= 1 - MARGIN:
+        raise InputError(
+            f"faithfulness came as {faithfulness}; wanted more than 0, at most {1 - MARGIN}: no coalition may lie "
+            f"within {MARGIN} of the border, and all players keep 1"
+        )
     if noise < 0 or leak < 0 or gain_sd < 0:
         raise InputError(f"noise, leak and gain_sd came as {noise}, {leak} and {gain_sd}; wanted 0 or more")
     if kind not in get_args(Kind):
         raise InputError(f"kind came as {kind!r}; wanted one of {', '.join(get_args(Kind))}")
     if connections and (kind != "perceptron" or leak):
         raise InputError("connections=True is for kind='perceptron' with leak=0")
+    if isinstance(gadgets, str):
+        gadgets = (gadgets,)
     if gadgets is not None and not gadgets:
         raise InputError(f"gadgets came empty; there are {', '.join(GADGETS)}")
     if unknown := set(gadgets or ()) - set(GADGETS):
@@ -137,13 +127,15 @@ def planted(
         stimulus = np.tile([-1.0, 1.0], n_trials // 2)
         drawn = _FAMILIES[kind](rng, n, found, stimulus, noise, leak, gain_sd)
         values = _values(drawn, found, stimulus, n)
-        if (truths := set_truths(values, faithfulness, MARGIN, named)) is None:
+        # Units that leak move a coalition by as much as they read out: none may come to the other side by that.
+        if (truths := set_truths(values, faithfulness, max(MARGIN, leak), named)) is None:
             continue
         if n <= MAX_ENUMERATED and not leak:
-            _compare_with_formula(drawn, found, site, n)
-        return _toy(drawn, found, stimulus, truths, kind, connections, leak > 0)
+            compare_with_formula(drawn, found, site, n)
+        return _toy(drawn, found, stimulus, truths, kind, connections, leak)
     raise InputError(
-        f"no network of {k} planted units was found whose coalitions stay off the border; change k or seed"
+        f"no network of {k} planted units was found whose coalitions stay {max(MARGIN, leak)} off the border; change "
+        "k or seed, or let less leak"
     )
 
 
@@ -213,11 +205,6 @@ def _attention(
 _FAMILIES = {"perceptron": _perceptron, "recurrent": _recurrent, "attention": _attention}
 
 
-def _output(drawn: Drawn, gadgets: list[Gadget], shown: Array) -> Array:
-    h = drawn.activity(shown)
-    return np.asarray(sum(g.weight * drawn.gains[:, i] * g.value(h) for i, g in enumerate(gadgets)))
-
-
 def _values(drawn: Drawn, gadgets: list[Gadget], stimulus: Array, n: int) -> dict[tuple[int, ...], float]:
     """Score of every coalition of the planted units, by formula; sets of intact units."""
     units = sorted(u for g in gadgets for u in g.units)
@@ -226,43 +213,8 @@ def _values(drawn: Drawn, gadgets: list[Gadget], stimulus: Array, n: int) -> dic
         intact = tuple(u for i, u in enumerate(units) if number >> i & 1)
         shown = np.zeros(n)
         shown[list(intact)] = 1
-        found[intact] = float((_output(drawn, gadgets, shown) * stimulus).mean())
+        found[intact] = float((output_of(drawn, gadgets, shown) * stimulus).mean())
     return found
-
-
-def _compare_with_formula(drawn: Drawn, gadgets: list[Gadget], site: str, n: int) -> None:
-    """All coalitions of all units, the idle ones too, in the network itself.
-
-    Raises
-    ------
-    RuntimeError
-        If an output differs: the toy would be wrong.
-    """
-    planted_units = sorted(u for g in gadgets for u in g.units)
-    numbers = np.arange(2**n)
-    masks = (numbers[:, None] >> np.arange(n)) & 1
-    own = masks[:, planted_units] @ (1 << np.arange(len(planted_units)))
-    few = Drawn(drawn.net, drawn.x[:N_TRIED], drawn.gains[:N_TRIED], lambda shown: drawn.activity(shown)[:N_TRIED])
-    shown = np.zeros((2 ** len(planted_units), n))
-    shown[:, planted_units] = (np.arange(len(shown))[:, None] >> np.arange(len(planted_units))) & 1
-    wanted = np.stack([_output(few, gadgets, row) for row in shown])
-    x, worst = torch.as_tensor(few.x, dtype=torch.float32), 0.0
-    for start in range(0, len(masks), N_AT_ONCE):
-        part = torch.as_tensor(masks[start : start + N_AT_ONCE], dtype=torch.float32)
-        gates = part.repeat_interleave(len(x), dim=0)
-
-        def gated(module: object, args: object, out: Tensor, gates: Tensor = gates) -> Tensor:
-            return out * (gates if out.ndim == 2 else gates[:, None])
-
-        handle = drawn.net.get_submodule(site).register_forward_hook(gated)
-        try:
-            with torch.no_grad():
-                y = drawn.net(x.repeat(len(part), *[1] * (x.ndim - 1))).reshape(len(part), len(x))
-        finally:
-            handle.remove()
-        worst = max(worst, float(np.abs(y.numpy() - wanted[own[start : start + N_AT_ONCE]]).max()))
-    if worst > 1e-4:
-        raise RuntimeError(f"a planted network differs from its formula by {worst:.2g}; please report its options")
 
 
 def _evidence(outputs: Tensor, trials: Stimuli) -> Tensor:
@@ -272,7 +224,7 @@ def _evidence(outputs: Tensor, trials: Stimuli) -> Tensor:
 
 def _toy(
     drawn: Drawn, gadgets: list[Gadget], stimulus: Array, truths: list[Truth], kind: Kind, connections: bool,
-    leaky: bool,
+    leak: float,
 ) -> Toy:  # fmt: skip
     labels = (stimulus > 0).astype(int)
     x = torch.as_tensor(drawn.x, dtype=torch.float32)
@@ -280,8 +232,9 @@ def _toy(
     score = Score(_evidence, "evidence", "output units", key="planted-evidence")
     told = ", ".join(f"{g.kind} {'+'.join(str(u) for u in g.units)}" for g in gadgets)
     truth = truths
-    if leaky:  # what single units add is then not 0; which sets suffice is stated without the leaks
-        truth = [t for t in truths if t.analysis in ("minimal circuits", "critical sets .95", "critical sets .05")]
+    if leak:  # what single units add is then not 0; which sets suffice is the same, how well not quite
+        sets = [t for t in truths if t.analysis in ("minimal circuits", "critical sets .95", "critical sets .05")]
+        truth = [dataclasses.replace(t, tolerance=2 * leak) for t in sets]
     site = SITES[kind]
     links = [
         Player(f"{site}.{u}→stage1", (Link(site, (u,), "stage1", None),)) for u in range(drawn.net.n) if connections

@@ -37,6 +37,11 @@ def mechanisms(seed: int = 0, *, kinds: tuple[Kind, ...] = get_args(Kind), n: in
     >>> [t.name for t in ap.toys.mechanisms(seed=3, kinds=("attention",))][:2]
     ['attention: single, seed 3', 'attention: redundant2, seed 3']
     """
+    kinds = (kinds,) if isinstance(kinds, str) else kinds
+    if not kinds:
+        raise InputError(f"kinds came empty; there are {', '.join(get_args(Kind))}")
+    if n is not None and n < N_MIXED:
+        raise InputError(f"n came as {n}; wanted {N_MIXED} units or more, as the largest circuit has")
     if unknown := set(kinds) - set(get_args(Kind)):
         raise InputError(f"kinds came with {sorted(unknown)}; there are {', '.join(get_args(Kind))}")
     toys = []

@@ -78,6 +78,10 @@ class Calibration:
         """Whether no claim is broken."""
         return not any(r.verdict == "broken" for r in self.rates)
 
+    def __bool__(self) -> bool:
+        """Whether it passed."""
+        return self.passed
+
     def to_dataframe(self) -> pd.DataFrame:
         """One row per claim, with the measured rate, its 95 % interval and the verdict."""
         rows = []

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from artiphys.errors import InputError
 from artiphys.lesions import attribution
 from artiphys.toys.toy import Toy
-from artiphys.verification.methods import Case, Found, InapplicableError, as_set, ranked
+from artiphys.verification.answer_forms import as_set, ranked
+from artiphys.verification.methods import Case, Found, InapplicableError
 
 N_STEPS = 300
 LEARNING_RATE = 0.1

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from artiphys.toys.toy import Toy, Truth
-from artiphys.verification.methods import CIRCUITS, Case, Found, Method, method
+from artiphys.verification.decorator import method
+from artiphys.verification.methods import CIRCUITS, Case, Found, Method
 from artiphys.verification.peers import gradients, readings, searches, shapley_values
 
 GRANTED = 0.05  # of what all players do together, to estimates from samples
@@ -70,7 +71,7 @@ def peer_methods() -> dict[str, Method]:
     """
     absent = set(missing_packages())
     found = [
-        dataclasses.replace(method(fn, estimates="shapley", name=name), granted=GRANTED)
+        method(fn, estimates="shapley", name=name, granted=GRANTED)
         for name, (package, fn) in _VALUES.items()
         if package not in absent
     ]

@@ -11,10 +11,11 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.lesions import Game, shapley, single_lesions
-from artiphys.verification.methods import FAITHFULNESS, ROUNDING
+from artiphys.verification.methods import ROUNDING
 
 MAX_EXACT = 12  # players whose coalitions are all evaluated for Shapley values
 BUDGET = 1000
+FAITHFULNESS = 0.95
 
 
 def by_single_lesions(game: Game) -> Array:
