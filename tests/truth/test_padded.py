@@ -58,9 +58,17 @@ SABOTAGES: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_the_board_turns_red(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ap.verify(toys=[TOY], progress=False).passed
+    assert ap.verify(toys="padded_prompts", progress=False).passed
     SABOTAGES[name](monkeypatch)
-    assert not ap.verify(toys=[TOY], progress=False).passed, "survived"
+    board = ap.verify(toys="padded_prompts", progress=False)
+    assert board.scores and not board.passed, "survived"
+
+
+def test_a_toy_that_is_handed_in_stays_as_it_was() -> None:
+    """Its transformer is wrapped as a copy, to check it and by each method."""
+    assert ap.verify(toys=[TOY], progress=False).passed
+    TOY.preparation()
+    assert ap.verify(toys=[TOY], progress=False).passed
 
 
 def test_naive_padding_makes_other_prompts() -> None:

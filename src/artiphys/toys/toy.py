@@ -119,6 +119,16 @@ class Toy:
         return list(dict.fromkeys(t.kind for t in self.truth if t.kind is not None))
 
 
+class TransformerToy(Toy):
+    """A toy whose model is a transformers one: wrapped as a copy, so that the toy's own stays as it is."""
+
+    def preparation(self) -> Preparation:
+        """The wrapped toy; the same one each time."""
+        if not self._prepared:
+            self._prepared.append(wrap(self.model, self.stimuli[:2], copy=True))
+        return self._prepared[0]
+
+
 class Threshold(nn.Module):
     """H(x): 1 where x >= 0, else 0; NaN stays NaN."""
 

@@ -8,6 +8,7 @@ from typing import get_args
 from artiphys.errors import InputError
 from artiphys.lesions.operations.lesion import Kind
 from artiphys.toys.toy import Toy, Truth
+from artiphys.verification.methods import Case
 
 OF_PLAYERS = ("shapley", "single_lesions")
 OF_SETS = ("minimal circuits", "critical sets")
@@ -30,7 +31,7 @@ def check_toy(toy: Toy) -> None:
         _check_truth(toy, truth)
     stated = [t for t in toy.truth if t.analysis in OF_PLAYERS or t.analysis.startswith(OF_SETS)]
     if stated:
-        known = {str(p.name) for p in toy.lesion_players()}
+        known = {str(p.name) for p in toy.lesion_players(Case(toy, stated[0]).prep)}  # a copy: nothing is taken over
         for truth in stated:
             named = {part for key in truth.expected for part in key.split("+")}
             if ghosts := named - known:

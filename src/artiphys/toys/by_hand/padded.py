@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from artiphys import scores
 from artiphys.errors import InputError
 from artiphys.stimuli import Stimuli
-from artiphys.toys.toy import Toy, Truth
+from artiphys.toys.toy import Toy, TransformerToy, Truth
 
 LENGTHS = (3, 5, 9)
 N_LAYERS, N_HEADS, HEAD_WIDTH = 2, 2, 8
@@ -60,8 +60,9 @@ def padded_prompts(n_each: int = 2, seed: int = 0) -> Toy:
     shown: dict[str, Tensor] = {"input_ids": ids, "attention_mask": (ids > 0).long()}
     stimuli = Stimuli(shown, {"target": targets, "length": [len(p) for p in prompts]})
     lesson = "a mean over a padded batch counts what is no token; attention to padding makes another prompt"
-    return Toy("padded_prompts", model, stimuli, np.array([len(p) for p in prompts]), scores.log_prob("target"),
-               ("blocks.*.attn.hook_z",), tuple(truth), lesson)  # fmt: skip
+    lengths = np.array([len(p) for p in prompts])
+    return TransformerToy("padded_prompts", model, stimuli, lengths, scores.log_prob("target"),
+                          ("blocks.*.attn.hook_z",), tuple(truth), lesson, exhaustive=False)  # fmt: skip
 
 
 def _llama(seed: int) -> Any:

@@ -17,8 +17,8 @@ from torch import Tensor
 from artiphys.errors import InputError
 from artiphys.toys.by_hand.program_net import head_truths, proportion_correct
 from artiphys.toys.compilation import compiler as by
-from artiphys.toys.compilation.compiler import Compiled, CompiledToy, as_tokens, build, per_token, rotary
-from artiphys.toys.toy import Toy, Truth
+from artiphys.toys.compilation.compiler import Compiled, as_tokens, build, per_token, rotary
+from artiphys.toys.toy import Toy, TransformerToy, Truth
 
 INDUCTION = "a head that only erases the token here looks half as important as those that find the next one"
 ADDER = "lesioned, a head that only erases takes more than those that read the numbers: it computes nothing"
@@ -295,5 +295,5 @@ def _toy(
         truth.append(Truth("variables", holds, None, 1e-5, PLAN))
     score = proportion_correct(answers, name)
     labels = stimuli.conditions.iloc[:, -1].to_numpy()
-    return CompiledToy(name, made.model, stimuli, labels, score, HEADS, tuple(truth), lesson,
+    return TransformerToy(name, made.model, stimuli, labels, score, HEADS, tuple(truth), lesson,
                connections=made.players([*used, *idle]), exhaustive=exhaustive)  # fmt: skip

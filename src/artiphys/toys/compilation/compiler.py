@@ -14,22 +14,9 @@ from torch import nn
 
 from artiphys.errors import InputError
 from artiphys.players import Player, Target
-from artiphys.preparation.preparation import Preparation
-from artiphys.preparation.wrap import wrap
 from artiphys.stimuli import Stimuli
-from artiphys.toys.toy import Toy
 
 WIDTH, HEAD_WIDTH, MAX_LENGTH = 128, 32, 64  # of the stream, of a head, of a prompt
-
-
-class CompiledToy(Toy):
-    """A toy whose model is a transformers one: wrapped as a copy, so that the toy's own stays as it is."""
-
-    def preparation(self) -> Preparation:
-        """The wrapped toy; the same one each time."""
-        if not self._prepared:
-            self._prepared.append(wrap(self.model, self.stimuli[:2], copy=True))
-        return self._prepared[0]
 
 
 @dataclass(frozen=True)
