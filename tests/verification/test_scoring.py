@@ -208,6 +208,23 @@ def test_a_method_cannot_spoil_the_toy_for_the_next(monkeypatch: pytest.MonkeyPa
     assert all(s.passed for s in board.scores if s.method == "right")
 
 
+def test_full_adds_peers_and_new_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the options ask for; the examination itself takes minutes."""
+    asked: list[dict[str, Any]] = []
+    board = ap.verify("shapley", "xor", progress=False)
+
+    def examine(*args: Any, **options: Any) -> ap.Scoreboard:
+        asked.append(options)
+        return board
+
+    monkeypatch.setattr("artiphys.verification.verify", examine)
+    for options in (["--full"], ["--full", "--fresh", "7", "--seed", "4"], ["--peers"], []):
+        assert CliRunner().invoke(app, ["verify", *options]).exit_code == 0
+    assert [(a["peers"], a["fresh"], a["seed"]) for a in asked] == [
+        (True, 3, 0), (True, 7, 4), (True, 0, 0), (False, 0, 0)
+    ]  # fmt: skip
+
+
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = ["--html", str(tmp_path / "b.html"), "--json", str(tmp_path / "b.json")]
     done = CliRunner().invoke(app, ["verify", "xor", "backup", "--method", "shapley", *files])

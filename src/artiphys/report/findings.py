@@ -19,8 +19,7 @@ NEGLIGIBLE = 1e-9
 def sure(result: Attribution, over: Over) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """Sign of each player's contribution where its interval excludes 0, else 0; 95 % for all players together.
 
-    Bonferroni's correction: else a network in which nothing is to be found would have a finding as often as it has
-    players.
+    Bonferroni's correction: else, the more players a network has, the likelier is a finding where there is nothing.
     """
     low, high = result.interval(1 - ALPHA / len(result.values), over)
     return (low.to_numpy() > NEGLIGIBLE).astype(np.int8) - (high.to_numpy() < -NEGLIGIBLE).astype(np.int8)
