@@ -52,7 +52,7 @@ def permuted_p_values(
     """
     labelled = np.stack(list(plan.draw(n, seed)))
     null = np.concatenate([part for block in blocks for part in statistic(block, labelled)], axis=1)
-    test = plan.test(n, seed)
+    test = plan.test(n, seed, symmetric=True)
     if len(observed) < MIN_POOLED_UNITS:
         if test.smallest_p > 0.05:
             warn(f"{n} permutations: p cannot fall below {test.smallest_p:.2g}")

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from artiphys.array_types import Array, TrialValues
-from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.errors import InputError, unknown
 from artiphys.missing import plain_array, refuse_missing
 from artiphys.user_warnings import warn
 
@@ -37,20 +37,6 @@ def per_trial(given: TrialValues, activity: xr.DataArray, what: str) -> Array:
 
 N_ROUNDINGS = 64  # roundings, by which numbers that were calculated in other ways may differ
 SINGLE_PRECISION = 2.0**-23
-GROUP_NAMES = ("group", "session", "run", "subject", "block")
-
-
-def groups_of(groups: TrialValues | None, data: xr.DataArray) -> Array | None:
-    """The group of each trial; refuses trials that the conditions say are grouped."""
-    if groups is not None:
-        return per_trial(groups, data, "groups")
-    columns = [n for n in GROUP_NAMES if n in data.coords and data.coords[n].dims == ("trial",)]
-    if columns and len(np.unique(data.coords[columns[0]].to_numpy())) > 1:
-        raise StatisticsError(
-            f"the conditions say that trials come in groups ({columns[0]!r}); pass groups={columns[0]!r}, or drop that "
-            f"coordinate if trials are independent (activity.drop_vars({columns[0]!r}))"
-        )
-    return None
 
 
 def coded(values: Array) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.design import Design
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.control_tasks import control_labels
 from artiphys.probes.decoding.cross_validation import CrossValidation
@@ -43,6 +44,7 @@ def decode(
     across: TrialValues | None = None,
     confounds: TrialValues | None = None,
     exchange: str | None = None,
+    blocks: TrialValues | None = None,
     control: TrialValues | None = None,
     n_controls: int = 20,
     progress: bool = True,
@@ -61,9 +63,9 @@ def decode(
         classes have unequal numbers of trials they treat them as equally likely (ridge: two classes only).
     cv : int or splitter
         Folds; stratified for classes, shuffled by ``seed``, whole groups where there are groups.
-    groups : array or str, optional
-        Trials of one group never lie on both sides of a fold. Required where the conditions have a
-        column such as ``group`` or ``session``.
+    groups : array ``(trial,)`` or ``(trial, column)``, name or list of names, optional
+        Trials of one group never lie on both sides of a fold; of several columns, trials that share all. Required
+        where the conditions have a column such as ``group`` or ``session``.
     n_permutations : int
         Permutations of the labels, following the design; 0 for none.
     alphas : sequence of float, optional
@@ -76,7 +78,13 @@ def decode(
         Removed from activity by linear regression fitted on the training part of each fold.
     exchange : "trials", "within groups" or "shift", optional
         How labels are exchanged, where the design does not say it. "shift" is for trials in their order in time whose
-        labels and activity change slowly: labels are turned round the trials, and folds are blocks of trials.
+        labels and activity change slowly: labels are turned round the trials, within each group where there are
+        groups; else folds are of neighbours. "trials" says that trials are independent: nothing about their order or
+        recurring items is refused or warned of then.
+    blocks : array ``(trial,)`` or ``(trial, column)``, name or list of names, optional
+        Stretches of trials within groups over which labels stay the same, such as the blocks of a run; of several
+        columns from the widest to the narrowest. Labels are exchanged between whole blocks of a group. Without
+        ``groups`` the widest blocks are also kept together in folds. Numbers may start anew in each group.
     control : array ``(trial,)`` or str, optional
         Stimulus types for control tasks: each type gets a random label, ``n_controls`` times, and selectivity
         is the score minus the control's (Hewitt & Liang 2019, Designing and Interpreting Probes with Control
@@ -90,7 +98,7 @@ def decode(
         One class only, NaN activity, labels of another length.
     StatisticsError
         Too few trials for the folds, grouped trials without ``groups``, folds that split a group, too few
-        distinct permutations.
+        distinct permutations, or a column whose values recur and have one label each, such as repeated images.
 
     Examples
     --------
@@ -105,10 +113,11 @@ def decode(
     n_controls = whole_count("n_controls", n_controls)
     check_estimator(estimator)
     seed = whole_seed(seed)
-    task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
+    design = Design.of(first, groups, blocks, exchange, known=(labels, across, confounds, control))
+    task = Task.of(labels, first, estimator, cv, design, seed)
     reader = reader_of(estimator, task.n_classes, task.balanced, alphas)
     crossing = Crossing.of(across, first, task)
-    targets, test = task.permuted(n_permutations, seed)
+    targets, test = task.permuted(n_permutations, seed, first)
     if control is not None:
         targets += control_labels(per_trial(control, first, "control"), task, n_controls, seed)
     work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first), np.stack(targets))

@@ -12,9 +12,10 @@ from sklearn.base import is_regressor
 from sklearn.model_selection import KFold
 
 from artiphys.array_types import Array
-from artiphys.probes.data.trial_values import classes_of, groups_of, per_trial
+from artiphys.probes.data.design import Design
+from artiphys.probes.data.trial_values import classes_of, per_trial
 from artiphys.probes.decoding.folds import Folds, folds_of, strata_of
-from artiphys.stats.permutations import Permutations, PermutationTest
+from artiphys.stats.permutations import PermutationTest
 from artiphys.user_warnings import warn
 
 
@@ -28,7 +29,8 @@ class Task:
         Class indices, or numbers to regress.
     classes : ``(class,)`` or None
         Names of the classes, in the order of their indices; None for numbers.
-    groups : ``(trial,)`` or None
+    design : Design
+        What trials share.
     folds : list of (train, test)
     strata : ``(trial,)`` or None
         The fold that tests each trial where folds were balanced by the labels; permutations stay within it.
@@ -36,10 +38,9 @@ class Task:
 
     y: Array
     classes: Array | None
-    groups: Array | None
+    design: Design
     folds: Folds
     strata: Array | None
-    exchange: str | None = None
 
     @classmethod
     def of(
@@ -48,11 +49,10 @@ class Task:
         data: xr.DataArray,
         estimator: Any,
         cv: Any,
-        groups: Any,
+        design: Design,
         seed: int,
-        exchange: str | None = None,
     ) -> Task:
-        """Check labels and groups, and draw the folds; in blocks where trials are exchanged by shifts.
+        """Check labels, and draw the folds; of neighbours where trials are exchanged by shifts.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Task:
         known = isinstance(estimator, str) or estimator is None
         number = y.dtype.kind == "f" and estimator not in ("lda", "logistic")
         regress = number if known else is_regressor(estimator)
-        member = groups_of(groups, data)
+        member = design.of_folds
         classes = None
         if regress and known and len(np.unique(y)) == 2:
             warn(
@@ -71,10 +71,10 @@ class Task:
             )
         if not regress:
             classes, y = classes_of(y)
-        if exchange == "shift" and isinstance(cv, (int, np.integer)) and cv > 1:
+        if design.exchange == "shift" and member is None and isinstance(cv, (int, np.integer)) and cv > 1:
             cv = KFold(int(cv))  # neighbours are alike, so folds are blocks
         folds = folds_of(y, member, cv, regress, seed)
-        return cls(y, classes, member, folds, strata_of(cv, folds, member, regress), exchange)
+        return cls(y, classes, design, folds, strata_of(cv, folds, member, regress))
 
     @property
     def n_classes(self) -> int:
@@ -96,19 +96,22 @@ class Task:
         """Theoretical chance level."""
         return 0.0 if self.classes is None else 1 / self.n_classes
 
-    def permuted(self, n: int, seed: int) -> tuple[list[Array], PermutationTest]:
-        """The labels, followed by ``n`` permutations of them; and what a test by these reports."""
-        if not n:
-            return [self.y], PermutationTest(seed=seed)
-        plan = self.permutations()
-        return [self.y, *plan.draw(n, seed)], plan.test(n, seed)
+    def permuted(self, n: int, seed: int, data: xr.DataArray) -> tuple[list[Array], PermutationTest]:
+        """The labels, followed by ``n`` permutations of them; and what a test by these reports.
 
-    def permutations(self) -> Permutations:
-        """How labels may be exchanged."""
-        plan = Permutations.of(self.y, self.groups, self.strata, self.exchange)
-        if np.isfinite(plan.n_distinct) and 1 / plan.n_distinct > 0.05:
-            warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below .05")
-        return plan
+        Raises
+        ------
+        StatisticsError
+            If labels belong to items that recur over trials, or too few relabellings are distinct.
+        """
+        plan = self.design.permutations(self.y, self.strata) if n else None
+        self.design.check(self.y, data, plan)
+        if plan is None:
+            return [self.y], PermutationTest(seed=seed)
+        test = plan.test(n, seed, symmetric=self.classes is not None)
+        if n >= 19 and test.smallest_p > 0.05:
+            warn(f"only {plan.n_distinct:.0f} distinct relabellings: p cannot fall below {test.smallest_p:.2g}")
+        return [self.y, *plan.draw(n, seed)], test
 
     @cached_property
     def _complete(self) -> bool:

@@ -13,12 +13,13 @@ import xarray as xr
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.activity import as_sites, by_time
+from artiphys.probes.data.design import Design
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.task import Task
 from artiphys.stats.intervals import t_interval
 from artiphys.stats.p_values import p_value
-from artiphys.stats.permutations import Permutations, PermutationTest, Tested
+from artiphys.stats.permutations import PermutationTest, Tested
 from artiphys.stats.text import brief
 from artiphys.version import __version__
 
@@ -106,11 +107,12 @@ def transferred(
         raise InputError(f"the reader was fitted on {list(readouts)}; the new activity is of {list(sites)}")
     y = _known(per_trial(labels, first, "labels"), classes)
     member = None if groups is None else per_trial(groups, first, "groups")
-    task = Task(y, classes, member, [], None)
+    design = Design(member, (), None)
+    task = Task(y, classes, design, [], None)
     targets, test = [y], PermutationTest(seed=seed)
     if n_permutations:
-        plan = Permutations.of(y, member)
-        test = plan.test(n_permutations, seed)
+        plan = design.permutations(y)
+        test = plan.test(n_permutations, seed, symmetric=classes is not None)
         targets += list(plan.draw(n_permutations, seed))
     guess = np.concatenate([_guesses(readouts[name], data) for name, data in sites.items()])  # (place, trial)
     scores = task.scores(np.stack(targets), guess[:, None])  # (place, label set)

@@ -11,9 +11,10 @@ import xarray as xr
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border, shown
 from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.data.design import Design
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
-from artiphys.probes.data.trial_values import coded, groups_of, per_trial
+from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.probes.data.units import Units
 from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.roc import auc, auc_chunks
@@ -33,6 +34,7 @@ def detectability(
     within: TrialValues | None = None,
     groups: TrialValues | None = None,
     exchange: str | None = None,
+    blocks: TrialValues | None = None,
     n_permutations: int = 200,
     seed: Seed = 0,
     progress: bool = True,
@@ -51,8 +53,8 @@ def detectability(
         tuned to the stimulus into one that seems to predict the choice.
     groups : array or str, optional
         Trials of one group share a source; the permutation keeps them together.
-    exchange : "trials", "within groups" or "shift", optional
-        As for `decode`.
+    exchange, blocks : optional
+        As for `decode`. With ``within`` labels are exchanged between trials of one stimulus and one group.
 
     Raises
     ------
@@ -68,10 +70,7 @@ def detectability(
     seed = whole_seed(seed)
     y, noise_name, signal_name = _two(per_trial(labels, units.first, "labels"), signal)
     n_permutations = whole_count("n_permutations", n_permutations)
-    if within is not None and groups is not None:
-        raise StatisticsError("within and groups came together; permutations can keep one of them. Give one")
     strata = _strata(y, None if within is None else per_trial(within, units.first, "within"))
-    member = None if within is not None else groups_of(groups, units.first)
     used = np.sort(np.concatenate(strata))
     rows = []
     with progress_bar("detection", total=units.n_units, unit="unit", show=progress) as bar:
@@ -84,16 +83,13 @@ def detectability(
     d, d_error, d_a, d_a_error, area, area_error = (np.concatenate(r) for r in zip(*rows))
     p, test = None, PermutationTest(seed=seed)
     if n_permutations:
-        stratum = np.zeros(len(y), dtype=int)
-        for i, s in enumerate(strata):
-            stratum[s] = i
-        exchanged = stratum[used] if len(strata) > 1 else None if member is None else member[used]
-        plan = Permutations.of(y[used], exchanged, exchange=exchange)
+        design = Design.of(units.first, groups, blocks, exchange, known=(labels, within))
+        plan = _plan(y, units.first, strata, used, design)
         chosen = pool_of(units, n_permutations)
-        blocks = (x[:, chosen[place]] for place, x in units.blocks() if chosen[place].any())
+        activities = (x[:, chosen[place]] for place, x in units.blocks() if chosen[place].any())
         statistic = _auc_null(used, strata, units.n_trials)
         observed = studentised(area, area_error)
-        p_values, test = permuted_p_values(observed, blocks, statistic, plan, n_permutations, seed)
+        p_values, test = permuted_p_values(observed, activities, statistic, plan, n_permutations, seed)
         p = units.label(p_values)
     stderr = {"d_prime": units.label(d_error), "d_a": units.label(d_a_error), "auc": units.label(area_error)}
     return Detection(
@@ -101,6 +97,20 @@ def detectability(
         int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), test, __version__,
         np.where(np.isin(np.arange(len(y)), used), y, -1), HeldUnits(units),
     )  # fmt: skip
+
+
+def _plan(y: Array, data: xr.DataArray, strata: list[Array], used: Array, design: Design) -> Permutations:
+    """How the labels of the trials used may be exchanged: within strata where there are several."""
+    data = data.isel(trial=used)
+    design = design.of_trials(used)
+    if len(strata) > 1:
+        stratum = np.zeros(len(y), dtype=int)
+        for i, rows in enumerate(strata):
+            stratum[rows] = i
+        design = design.within(stratum[used])
+    plan = design.permutations(y[used])
+    design.check(y[used], data, plan)
+    return plan
 
 
 def studentised(area: Array, error: Array) -> Array:

@@ -13,6 +13,7 @@ from artiphys.array_types import ActivityLike, Array, ProgressBar, TrialValues
 from artiphys.border import border
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
 from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.design import Design
 from artiphys.probes.decoding.cross_validation import CrossValidation
 from artiphys.probes.decoding.folds import Splitter
 from artiphys.probes.decoding.generalisation import Crossing
@@ -46,6 +47,7 @@ def searchlight(
     alphas: Sequence[float] | None = None,
     confounds: TrialValues | None = None,
     exchange: str | None = None,
+    blocks: TrialValues | None = None,
     progress: bool = True,
 ) -> Searchlight:
     """Decode a label from every neighbourhood of units, at every site and time.
@@ -53,7 +55,7 @@ def searchlight(
     Parameters
     ----------
     activity : Recording, DataArray ``(trial[, time], ..., unit)`` or array
-    labels, estimator, cv, groups, n_permutations, seed, confounds, exchange : as for `decode`
+    labels, estimator, cv, groups, n_permutations, seed, confounds, exchange, blocks : as for `decode`
         The ridge readout takes penalty 1 unless ``alphas`` gives others to choose from. One relabelling serves
         all places.
     neighbourhoods : "window", "correlation", "random", mapping of name to indices, or list of indices
@@ -77,11 +79,12 @@ def searchlight(
     n_permutations = whole_count("n_permutations", n_permutations)
     check_estimator(estimator)
     seed = whole_seed(seed)
-    task = Task.of(labels, first, estimator, cv, groups, seed, exchange)
+    design = Design.of(first, groups, blocks, exchange, known=(labels, confounds))
+    task = Task.of(labels, first, estimator, cv, design, seed)
     if alphas is None and estimator in (None, "ridge"):
         alphas = (1.0,)
     reader = reader_of(estimator, task.n_classes, task.balanced, alphas)
-    targets, test = task.permuted(n_permutations, seed)
+    targets, test = task.permuted(n_permutations, seed, first)
     work = CrossValidation(task, reader, Crossing(), Confounds.of(confounds, first), np.stack(targets))
     options: dict[str, Any] = {"size": size, "step": step, "axis": axis, "n_subsets": n_subsets, "seed": seed}
     sets = {name: made_neighbourhoods(data, neighbourhoods, **options) for name, data in sites.items()}

@@ -14,9 +14,10 @@ from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border, check
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.design import Design
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
-from artiphys.probes.data.trial_values import groups_of, per_trial
+from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.data.units import Units
 from artiphys.probes.tuning.level_moments import Moments, moments
 from artiphys.probes.tuning.levels import Levels
@@ -24,7 +25,7 @@ from artiphys.probes.tuning.result import Tuning
 from artiphys.probes.tuning.selectivity import eta_squared
 from artiphys.probes.tuning.welch_test import permuted_welch, welch
 from artiphys.progress import progress_bar
-from artiphys.stats.permutations import Permutations, PermutationTest, whole_count
+from artiphys.stats.permutations import PermutationTest, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.version import __version__
 
@@ -43,6 +44,7 @@ def tuning_curves(
     n_permutations: int = 0,
     seed: Seed = 0,
     exchange: str | None = None,
+    blocks: TrialValues | None = None,
     confounds: TrialValues | None = None,
     reliability: float = 1.0,
     progress: bool = True,
@@ -63,7 +65,7 @@ def tuning_curves(
     groups : array or str, optional
         Trials of one group share a source; the permutation keeps them together. Required for a test where the
         conditions have a column such as ``group`` or ``session``.
-    exchange : "trials", "within groups" or "shift", optional
+    exchange, blocks : optional
         As for `decode`.
     n_permutations : int
         0 for no test.
@@ -99,7 +101,9 @@ def tuning_curves(
             raise StatisticsError(
                 "a stimulus value has fewer than two trials, so its variance is unknown; use fewer bins"
             )
-        plan = Permutations.of(cell, groups_of(groups, units.first), exchange=exchange)
+        design = Design.of(units.first, groups, blocks, exchange, known=(_names_of(stimulus), confounds))
+        plan = design.permutations(cell)
+        design.check(cell, units.first, plan)
     removed = Confounds.of(confounds, units.first, reliability)
     chosen = pool_of(units, n_permutations) if plan is not None else np.zeros(units.n_units, dtype=bool)
     gather = _by_trials if units.on_disk and not removed.any else _by_units
@@ -121,6 +125,10 @@ def tuning_curves(
         levels=levels if len(levels) > 1 else (_renamed(levels[0]),), units=HeldUnits(units),
         confounds=f" after {removed.values.shape[1]} confounds were regressed out" if removed.any else "",
     )  # fmt: skip
+
+
+def _names_of(stimulus: Any) -> Any:
+    return list(stimulus.values()) if isinstance(stimulus, Mapping) else stimulus
 
 
 def _renamed(level: Levels) -> Levels:

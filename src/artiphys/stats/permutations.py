@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,17 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
+from artiphys.stats.relabellings import (
+    containers_of,
+    every_arrangement,
+    every_turn,
+    n_arrangements,
+    n_renamings,
+    n_turns,
+    turned,
+)  # fmt: skip
 from artiphys.stats.seeds import Seed
+from artiphys.user_warnings import warn
 
 Exchange = Literal["trials", "within groups", "shift"] | None
 EXCHANGES = (None, "trials", "within groups", "shift")
@@ -62,6 +73,11 @@ class Tested:
         return self.test.scheme
 
     @property
+    def exchange_scheme(self) -> str:
+        """As `scheme`."""
+        return self.test.scheme
+
+    @property
     def n_distinct(self) -> float:
         """Number of distinct relabellings (inf above 1e15)."""
         return self.test.n_distinct
@@ -79,40 +95,69 @@ def whole_count(name: str, count: object) -> int:
     return int(count)
 
 
+MAX_SINGLE = 0.1  # share of groups with a single label, up to which (or one group) the others are exchanged within
+MIN_DISTINCT = 20
+
+
 @dataclass(frozen=True)
 class Permutations:
-    """How labels may be exchanged, given the groups trials come in.
+    """How labels may be exchanged, given the groups and blocks trials come in.
 
     Attributes
     ----------
+    labels : ``(trial,)``
+    unit : ``(trial,)`` int
+        What bears one label: trials, blocks or groups.
+    container : ``(trial,)`` int
+        What the label of a unit may move in: all trials, a fold, a group or a block.
     scheme : str
-        "trials", "trials within folds", "within groups", "whole groups" or "circular shifts".
+        "trials", "trials within folds", "within groups", "whole groups", "whole blocks within groups", "within
+        blocks", "circular shifts" or "circular shifts within groups".
     n_distinct : float
-        Number of distinct relabellings (inf above 1e15).
+        Number of distinct relabellings, the labels as they are among them (inf above 1e15).
     """
 
     labels: Array
-    groups: Array | None
+    unit: Array
+    container: Array
     scheme: str
     n_distinct: float
 
-    def test(self, n: int, seed: int) -> PermutationTest:
-        """What a test by ``n`` of these permutations reports."""
-        return PermutationTest(n, seed, self.scheme, self.n_distinct, max(1 / (n + 1), 1 / self.n_distinct))
+    def test(self, n: int, seed: int, *, symmetric: bool = False) -> PermutationTest:
+        """What a test by ``n`` of these permutations reports.
+
+        ``symmetric`` says that the statistic does not change where equally frequent labels swap names.
+        """
+        n = self.n_drawn(n)
+        same = n_renamings(self._unit_labels, containers_of(self._unit_container)) if symmetric else 1
+        same = 1 if self._shifts else same
+        return PermutationTest(n, seed, self.scheme, self.n_distinct, max(1 / (n + 1), same / self.n_distinct))
+
+    def n_drawn(self, n: int) -> int:
+        """How many relabellings are drawn where ``n`` are asked for: each once where there are no more."""
+        return int(min(n, self.n_distinct - 1))
 
     @classmethod
     def of(
-        cls, labels: Array, groups: Array | None = None, folds: Array | None = None, exchange: str | None = None
+        cls,
+        labels: Array,
+        groups: Array | None = None,
+        folds: Array | None = None,
+        exchange: str | None = None,
+        blocks: Sequence[Array] = (),
     ) -> Permutations:
         """The scheme that follows the design.
 
         A label that is constant within every group is exchanged between whole groups, one that varies
-        within every group is exchanged within them. Folds that were stratified by the labels would favour
-        the true labels over permuted ones, so with ``folds`` (one number per trial) labels are exchanged
-        within them, which leaves every fold's class counts as they are.
+        within every group is exchanged within them; with ``blocks``, from the widest to the narrowest and each
+        within the one before, labels are exchanged between the widest that have one label each, within what holds
+        these. Folds that were stratified by the labels would favour the true labels over permuted ones, so with
+        ``folds`` (one number per trial) labels are exchanged within them, which leaves every fold's class counts as
+        they are.
 
         ``exchange`` says it outright: "trials", "within groups" (groups of one label stay as they are), or "shift",
-        which turns the labels round the trials in their order, for activity and labels that both change slowly.
+        which turns the labels round the trials in their order, within each group where there are groups, for activity
+        and labels that both change slowly.
 
         Raises
         ------
@@ -129,70 +174,112 @@ class Permutations:
             raise StatisticsError(f"exchange came as {exchange!r}; wanted one of {', '.join(map(repr, EXCHANGES[1:]))}")
         if exchange == "within groups" and groups is None:
             raise StatisticsError("exchange='within groups' needs groups")
+        if exchange == "shift" and len(blocks):
+            raise StatisticsError(
+                "exchange='shift' turns labels round the trials, and blocks are exchanged whole: give one of them"
+            )
+        every, alone = np.zeros(len(labels), dtype=int), np.arange(len(labels))
+        group = every if groups is None else _codes(groups)
         if exchange == "shift":
-            plan = cls(labels, None, "circular shifts", _distinct_shifts(labels))
+            within = "" if groups is None else " within groups"
+            n_distinct = math.prod(float(n_turns(labels[p])) for p in containers_of(group))
+            plan = cls(labels, alone, group, f"circular shifts{within}", n_distinct)
         elif exchange == "trials":
-            plan = cls(labels, None, "trials", _arrangements(labels))
-        elif groups is None and folds is not None:
-            counts = math.prod(_arrangements(labels[folds == f]) for f in np.unique(folds))
-            plan = cls(labels, folds, "trials within folds", counts)
-        elif groups is None:
-            plan = cls(labels, None, "trials", _arrangements(labels))
+            plan = cls._counted(labels, alone, every, "trials")
+        elif groups is None and not len(blocks):
+            scheme = "trials" if folds is None else "trials within folds"
+            plan = cls._counted(labels, alone, every if folds is None else folds, scheme)
         else:
-            groups = np.asarray(groups)
-            members = [labels[groups == g] for g in np.unique(groups)]
-            constant = [len(np.unique(m)) == 1 for m in members]
-            if all(constant) and exchange is None:
-                plan = cls(labels, groups, "whole groups", _arrangements(np.array([m[0] for m in members])))
-            elif not any(constant) or exchange == "within groups":
-                plan = cls(labels, groups, "within groups", math.prod(_arrangements(m) for m in members))
-            else:
-                raise StatisticsError(
-                    f"labels are constant in {sum(constant)} groups and vary in {len(constant) - sum(constant)}; "
-                    "no exchange of labels keeps this design. Use groups of one kind, or exchange='within groups', "
-                    "which leaves out what the constant ones say"
-                )
-        if plan.n_distinct < 20:
+            plan = cls._nested(labels, [] if groups is None else [group], blocks, exchange)
+        if plan.n_distinct < MIN_DISTINCT:
             raise StatisticsError(
                 f"only {plan.n_distinct:.0f} distinct relabellings exist ({plan.scheme}), so no p-value below "
                 f"{1 / plan.n_distinct:.2f} can be reached. Use more groups or trials, or n_permutations=0"
             )
         return plan
 
+    @classmethod
+    def _nested(cls, labels: Array, group: list[Array], blocks: Sequence[Array], exchange: str | None) -> Permutations:
+        """Exchange of the widest of groups and blocks that have one label each, within what holds them."""
+        holds, outer = np.zeros(len(labels), dtype=int), ""
+        for level, code in enumerate([*group, *blocks]):
+            name = "groups" if level < len(group) else "blocks"
+            inside = _codes(code, holds)
+            constant = np.array([len(np.unique(labels[p])) == 1 for p in containers_of(inside)])
+            if constant.all() and (exchange is None or name == "blocks"):
+                return cls._counted(labels, inside, holds, f"whole {name}{f' within {outer}' if outer else ''}")
+            if level == len(group) + len(blocks) - 1 and (exchange is None or name == "blocks"):
+                _check_kinds(constant, name)
+            holds, outer = inside, name
+        return cls._counted(labels, np.arange(len(labels)), holds, f"within {outer}")
+
+    @classmethod
+    def _counted(cls, labels: Array, unit: Array, container: Array, scheme: str) -> Permutations:
+        plan = cls(labels, unit, container, scheme, math.nan)
+        places = containers_of(plan._unit_container)
+        n_distinct = math.prod(n_arrangements(plan._unit_labels[p]) for p in places)
+        return cls(labels, unit, container, scheme, n_distinct if n_distinct < 1e15 else math.inf)
+
+    @property
+    def _shifts(self) -> bool:
+        return self.scheme.startswith("circular")
+
+    @property
+    def _first(self) -> Array:
+        """The first trial of each unit."""
+        return np.unique(self.unit, return_index=True)[1]
+
+    @property
+    def _unit_labels(self) -> Array:
+        return self.labels[self._first]
+
+    @property
+    def _unit_container(self) -> Array:
+        return self.container[self._first]
+
     def draw(self, n: int, seed: Seed) -> Iterator[Array]:
-        """``n`` relabellings of the trials."""
+        """``n`` relabellings of the trials; all others than the labels themselves where there are no more than these."""
+        labels, of_trial = self._unit_labels, np.unique(self.unit, return_inverse=True)[1]
+        places = containers_of(self._unit_container)
+        if self.n_drawn(n) < n or n == self.n_distinct - 1:
+            every = every_turn(labels, places) if self._shifts else every_arrangement(labels, places)
+            yield from (new[of_trial] for new in itertools.islice(every, 1, None))
+            return
         rng = np.random.default_rng(seed)
-        if self.scheme == "circular shifts":
-            most = len(self.labels) - 1
-            shifts = 1 + (rng.permutation(most)[:n] if n <= most else rng.integers(most, size=n))
-            yield from (np.roll(self.labels, shift) for shift in shifts)
+        if self._shifts and len(places) == 1:
+            yield from (np.roll(labels, 1 + by) for by in rng.permutation(n_turns(labels) - 1)[:n])
             return
         for _ in range(n):
-            if self.groups is None:
-                yield rng.permutation(self.labels)
+            if self._shifts:
+                yield turned(labels, places, tuple(int(rng.integers(len(p))) for p in places))
                 continue
-            new = self.labels.copy()
-            names, first = np.unique(self.groups, return_index=True)
-            if self.scheme in ("within groups", "trials within folds"):
-                for g in names:
-                    rows = np.flatnonzero(self.groups == g)
-                    new[rows] = rng.permutation(new[rows])
-            else:
-                for g, value in zip(names, rng.permutation(self.labels[first])):
-                    new[self.groups == g] = value
-            yield new
+            new = labels.copy()
+            for place in places:
+                new[place] = rng.permutation(labels[place])
+            yield new[of_trial]
 
 
-def _distinct_shifts(labels: Array) -> int:
-    """How many different orders turning the labels round gives: fewer than trials where they repeat."""
-    n = len(labels)
-    for period in range(1, n // 2 + 1):
-        if n % period == 0 and np.array_equal(labels, np.roll(labels, period)):
-            return period
-    return n - 1
+def _codes(values: Array, within: Array | None = None) -> Array:
+    """The index of each trial's value, values being different where what they lie within is."""
+    codes = np.unique(values, return_inverse=True)[1]
+    if within is None:
+        return np.asarray(codes)
+    return np.asarray(np.unique(np.column_stack([within, codes]), axis=0, return_inverse=True)[1]).ravel()
 
 
-def _arrangements(labels: Array) -> float:
-    _, counts = np.unique(labels, return_counts=True)
-    log = math.lgamma(len(labels) + 1) - sum(math.lgamma(c + 1) for c in counts)
-    return math.inf if log > math.log(1e15) else float(round(math.exp(log)))
+def _check_kinds(constant: Array, name: str) -> None:
+    """Refuse labels that are constant in some groups and vary in others, unless nearly all are of one kind."""
+    n, single = len(constant), int(constant.sum())
+    if not single:
+        return
+    if single <= max(1, MAX_SINGLE * n) and n - single >= 2:
+        warn(
+            f"{single} of {n} {name} hold a single label; labels are exchanged within {name}, which leaves out what "
+            f"these say (exchange='within groups' says so outright)"
+        )
+        return
+    raise StatisticsError(
+        f"labels are constant in {single} {name} and vary in {n - single}; "
+        "no exchange of labels keeps this design. Use groups of one kind, or exchange='within groups', "
+        "which leaves out what the constant ones say"
+    )

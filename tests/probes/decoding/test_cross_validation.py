@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 
 from artiphys.array_types import Array
 from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.design import Design
 from artiphys.probes.decoding.cross_validation import CrossValidation, haufe
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
@@ -31,8 +32,8 @@ class Bar:
 
 def work(x: Array, y: Array, estimator: Any = None, n_permutations: int = 3, **options: Any) -> CrossValidation:
     data = xr.DataArray(x, dims=("trial", "unit"))
-    task = Task.of(y, data, estimator, 5, None, 0)
-    targets, _ = task.permuted(n_permutations, 0)
+    task = Task.of(y, data, estimator, 5, Design.of(data, None), 0)
+    targets, _ = task.permuted(n_permutations, 0, data)
     reader = reader_of(estimator, task.n_classes, task.balanced, (1.0,) if estimator is None else None)
     confounds = Confounds.of(options.get("confounds"), data)
     return CrossValidation(task, reader, options.get("crossing", Crossing()), confounds, np.stack(targets))

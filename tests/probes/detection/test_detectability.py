@@ -125,7 +125,6 @@ def test_recordings_constant_units_and_bad_input() -> None:
         ([1] + [0] * 19, {}, "single trial"),
         (np.arange(20) % 2, {"signal": 7}, "no condition '7'"),
         (np.arange(20) % 2, {"within": np.arange(20)}, "two trials of each choice"),
-        (np.arange(20) % 2, {"within": np.zeros(20), "groups": np.arange(20) // 2}, "Give one"),
     ]
     for labels, options, message in cases:
         with pytest.raises(ArtiphysError, match=message):
@@ -158,3 +157,21 @@ def test_a_threshold_counts_the_trials_that_are_compared() -> None:
     assert scalar.d_prime.shape == (2,) and len(scalar.to_dataframe()) == 2
     with pytest.raises(ArtiphysError, match="one shape"):
         signal_detection([1, 2], [1, 2, 3], 1, 1)
+
+
+def test_choice_probability_in_several_sessions() -> None:
+    """Sessions with offsets of their own: choices are exchanged between trials of one stimulus and one session."""
+    rng = np.random.default_rng(0)
+    hits = []
+    for seed in range(40):
+        session, stimulus = np.arange(160) // 40, np.arange(160) % 2
+        bias = rng.uniform(0.2, 0.8, size=4)[session]  # sessions differ in choices and in activity
+        choice = (rng.uniform(size=160) < bias).astype(int)
+        x = rng.normal(size=(160, 3)) + 3 * stimulus[:, None] + 2 * bias[:, None] * np.array([1, 1, 0])
+        d = ap.detectability(x, choice, within=stimulus, groups=session, n_permutations=59, seed=seed)
+        assert d.p_value is not None and d.scheme == "within groups"
+        hits.append(d.p_value.to_numpy() <= 0.05)
+    assert np.mean(hits) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 120)
+    told = x + 1.5 * choice[:, None]
+    strong = ap.detectability(told, choice, within=stimulus, groups=session, n_permutations=199)
+    assert strong.p_value is not None and (strong.p_value <= 0.02).all()

@@ -1,0 +1,88 @@
+"""Recurring items: a column whose values recur over trials and have one label each, such as repeated images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Integer
+
+from artiphys.array_types import Array
+from artiphys.errors import InputError
+from artiphys.missing import is_missing
+from artiphys.probes.data.trial_values import coded
+
+MIN_SHARE = 0.2  # of trials whose value recurs
+MAX_CHANCE = 0.01  # that as many values had one label each if they had nothing to do with the labels
+
+
+def recurring_item(
+    labels: Array, data: xr.DataArray, unit: Integer[Array, " trial"], groups: Array | None, said: Collection[str]
+) -> str:
+    """What to tell of a column of ``data`` whose values recur and have one label each; "" where there is none.
+
+    Trials of one image share what the image evokes, so that a reader which knows the images knows their labels, and
+    labels exchanged between trials give such a reader nothing to know.
+
+    Parameters
+    ----------
+    labels : ``(trial,)``
+    unit : ``(trial,)``
+        What is exchanged as a whole already.
+    groups : ``(trial,)`` or None
+        Values may start anew in each group, such as the numbers of blocks in runs.
+    said : names of columns that need no mention
+    """
+    _, label = coded(labels)
+    group = None if groups is None else coded(groups)[1]
+    for name, column in data.coords.items():
+        if column.dims != ("trial",) or name in ("trial", *said):
+            continue
+        values = column.to_numpy()
+        if (values.dtype == object and bool(is_missing(values).any())) or (
+            values.dtype.kind == "f" and np.isnan(values).any()
+        ):
+            continue
+        try:
+            _, item = coded(values)
+        except InputError:
+            continue
+        if _decides(label, item):  # as coarse as the labels: the labels themselves, or a superordinate of them
+            continue
+        if _recurs(item, label, unit):
+            return (
+                f"each value of {str(name)!r} has a single label and recurs ({len(np.unique(item))} values in "
+                f"{len(item)} trials): trials of one value are alike whatever the label, and a reader that knows them "
+                f"seems to know the label. Pass groups={str(name)!r} to ask about values that were not seen, or "
+                f"exchange='trials' if none but these are meant or they have nothing in common"
+            )
+        if group is not None and _recurs(item * (group.max() + 1) + group, label, unit):
+            return (
+                f"within groups each value of {str(name)!r} has a single label for several trials: these are blocks, "
+                f"whose trials are alike whatever the label. Pass blocks={str(name)!r}, or exchange='trials' if trials "
+                "are independent"
+            )
+    return ""
+
+
+def _decides(label: Array, item: Array) -> bool:
+    """Whether every label has a single item."""
+    pairs = len(np.unique(np.column_stack([label, item]), axis=0))
+    return pairs == len(np.unique(label))
+
+
+def _recurs(item: Array, label: Array, unit: Array) -> bool:
+    """Whether items recur over what is exchanged, each with a single label, more than chance would have it."""
+    share = np.bincount(label) / len(label)
+    log_chance, recurring = 0.0, 0
+    order = np.argsort(item, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(item[order])) + 1):
+        if len(np.unique(unit[rows])) < 2:
+            continue
+        if (label[rows] != label[rows[0]]).any():
+            return False
+        recurring += len(rows)
+        log_chance += math.log(float((share ** len(rows)).sum()) or 1e-300)
+    return recurring >= MIN_SHARE * len(item) and log_chance < math.log(MAX_CHANCE)
