@@ -119,6 +119,29 @@ def times_of(data: xr.DataArray) -> Array | None:
     return np.asarray(data["time"].to_numpy() if "time" in data.coords else np.arange(data.sizes["time"]))
 
 
+def windowed(data: xr.DataArray, window: int) -> xr.DataArray:
+    """Means over all windows of so many times; a window bears the mean of its time labels where these are numbers.
+
+    Raises
+    ------
+    InputError
+        If there is no time axis, it is shorter, or trials have different lengths.
+    """
+    if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 1:
+        raise InputError(f"window came as {window!r}; wanted a whole number of times, at least 1")
+    times = times_of(data)
+    if times is None or window > len(times):
+        n = "no time axis" if times is None else f"{len(times)} times"
+        raise InputError(f"window came as {window} for activity with {n} ({dict(data.sizes)})")
+    axis = data.dims.index("time")
+    means = np.lib.stride_tricks.sliding_window_view(loaded(data), int(window), axis=axis).mean(axis=-1)
+    numbers = times.dtype.kind in "iuf"
+    starts = np.lib.stride_tricks.sliding_window_view(times, int(window))
+    coords = {n: c for n, c in data.coords.items() if "time" not in c.dims}
+    coords["time"] = ("time", starts.mean(axis=1) if numbers else starts[:, 0])
+    return xr.DataArray(means, dims=data.dims, coords=coords, attrs=data.attrs)
+
+
 def by_time(data: xr.DataArray) -> Array:
     """Loaded activity ``(time, trial, feature)``, one time where there is no time axis."""
     values = loaded(data)

@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float, Integer
 
 from artiphys.array_types import Array
-from artiphys.probes.data.trial_values import coded
+from artiphys.probes.data.trial_values import exactly_coded
 from artiphys.third_party import is_in_memory
 
 MAX_FEATURES = 64
@@ -52,8 +52,8 @@ def slow_together(
     x, y = x[order], labels[first][order]
     inside = np.zeros(len(y), dtype=int) if container is None else container[first][order]
     member = _indicators(y)
-    noise = _standardised(_left(x, np.column_stack([member, _indicators(coded(inside)[1])])))
-    member = _standardised(_left(member, _indicators(coded(inside)[1])))
+    noise = _standardised(_left(x, np.column_stack([member, _indicators(exactly_coded(inside)[1])])))
+    member = _standardised(_left(member, _indicators(exactly_coded(inside)[1])))
     if not noise.shape[1] or not member.shape[1]:
         return ""
     lags = np.arange(1, max(2, min(MAX_LAG, _shortest(inside) // 4) + 1))
@@ -94,7 +94,7 @@ def _features(data: xr.DataArray) -> Float[Array, "trial feature"] | None:
 
 def _indicators(values: Array) -> Float[Array, "unit column"]:
     """A column for each value; a number of many values as itself."""
-    names, code = coded(values)
+    names, code = exactly_coded(values)
     if values.dtype.kind in "iuf" and len(names) > max(2, len(values) // 3):
         number = values.astype(float)
         return np.asarray((number - number.mean())[:, None] / np.ptp(number))

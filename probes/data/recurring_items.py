@@ -10,9 +10,8 @@ import xarray as xr
 from jaxtyping import Integer
 
 from artiphys.array_types import Array
-from artiphys.errors import InputError
 from artiphys.missing import is_missing
-from artiphys.probes.data.trial_values import coded
+from artiphys.probes.data.trial_values import exactly_coded
 
 MIN_SHARE = 0.2  # of trials whose value recurs
 MAX_CHANCE = 0.01  # that as many values had one label each if they had nothing to do with the labels
@@ -35,8 +34,8 @@ def recurring_item(
         Values may start anew in each group, such as the numbers of blocks in runs.
     said : names of columns that need no mention
     """
-    _, label = coded(labels)
-    group = None if groups is None else coded(groups)[1]
+    _, label = exactly_coded(labels)
+    group = None if groups is None else exactly_coded(groups)[1]
     for name, column in data.coords.items():
         if column.dims != ("trial",) or name in ("trial", *said):
             continue
@@ -45,10 +44,7 @@ def recurring_item(
             values.dtype.kind == "f" and np.isnan(values).any()
         ):
             continue
-        try:
-            _, item = coded(values)
-        except InputError:
-            continue
+        _, item = exactly_coded(values)
         if _decides(label, item):  # as coarse as the labels: the labels themselves, or a superordinate of them
             continue
         if _recurs(item, label, unit):

@@ -52,6 +52,12 @@ def coded(values: Array) -> tuple[Array, Array]:
     return names, codes.astype(np.int64)
 
 
+def exactly_coded(values: Array) -> tuple[Array, Array]:
+    """As `coded`, but numbers that differ at all are different: where it matters little and must cost nothing."""
+    names, codes = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+    return names, codes.astype(np.int64)
+
+
 def distinct_numbers(values: Array, period: float = 0.0, rounding: float = 1e-14) -> tuple[Array, Array]:
     """Different numbers in their order, and the index of each value's; equal up to rounding counts as equal.
 

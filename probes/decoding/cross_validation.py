@@ -15,7 +15,7 @@ from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
 from artiphys.probes.readers.linear import Linear
-from artiphys.probes.readers.protocol import Fitted, Reader
+from artiphys.probes.readers.protocol import Fitted, Reader, Telling
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CrossValidation:
 
     def bytes_a_place(self, n_trials: int, n_features: int) -> int:
         """What reading one place needs, so that places can be read together within bounded memory."""
-        columns = len(self.targets) * max(1, self.task.n_classes)
+        columns = len(self.targets) * self.reader.n_columns
         small = min(n_trials, n_features)
         inner = 16 * small * (small + n_features)  # decompositions that folds share
         return 8 * (4 * n_trials * n_features + inner + 7 * columns * (small + n_trials))
@@ -74,8 +74,10 @@ class CrossValidation:
         counts = np.zeros((len(x), self.task.n_classes, self.task.n_classes), dtype=int)
         fits = self._fits(x, fit_all)
         for f, ((_, test), (cleaned, fitted)) in enumerate(zip(folds, fits)):
-            for variant, guess, rows in self.crossing.guesses(fitted, cleaned, test):
-                scores[:, variant, :, f] = self.task.scores(self.targets[:, rows], guess)
+            for variant, reader, held, rows in self.crossing.tests(fitted, cleaned, test):
+                guess = reader.predict(held)
+                said = guess if self.task.metric.said == "guesses" else told(reader, held, self.task.metric.said)
+                scores[:, variant, :, f] = self.task.metric.compute(self.targets[:, rows], said)
                 if self.crossing.none:
                     guesses[:, rows] = guess[:, 0]
                     self._counted(counts, rows, guess[:, 0])
@@ -115,6 +117,12 @@ class CrossValidation:
         """Haufe patterns of a reader fitted on all trials, if it has weights."""
         linear = fitted.linear(self.task.n_classes)
         return None if linear is None else haufe(self.confounds.removed(x, np.arange(x.shape[1])), linear)
+
+
+def told(fitted: Fitted, x: Tensor, what: str) -> Array:
+    """Evidence or probabilities ``(place, target, trial, class)`` of a reader that offers them."""
+    assert isinstance(fitted, Telling)
+    return fitted.evidence(x) if what == "evidence" else fitted.probabilities(x)
 
 
 def haufe(x: Tensor, fitted: Linear) -> Tensor:

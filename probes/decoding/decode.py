@@ -12,7 +12,8 @@ import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
-from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
+from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of, windowed
+from artiphys.probes.data.angles import turn_of
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.design import Design
 from artiphys.probes.data.trial_values import per_trial
@@ -24,7 +25,7 @@ from artiphys.probes.decoding.readout import Readout, copied_labels
 from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.result_from_scores import result_from_scores
 from artiphys.probes.decoding.task import Task
-from artiphys.probes.readers.by_name import check_estimator, reader_of
+from artiphys.probes.readers.by_name import check_estimator, check_offer, reader_of
 from artiphys.progress import Bar, progress_bar
 from artiphys.stats.permutations import whole_count
 from artiphys.stats.seeds import Seed, whole_seed
@@ -43,8 +44,13 @@ def decode(
     alphas: Sequence[float] | None = None,
     across: TrialValues | None = None,
     confounds: TrialValues | None = None,
+    reliability: float = 1.0,
     exchange: str | None = None,
     blocks: TrialValues | None = None,
+    scoring: str | None = None,
+    circular: bool = False,
+    period: float = 2 * math.pi,
+    window: int | None = None,
     control: TrialValues | None = None,
     n_controls: int = 20,
     progress: bool = True,
@@ -58,9 +64,10 @@ def decode(
         every site is decoded, with the same folds and permutations. What lies on disk is read in parts.
     labels : array ``(trial,)`` or str
         Classes (text, integers, booleans) or, as floats, a number to regress; or a condition's name.
-    estimator : "ridge" (default), "lda", "logistic" or a scikit-learn estimator
+    estimator : "ridge" (default), "lda", "logistic", "poisson" or a scikit-learn estimator
         The named ones scale features within each fold and serve all times and permutations at once. Where
-        classes have unequal numbers of trials they treat them as equally likely (ridge: two classes only).
+        classes have unequal numbers of trials they treat them as equally likely (ridge: two classes only). "poisson"
+        reads counts, of classes, numbers (as of a position) or angles: Bayes' rule with independent Poisson units.
     cv : int or splitter
         Folds; stratified for classes, shuffled by ``seed``, whole groups where there are groups.
     groups : array ``(trial,)`` or ``(trial, column)``, name or list of names, optional
@@ -85,6 +92,17 @@ def decode(
         Stretches of trials within groups over which labels stay the same, such as the blocks of a run; of several
         columns from the widest to the narrowest. Labels are exchanged between whole blocks of a group. Without
         ``groups`` the widest blocks are also kept together in folds. Numbers may start anew in each group.
+    reliability : float
+        Share of a confound's variance that is no measurement error, as for `tuning_curves`.
+    scoring : str, optional
+        Of classes "accuracy", "balanced_accuracy" (the default where classes are unequal), "roc_auc" (or "auc"),
+        "matthews_corrcoef" ("mcc"), "neg_log_loss" ("log_loss") or "d_prime"; of numbers "r2" or "correlation".
+        AUC and d' look at how sure the reader is and find weak information with fewer trials than accuracy.
+    circular, period : bool, float
+        Labels are angles, such as ``circular=True, period=360``: they are read through their cosine and sine, and the
+        score is the mean cosine of the error. `Decoding.median_error` is in the units of the labels.
+    window : int, optional
+        Average activity over so many times before it is decoded, at every window of the time axis.
     control : array ``(trial,)`` or str, optional
         Stimulus types for control tasks: each type gets a random label, ``n_controls`` times, and selectivity
         is the score minus the control's (Hewitt & Liang 2019, Designing and Interpreting Probes with Control
@@ -108,24 +126,29 @@ def decode(
     (1.0, 0.5, True)
     """
     sites = as_sites(activity)
+    if window is not None:
+        sites = {name: windowed(data, window) for name, data in sites.items()}
     first = next(iter(sites.values()))
     n_permutations = whole_count("n_permutations", n_permutations)
     n_controls = whole_count("n_controls", n_controls)
     check_estimator(estimator)
     seed = whole_seed(seed)
     design = Design.of(first, groups, blocks, exchange, known=(labels, across, confounds, control))
-    task = Task.of(labels, first, estimator, cv, design, seed)
-    reader = reader_of(estimator, task.n_classes, task.balanced, alphas)
+    task = Task.of(
+        labels, first, estimator, cv, design, seed, scoring=scoring, period=turn_of(circular, period)
+    )
+    reader = reader_of(estimator, task.n_classes, task.balanced, alphas, task.period)
+    check_offer(reader, task.metric.said)
     crossing = Crossing.of(across, first, task)
     targets, test = task.permuted(n_permutations, seed, first)
     if control is not None:
         targets += control_labels(per_trial(control, first, "control"), task, n_controls, seed)
-    work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first), np.stack(targets))
+    work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first, reliability), np.stack(targets))
     parts: dict[str | None, Readout] = {}
     for site, data in sites.items():
         with progress_bar(f"decoding {site or ''}".strip(), show=progress) as bar:
             parts[site] = _at_site(work, data, bar)
-    return result_from_scores(task, parts, crossing, test, estimator=reader.name, confounded=work.confounds.any)
+    return result_from_scores(task, parts, crossing, test, estimator=reader.name, confounded=work.confounds.any, scoring=scoring)
 
 
 def _at_site(work: CrossValidation, data: xr.DataArray, bar: Bar) -> Readout:

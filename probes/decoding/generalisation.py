@@ -86,13 +86,13 @@ class Crossing:
             return [train]
         return [train[self.level[train] == v] for v in range(self.n_values)]
 
-    def guesses(self, fitted: list[Any], x: Tensor, test: Array) -> Iterator[tuple[int, Array, Array]]:
-        """Every test of one fold's readers: variant, guesses ``(place, target, trial)`` and the trials tested."""
+    def tests(self, fitted: list[Any], x: Tensor, test: Array) -> Iterator[tuple[int, Any, Tensor, Array]]:
+        """Every test of one fold's readers: variant, reader, its activity and the trials tested."""
         if self.over_time:
             for t in range(len(x)):
-                yield t, fitted[0].predict(x[t : t + 1, test].expand(len(x), -1, -1)), test
+                yield t, fitted[0], x[t : t + 1, test].expand(len(x), -1, -1), test
             return
         for v, reader in enumerate(fitted):
             for w in range(self.n_values):
                 rows = test if self.level is None else test[self.level[test] == w]
-                yield v * self.n_values + w, reader.predict(x[:, rows]), rows
+                yield v * self.n_values + w, reader, x[:, rows], rows

@@ -12,6 +12,7 @@ import xarray as xr
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.decoding.hit_rates import hit_interval
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.transfer import Transfer, transferred
 from artiphys.probes.mutual_information.tables import Information, information
@@ -19,7 +20,7 @@ from artiphys.probes.readers.linear import Linear
 from artiphys.stats.intervals import check_confidence, t_interval
 from artiphys.stats.permutations import PermutationTest, Tested, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
-from artiphys.stats.text import brief
+from artiphys.stats.text import brief, span
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +49,12 @@ class Decoding(Tested):
         Held-out predictions, where every trial is tested once.
     control : DataArray ``(control, ...)`` or None
         Scores of the control tasks.
+    n_effective : DataArray ``([site,] [time])`` or None
+        Of hits, the number of independent trials that tell as much: fewer than there are, since folds share training
+        trials and trials of a group are hit together.
+    median_error : DataArray ``([site,] [time])`` or None
+        Of numbers and angles, the median absolute error of held-out predictions, in the units of the labels (of
+        angles the shorter way round).
     n_distinct, smallest_p : float
         Number of distinct permutations, and the smallest p that can be attained.
     """
@@ -70,6 +77,10 @@ class Decoding(Tested):
     control: xr.DataArray | None = None
     confounded: bool = False
     classes: Array | None = None
+    n_effective: xr.DataArray | None = None
+    median_error: xr.DataArray | None = None
+    scoring: str | None = None
+    period: float = 0.0
     readouts: Mapping[str | None, Readout] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -81,10 +92,32 @@ class Decoding(Tested):
 
     @border
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
-        """Lower and upper ends, t with (folds - 1) degrees of freedom."""
+        """Lower and upper ends.
+
+        Of hits those of a proportion of ``n_effective`` trials, which hold where all or none are hit; else t with
+        (folds - 1) degrees of freedom, and NaN where the interval is `refused`.
+        """
         check_confidence(confidence)
-        low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), len(self.folds) - 1, confidence)
+        score, stderr = self.score.to_numpy(), self.stderr.to_numpy()
+        if self.n_effective is not None:
+            low, high = hit_interval(score, self.n_effective.to_numpy(), confidence)
+        else:
+            low, high = t_interval(score, np.where(stderr > 0, stderr, np.nan), len(self.folds) - 1, confidence)
         return self.score.copy(data=low), self.score.copy(data=high)
+
+    @property
+    def refused(self) -> str:
+        """Why no interval is given somewhere; empty where all hold."""
+        alike = int((self.stderr.to_numpy() == 0).sum()) if self.n_effective is None else 0
+        if not alike:
+            return ""
+        where = f" at {alike} of {self.score.size} places" if self.score.size > 1 else ""
+        return f"all folds have the same {self.metric}{where}, so they do not say how much it varies; use more trials"
+
+    @property
+    def fold_scores(self) -> xr.DataArray:
+        """As `folds`."""
+        return self.folds
 
     def selectivity(self) -> xr.DataArray:
         """Score minus the mean score of the control tasks.
@@ -173,7 +206,7 @@ class Decoding(Tested):
             )
         return transferred(
             self.readouts, self.classes, self.score, activity, labels, groups,
-            whole_count("n_permutations", n_permutations), whole_seed(seed),
+            whole_count("n_permutations", n_permutations), whole_seed(seed), scoring=self.scoring, period=self.period,
         )  # fmt: skip
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -194,6 +227,14 @@ class Decoding(Tested):
             table["selectivity"] = self.selectivity().to_numpy().ravel()
         return table
 
+    def _errors(self) -> str:
+        if self.n_effective is None:
+            return "with Nadeau-Bengio standard errors"
+        return (
+            "with Nadeau-Bengio standard errors and intervals of a proportion (Jeffreys) of "
+            f"{span(self.n_effective.min(), self.n_effective.max())} independent trials"
+        )
+
     def methods_text(self) -> str:
         """A paragraph fit for a methods section."""
         null = (
@@ -207,6 +248,6 @@ class Decoding(Tested):
             control = f" Selectivity is the score minus the mean of {len(self.control)} control tasks."
         return (
             f"{self.n_trials} trials were decoded with {self.estimator}, scaled and fitted within each of "
-            f"{len(self.folds)} folds; scores are {self.metric} with Nadeau-Bengio standard errors.{null}{control} "
+            f"{len(self.folds)} folds; scores are {self.metric}, {self._errors()}.{null}{control} "
             f"(artiphys {self.version})"
         )

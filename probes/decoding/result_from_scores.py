@@ -9,8 +9,10 @@ import numpy as np
 import xarray as xr
 
 from artiphys.array_types import Array
-from artiphys.errors import InputError
+from artiphys.errors import InputError, StatisticsError
+from artiphys.probes.data.angles import angular_distance
 from artiphys.probes.decoding.generalisation import Crossing
+from artiphys.probes.decoding.hit_rates import effective_trials, effective_trials_by_folds
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.task import Task
@@ -28,18 +30,22 @@ def result_from_scores(
     *,
     estimator: str,
     confounded: bool,
+    scoring: str | None,
 ) -> Decoding:
     """The labelled result of all sites."""
     n_permutations = test.n_permutations
     scores, give = _placed(parts, crossing)  # (*place axes, label set, fold)
-    observed = np.asarray(scores[..., 0, :].mean(axis=-1))
-    null = np.moveaxis(scores[..., 1 : 1 + n_permutations, :].mean(axis=-1), -1, 0)
-    controls = np.moveaxis(scores[..., 1 + n_permutations :, :].mean(axis=-1), -1, 0)
+    if np.isnan(scores[..., 0, :]).any():
+        raise StatisticsError(f"{task.metric.name} is not defined in some fold: a class is lacking there; use fewer folds")
+    mean = task.metric.over_folds(scores)
+    observed, null = mean[..., 0], np.moveaxis(mean[..., 1 : 1 + n_permutations], -1, 0)
+    controls = np.moveaxis(mean[..., 1 + n_permutations :], -1, 0)
+    predictions = _predictions(task, parts, give) if crossing.none else None
     sizes = [float(np.mean([len(fold[part]) for fold in task.folds])) for part in (1, 0)]  # test, train
     return Decoding(
         score=give(observed),
         stderr=give(nadeau_bengio(scores[..., 0, :], *sizes)),
-        chance=task.chance,
+        chance=task.metric.chance,
         null_mean=give(null.mean(axis=0)) if n_permutations else None,
         null=give(null, "permutation") if n_permutations else None,
         p_value=give(p_value(observed, null)) if n_permutations else None,
@@ -47,8 +53,11 @@ def result_from_scores(
         folds=give(np.moveaxis(scores[..., 0, :], -1, 0), "fold"),
         control=give(controls, "control") if len(controls) else None,
         confusion=_confusion(task, parts, give) if crossing.none and task.classes is not None else None,
-        predictions=_predictions(task, parts, give) if crossing.none else None,
-        metric=task.metric, n_trials=len(task.y), test=test,
+        predictions=predictions,
+        n_effective=_effective(task, parts, scores[..., 0, :], give, predictions is not None),
+        median_error=_median_error(task, predictions, give),
+        scoring=scoring, period=task.period,
+        metric=task.metric.name, n_trials=len(task.y), test=test,
         estimator=estimator, confounded=confounded, version=__version__, classes=task.classes, readouts=parts,
     )  # fmt: skip
 
@@ -96,6 +105,31 @@ def _predictions(task: Task, parts: Mapping[str | None, Readout], give: Any) -> 
         return None
     guess = np.moveaxis(_by_place(parts, "guesses"), -1, 0)
     labelled: xr.DataArray = give(guess if task.classes is None else task.classes[guess.astype(int)], "trial")
+    return labelled
+
+
+def _effective(
+    task: Task, parts: Mapping[str | None, Readout], scores: Array, give: Any, each_once: bool
+) -> xr.DataArray | None:
+    """How many independent trials each proportion of hits is worth; None where the score is none."""
+    if not task.metric.proportion:
+        return None
+    if each_once:
+        guess = _by_place(parts, "guesses")
+        labelled: xr.DataArray = give(effective_trials(task, guess.reshape(-1, len(task.y)) == task.y).reshape(guess.shape[:-1]))
+        return labelled
+    labelled = give(effective_trials_by_folds(task, scores))
+    return labelled
+
+
+def _median_error(task: Task, predictions: xr.DataArray | None, give: Any) -> xr.DataArray | None:
+    """Median absolute error of held-out predictions, in the units of the labels."""
+    if predictions is None or task.classes is not None:
+        return None
+    guess = predictions.to_numpy()
+    true = task.y.reshape(-1, *[1] * (guess.ndim - 1))
+    error = angular_distance(guess, true, task.period) if task.period else np.abs(guess - true)
+    labelled: xr.DataArray = give(np.median(error, axis=0))
     return labelled
 
 

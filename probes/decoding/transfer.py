@@ -15,6 +15,9 @@ from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.activity import as_sites, by_time
 from artiphys.probes.data.design import Design
 from artiphys.probes.data.trial_values import per_trial
+from artiphys.probes.decoding.cross_validation import told
+from artiphys.probes.decoding.hit_rates import effective_trials, hit_interval
+from artiphys.probes.decoding.metrics import metric_of
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.task import Task
 from artiphys.stats.intervals import t_interval
@@ -49,6 +52,7 @@ class Transfer(Tested):
     n_trials: int
     n_blocks: int
     test: PermutationTest
+    n_effective: xr.DataArray | None
     version: str
 
     def __repr__(self) -> str:
@@ -58,8 +62,12 @@ class Transfer(Tested):
         )
 
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
-        """Lower and upper ends."""
-        low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), self.n_blocks - 1, confidence)
+        """Lower and upper ends; of hits those of a proportion, NaN where all blocks score alike to the last digit."""
+        score, stderr = self.score.to_numpy(), self.stderr.to_numpy()
+        if self.n_effective is not None:
+            low, high = hit_interval(score, self.n_effective.to_numpy(), confidence)
+        else:
+            low, high = t_interval(score, np.where(stderr > 0, stderr, np.nan), self.n_blocks - 1, confidence)
         return self.score.copy(data=low), self.score.copy(data=high)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -91,6 +99,9 @@ def transferred(
     groups: TrialValues | None,
     n_permutations: int,
     seed: int,
+    *,
+    scoring: str | None,
+    period: float,
 ) -> Transfer:
     """Read new activity with fitted readers; see `Decoding.transfer`.
 
@@ -98,6 +109,7 @@ def transferred(
     ----------
     readouts : mapping of site to Readout
     classes : ``(class,)`` or None
+    scoring, period : as the readers were scored
     like : DataArray ``([site,] [time])``
         The score of the readers, for its axes.
     """
@@ -106,20 +118,27 @@ def transferred(
     if set(sites) != set(readouts):
         raise InputError(f"the reader was fitted on {list(readouts)}; the new activity is of {list(sites)}")
     y = _known(per_trial(labels, first, "labels"), classes)
+    y = y % period if period else y
+    every = np.arange(len(y))
     member = None if groups is None else per_trial(groups, first, "groups")
     design = Design(member, (), None)
-    task = Task(y, classes, design, [], None)
+    metric = metric_of(scoring, y, 0 if classes is None else len(classes), [(every, every)], period)
+    task = Task(y, classes, design, [(every, every)], None, metric, period)
     targets, test = [y], PermutationTest(seed=seed)
     if n_permutations:
         plan = design.permutations(y)
         test = plan.test(n_permutations, seed, symmetric=classes is not None)
         targets += list(plan.draw(n_permutations, seed))
-    guess = np.concatenate([_guesses(readouts[name], data) for name, data in sites.items()])  # (place, trial)
-    scores = task.scores(np.stack(targets), guess[:, None])  # (place, label set)
+    guess = np.concatenate([_said(readouts[name], data, "guesses") for name, data in sites.items()])  # (place, trial)
+    said = guess
+    if metric.said != "guesses":
+        said = np.concatenate([_said(readouts[name], data, metric.said) for name, data in sites.items()])
+    alike = np.broadcast_to(said[:, None], (len(said), len(targets), *said.shape[1:]))  # for every label set
+    scores = metric.compute(np.stack(targets), alike)  # (place, label set)
     blocks = _blocks(len(y), member, seed)
     if blocks.max() < 1:
         raise StatisticsError("all new trials are of one group (or there is one trial), so the score has no error")
-    left = np.stack([task.scores(y[None, b], guess[:, None, b])[:, 0] for b in _rest(blocks)])  # (block, place)
+    left = np.stack([metric.compute(y[None, b], said[:, None, b])[:, 0] for b in _rest(blocks)])  # (block, place)
     k = len(left)
     stderr = np.sqrt((k - 1) / k * ((left - left.mean(axis=0)) ** 2).sum(axis=0))
 
@@ -130,10 +149,11 @@ def transferred(
     null = scores[:, 1:].T
     named = guess if classes is None else classes[guess.astype(int)]
     return Transfer(
-        give(scores[:, 0]), give(stderr), task.chance,
+        give(scores[:, 0]), give(stderr), metric.chance,
         give(p_value(scores[:, 0], null)) if n_permutations else None,
         give(null, "permutation") if n_permutations else None,
-        give(np.ascontiguousarray(named.T), "trial"), task.metric, len(y), k, test, __version__,
+        give(np.ascontiguousarray(named.T), "trial"), metric.name, len(y), k, test,
+        give(effective_trials(task, guess == y)) if metric.proportion else None, __version__,
     )  # fmt: skip
 
 
@@ -150,8 +170,8 @@ def _known(y: Array, classes: Array | None) -> Array:
     return np.searchsorted(classes, y)
 
 
-def _guesses(readout: Readout, data: xr.DataArray) -> Array:
-    """``(place, trial)``."""
+def _said(readout: Readout, data: xr.DataArray, what: str) -> Array:
+    """Guesses ``(place, trial)``, or evidence or probabilities with an axis of classes more."""
     if data.dims[1:] != readout.trial.dims or data.shape[1:] != readout.trial.shape:
         raise InputError(
             f"the reader was fitted on {dict(readout.trial.sizes)} per trial; the new activity has "
@@ -163,7 +183,8 @@ def _guesses(readout: Readout, data: xr.DataArray) -> Array:
     x = by_time(data)
     start, predictions = 0, []
     for fitted in readout.fitted:
-        predictions.append(fitted.predict(torch.from_numpy(x[start : start + fitted.n_places]))[:, 0])
+        part = torch.from_numpy(x[start : start + fitted.n_places])
+        predictions.append((fitted.predict(part) if what == "guesses" else told(fitted, part, what))[:, 0])
         start += fitted.n_places
     return np.concatenate(predictions)
 

@@ -29,6 +29,12 @@ class Discriminant:
     equal_priors: bool = False
     name: str = "linear discriminant analysis"
     shares_work = False
+    offers = frozenset({"evidence", "probabilities"})
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of numbers that each target needs."""
+        return self.n_classes
 
     def fits(
         self,

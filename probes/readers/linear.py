@@ -23,11 +23,14 @@ class Linear:
     intercept : ``(place, target, column)``
     n_classes : int
         0 for numbers.
+    period : float
+        Of angles, whose columns are their cosine and sine; else 0.
     """
 
     weights: Float[Tensor, "place feature target column"]
     intercept: Float[Tensor, "place target column"]
     n_classes: int
+    period: float = 0.0
 
     def decide(self, x: Float[Tensor, "any_place trial feature"]) -> Float[Tensor, "places trial target column"]:
         """Decision values ``(place, trial, target, column)`` of activity ``(place, trial, feature)``."""
@@ -39,13 +42,26 @@ class Linear:
     def predict(self, x: Float[Tensor, "any_place trial feature"]) -> Num[Array, "places target trial"]:
         """Classes or numbers ``(place, target, trial)``."""
         values = self.decide(x)
-        if self.n_classes == 0:
+        if self.period:
+            guess = torch.atan2(values[..., 1], values[..., 0]) * (self.period / (2 * torch.pi)) % self.period
+        elif self.n_classes == 0:
             guess = values[..., 0]
         elif self.n_classes == 2:
             guess = (values[..., 0] > 0).long()
         else:
             guess = values.argmax(dim=-1)
         return np.asarray(guess.mT.cpu().numpy())
+
+    def evidence(self, x: Float[Tensor, "any_place trial feature"]) -> Float[Array, "places target trial klass"]:
+        """Evidence for each class, of two classes half of the decision value for and against."""
+        values = self.decide(x).transpose(1, 2)
+        if self.n_classes == 2:
+            values = torch.cat([-values / 2, values / 2], dim=-1)
+        return np.asarray(values.cpu().numpy())
+
+    def probabilities(self, x: Float[Tensor, "any_place trial feature"]) -> Float[Array, "places target trial klass"]:
+        """Of each class, where evidence is a log likelihood."""
+        return np.asarray(torch.from_numpy(self.evidence(x)).softmax(dim=-1).numpy())
 
     def linear(self, n_classes: int) -> Linear:
         """Itself."""
@@ -82,9 +98,14 @@ def standard(
     return mean, torch.where((sd <= tiny) | (sd == 0), torch.inf, sd)
 
 
-def coded(targets: Num[Array, "target trial"], n_classes: int) -> Float[Tensor, "trial target column"]:
-    """Numbers as they are, two classes as +-1, more as +-1 a class: ``(trial, target, column)``."""
+def coded(
+    targets: Num[Array, "target trial"], n_classes: int, period: float = 0.0
+) -> Float[Tensor, "trial target column"]:
+    """Numbers as they are, angles as cosine and sine, two classes as +-1, more as +-1 a class."""
     y = torch.as_tensor(np.ascontiguousarray(targets.T))
+    if period:
+        angle = y.double() * (2 * torch.pi / period)
+        return torch.stack([angle.cos(), angle.sin()], dim=-1)
     if n_classes == 0:
         return y.double()[..., None]
     if n_classes == 2:

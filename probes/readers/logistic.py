@@ -36,6 +36,12 @@ class Logistic:
     strength: float = 1.0
     balanced: bool = False
     shares_work = False
+    offers = frozenset({"evidence", "probabilities"})
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of numbers that each target needs."""
+        return self.n_classes
 
     @property
     def name(self) -> str:

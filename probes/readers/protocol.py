@@ -35,12 +35,35 @@ class Fitted(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A fitted reader that tells more than guesses, each ``(place, target, trial, class)``."""
+
+    def evidence(self, x: Float[Tensor, "place trial feature"]) -> Float[Array, "place target trial klass"]:
+        """More is more likely; of two classes symmetric about 0."""
+        ...
+
+    def probabilities(self, x: Float[Tensor, "place trial feature"]) -> Float[Array, "place target trial klass"]:
+        """Of each class."""
+        ...
+
+
+@runtime_checkable
 class Reader(Protocol):
     """An estimator that predicts labels from activity, fitted at many places for many label sets."""
 
     @property
     def name(self) -> str:
         """In words, for a methods section."""
+        ...
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """What its fits can tell of classes besides guesses: "evidence", "probabilities"."""
+        ...
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of numbers that each label set needs."""
         ...
 
     @property

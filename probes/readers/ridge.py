@@ -35,16 +35,26 @@ class Ridge:
         0 for numbers.
     alphas : sequence of float
         Penalties to choose from, on features of unit variance; a single one is used as it is.
+    period : float
+        Of angles, which are read through their cosine and sine; else 0.
     """
 
     n_classes: int
     alphas: Sequence[float] = ALPHAS
+    period: float = 0.0
     shares_work = True
+    offers = frozenset({"evidence"})
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of numbers that each target needs."""
+        return 2 if self.period else max(1, self.n_classes)
 
     @property
     def name(self) -> str:
         """In words."""
         what = "a ridge classifier" if self.n_classes else "ridge regression"
+        what += " on the cosine and sine" if self.period else ""
         if len(self.alphas) == 1:
             return f"{what} (alpha {self.alphas[0]:g})"
         low, high = min(self.alphas), max(self.alphas)
@@ -68,7 +78,7 @@ class Ridge:
             What the folds test; parts of a training set that other folds test are its inner folds, so that
             groups which the folds keep together stay together.
         """
-        y = coded(targets, self.n_classes).to(x.device)  # (trial, target, column)
+        y = coded(targets, self.n_classes, self.period).to(x.device)  # (trial, target, column)
         grid = torch.tensor(self.alphas).to(y)
         parts = _parts(tests)
         shared = Shared(x, y.flatten(1), grid, parts)
@@ -111,7 +121,8 @@ class Ridge:
     ) -> Linear:
         weights, intercept = shared.weights(train, chosen.repeat_interleave(y.shape[2], dim=1))
         readout = Linear(
-            torch.unflatten(weights, 2, y.shape[1:]), torch.unflatten(intercept, 1, y.shape[1:]), self.n_classes
+            torch.unflatten(weights, 2, y.shape[1:]), torch.unflatten(intercept, 1, y.shape[1:]), self.n_classes,
+            self.period,
         )
         return readout.midway(shared.x[:, train], y[train, :, 0]) if self.n_classes == 2 else readout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,13 +13,14 @@ import xarray as xr
 from artiphys.array_types import ActivityLike, Array, ProgressBar, TrialValues
 from artiphys.border import border
 from artiphys.probes.data.activity import BLOCK_BYTES, as_sites, by_time, times_of
+from artiphys.probes.data.angles import turn_of
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.design import Design
 from artiphys.probes.decoding.cross_validation import CrossValidation
 from artiphys.probes.decoding.folds import Splitter
 from artiphys.probes.decoding.generalisation import Crossing
 from artiphys.probes.decoding.task import Task
-from artiphys.probes.readers.by_name import check_estimator, reader_of
+from artiphys.probes.readers.by_name import check_estimator, check_offer, reader_of
 from artiphys.probes.searchlights.neighbourhoods import neighbourhoods as made_neighbourhoods
 from artiphys.probes.searchlights.result import Searchlight
 from artiphys.progress import progress_bar
@@ -48,6 +50,9 @@ def searchlight(
     confounds: TrialValues | None = None,
     exchange: str | None = None,
     blocks: TrialValues | None = None,
+    scoring: str | None = None,
+    circular: bool = False,
+    period: float = 2 * math.pi,
     progress: bool = True,
 ) -> Searchlight:
     """Decode a label from every neighbourhood of units, at every site and time.
@@ -55,7 +60,8 @@ def searchlight(
     Parameters
     ----------
     activity : Recording, DataArray ``(trial[, time], ..., unit)`` or array
-    labels, estimator, cv, groups, n_permutations, seed, confounds, exchange, blocks : as for `decode`
+    labels, estimator, cv, groups, n_permutations, seed, confounds, exchange, blocks, scoring, circular, period : as for
+        `decode`
         The ridge readout takes penalty 1 unless ``alphas`` gives others to choose from. One relabelling serves
         all places.
     neighbourhoods : "window", "correlation", "random", mapping of name to indices, or list of indices
@@ -80,10 +86,13 @@ def searchlight(
     check_estimator(estimator)
     seed = whole_seed(seed)
     design = Design.of(first, groups, blocks, exchange, known=(labels, confounds))
-    task = Task.of(labels, first, estimator, cv, design, seed)
+    task = Task.of(
+        labels, first, estimator, cv, design, seed, scoring=scoring, period=turn_of(circular, period)
+    )
     if alphas is None and estimator in (None, "ridge"):
         alphas = (1.0,)
-    reader = reader_of(estimator, task.n_classes, task.balanced, alphas)
+    reader = reader_of(estimator, task.n_classes, task.balanced, alphas, task.period)
+    check_offer(reader, task.metric.said)
     targets, test = task.permuted(n_permutations, seed, first)
     work = CrossValidation(task, reader, Crossing(), Confounds.of(confounds, first), np.stack(targets))
     options: dict[str, Any] = {"size": size, "step": step, "axis": axis, "n_subsets": n_subsets, "seed": seed}
@@ -91,7 +100,8 @@ def searchlight(
     n_places = sum(len(sets[name]) * data.sizes.get("time", 1) for name, data in sites.items())
     with progress_bar("searchlight", total=n_places, unit="place", show=progress) as bar:
         scores = np.concatenate([_at_site(work, data, list(sets[name].values()), bar) for name, data in sites.items()])
-    observed, null = scores[:, 0].mean(axis=-1), scores[:, 1:].mean(axis=-1).T  # (place,), (permutation, place)
+    mean = task.metric.over_folds(scores)
+    observed, null = mean[:, 0], mean[:, 1:].T  # (place,), (permutation, place)
     coords = _coords(sites, sets)
 
     def give(a: Array, *before: str) -> xr.DataArray:
@@ -99,11 +109,11 @@ def searchlight(
 
     sizes = [float(np.mean([len(fold[part]) for fold in task.folds])) for part in (1, 0)]  # test, train
     return Searchlight(
-        give(observed), give(nadeau_bengio(scores[:, 0], *sizes)), task.chance,
+        give(observed), give(nadeau_bengio(scores[:, 0], *sizes)), task.metric.chance,
         give(p_value(observed, null)) if n_permutations else None,
         give(max_statistic_p_value(observed, null)) if n_permutations else None,
         give(null, "permutation") if n_permutations else None,
-        sets, task.metric, reader.name, len(task.y), len(task.folds), test, __version__,
+        sets, task.metric.name, reader.name, len(task.y), len(task.folds), test, __version__,
     )  # fmt: skip
 
 
