@@ -1,4 +1,4 @@
-"""Order in time: whether labels and activity both change slowly over the trials, so that trials are not exchangeable."""
+"""Order in time: whether labels and activity both change slowly over the trials, which are not exchangeable then."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def slow_together(
     what = "trials" if len(first) == len(labels) else "blocks or groups"
     return (
         f"in the order of the {what} the labels and the noise of the activity both change slowly (autocorrelations "
-        f"{of_label[0]:.2f} and {of_noise[0]:.2f} from one to the next), so that labels are not exchangeable and p is too "
-        f"small: the variance of a difference is about {inflation[at]:.1f} times as large. If trials come in runs and "
-        "blocks, pass groups= and blocks=; if they are in their order in time, exchange='shift'; if neither, "
+        f"{of_label[0]:.2f} and {of_noise[0]:.2f} from one to the next), so that labels are not exchangeable and p is "
+        f"too small: the variance of a difference is about {inflation[at]:.1f} times as large. If trials come in runs "
+        "and blocks, pass groups= and blocks=; if they are in their order in time, exchange='shift'; if neither, "
         "exchange='trials'"
     )
 

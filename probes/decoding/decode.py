@@ -134,9 +134,7 @@ def decode(
     check_estimator(estimator)
     seed = whole_seed(seed)
     design = Design.of(first, groups, blocks, exchange, known=(labels, across, confounds, control))
-    task = Task.of(
-        labels, first, estimator, cv, design, seed, scoring=scoring, period=turn_of(circular, period)
-    )
+    task = Task.of(labels, first, estimator, cv, design, seed, scoring=scoring, period=turn_of(circular, period))
     reader = reader_of(estimator, task.n_classes, task.balanced, alphas, task.period)
     check_offer(reader, task.metric.said)
     crossing = Crossing.of(across, first, task)
@@ -148,7 +146,9 @@ def decode(
     for site, data in sites.items():
         with progress_bar(f"decoding {site or ''}".strip(), show=progress) as bar:
             parts[site] = _at_site(work, data, bar)
-    return result_from_scores(task, parts, crossing, test, estimator=reader.name, confounded=work.confounds.any, scoring=scoring)
+    return result_from_scores(
+        task, parts, crossing, test, estimator=reader.name, confounded=work.confounds.any, scoring=scoring
+    )
 
 
 def _at_site(work: CrossValidation, data: xr.DataArray, bar: Bar) -> Readout:

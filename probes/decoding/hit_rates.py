@@ -92,6 +92,14 @@ def effective_trials_by_folds(task: Task, scores: Float[Array, "*place fold"]) -
     return np.asarray(n / np.maximum(np.nan_to_num(varied, nan=1.0), _shared(task, rate)))
 
 
+def trials_worth(task: Task, scores: Float[Array, "place fold"], guesses: Float[Array, "place trial"]) -> Array:
+    """`effective_trials` where folds test each trial once, else by the scores of folds."""
+    tested = np.concatenate([test for _, test in task.folds])
+    if len(tested) == len(task.y) == len(np.unique(tested)):
+        return effective_trials(task, guesses == task.y)
+    return effective_trials_by_folds(task, scores)
+
+
 def hit_interval(
     rate: Float[Array, "*place"], n_effective: Float[Array, "*place"], confidence: float
 ) -> tuple[Float[Array, "*place"], Float[Array, "*place"]]:

@@ -109,7 +109,9 @@ def metric_of(scoring: str | None, y: Array, n_classes: int, folds: Folds, perio
     }[scoring]
 
 
-def _accuracy(true: Num[Array, "target trial"], guess: Num[Array, "place target trial"]) -> Float[Array, "place target"]:
+def _accuracy(
+    true: Num[Array, "target trial"], guess: Num[Array, "place target trial"]
+) -> Float[Array, "place target"]:
     return np.asarray((true == guess).mean(axis=-1))
 
 
@@ -149,7 +151,7 @@ def _d_prime(true: Array, evidence: Array) -> Array:
 
 
 def _matthews(true: Array, guess: Array, n_classes: int) -> Array:
-    """Correlation of true and guessed classes (Gorodkin 2004, Comparing two K-category assignments); 0 for one guess."""
+    """0 where all guesses are one class (Gorodkin 2004, Comparing two K-category assignments)."""
     n = true.shape[-1]
     in_true = np.stack([(true == c).sum(axis=-1) for c in range(n_classes)])
     in_guess = np.stack([(guess == c).sum(axis=-1) for c in range(n_classes)])
@@ -179,4 +181,6 @@ def _correlation(true: Array, guess: Array) -> Array:
     guess = guess - guess.mean(axis=-1, keepdims=True)
     spread = np.sqrt((true**2).sum(axis=-1) * (guess**2).sum(axis=-1))
     still = np.abs(guess).max(axis=-1, initial=0.0) <= 1e-12 * size
-    return np.asarray(np.where(still | (spread == 0), 0.0, (true * guess).sum(axis=-1) / np.where(spread > 0, spread, 1.0)))
+    return np.asarray(
+        np.where(still | (spread == 0), 0.0, (true * guess).sum(axis=-1) / np.where(spread > 0, spread, 1.0))
+    )

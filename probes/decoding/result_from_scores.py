@@ -12,7 +12,7 @@ from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.angles import angular_distance
 from artiphys.probes.decoding.generalisation import Crossing
-from artiphys.probes.decoding.hit_rates import effective_trials, effective_trials_by_folds
+from artiphys.probes.decoding.hit_rates import effective_trials_by_folds, trials_worth
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.task import Task
@@ -36,7 +36,9 @@ def result_from_scores(
     n_permutations = test.n_permutations
     scores, give = _placed(parts, crossing)  # (*place axes, label set, fold)
     if np.isnan(scores[..., 0, :]).any():
-        raise StatisticsError(f"{task.metric.name} is not defined in some fold: a class is lacking there; use fewer folds")
+        raise StatisticsError(
+            f"{task.metric.name} is not defined in some fold: a class is lacking there; use fewer folds"
+        )
     mean = task.metric.over_folds(scores)
     observed, null = mean[..., 0], np.moveaxis(mean[..., 1 : 1 + n_permutations], -1, 0)
     controls = np.moveaxis(mean[..., 1 + n_permutations :], -1, 0)
@@ -54,7 +56,7 @@ def result_from_scores(
         control=give(controls, "control") if len(controls) else None,
         confusion=_confusion(task, parts, give) if crossing.none and task.classes is not None else None,
         predictions=predictions,
-        n_effective=_effective(task, parts, scores[..., 0, :], give, predictions is not None),
+        n_effective=_effective(task, parts, scores[..., 0, :], give, crossing.none),
         median_error=_median_error(task, predictions, give),
         scoring=scoring, period=task.period,
         metric=task.metric.name, n_trials=len(task.y), test=test,
@@ -109,16 +111,17 @@ def _predictions(task: Task, parts: Mapping[str | None, Readout], give: Any) -> 
 
 
 def _effective(
-    task: Task, parts: Mapping[str | None, Readout], scores: Array, give: Any, each_once: bool
+    task: Task, parts: Mapping[str | None, Readout], scores: Array, give: Any, plain: bool
 ) -> xr.DataArray | None:
     """How many independent trials each proportion of hits is worth; None where the score is none."""
     if not task.metric.proportion:
         return None
-    if each_once:
-        guess = _by_place(parts, "guesses")
-        labelled: xr.DataArray = give(effective_trials(task, guess.reshape(-1, len(task.y)) == task.y).reshape(guess.shape[:-1]))
-        return labelled
-    labelled = give(effective_trials_by_folds(task, scores))
+    if plain:
+        guess = _by_place(parts, "guesses").reshape(-1, len(task.y))
+        worth = trials_worth(task, scores.reshape(-1, scores.shape[-1]), guess)
+    else:
+        worth = effective_trials_by_folds(task, scores)
+    labelled: xr.DataArray = give(worth.reshape(scores.shape[:-1]))
     return labelled
 
 

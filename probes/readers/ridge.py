@@ -121,7 +121,9 @@ class Ridge:
     ) -> Linear:
         weights, intercept = shared.weights(train, chosen.repeat_interleave(y.shape[2], dim=1))
         readout = Linear(
-            torch.unflatten(weights, 2, y.shape[1:]), torch.unflatten(intercept, 1, y.shape[1:]), self.n_classes,
+            torch.unflatten(weights, 2, y.shape[1:]),
+            torch.unflatten(intercept, 1, y.shape[1:]),
+            self.n_classes,
             self.period,
         )
         return readout.midway(shared.x[:, train], y[train, :, 0]) if self.n_classes == 2 else readout

@@ -1,4 +1,4 @@
 """Decoding at every neighbourhood of units.
 
-Read searchlight, neighbourhoods, result.
+Read searchlight, neighbourhoods, places, undecided, clusters, result.
 """

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy.spatial import KDTree
 
 from artiphys.array_types import Array
 from artiphys.border import shown
 from artiphys.errors import InputError, unknown
+from artiphys.missing import plain_array
 from artiphys.probes.data.activity import loaded
 
-KINDS = ("window", "correlation", "random")
+KINDS = ("window", "correlation", "random", "sphere")
 WHOLE = ("head", "channel", "expert", "kv_head")  # axes along which one entry is a neighbourhood by itself
 
 
@@ -28,18 +30,21 @@ def neighbourhoods(
     axis: str | Sequence[str] | None = None,
     n_subsets: int = 50,
     seed: int = 0,
+    coordinates: Any = None,
+    radius: float | None = None,
 ) -> dict[str, Array]:
     """Named sets of units of one site, as indices into its flattened axes without trial and time.
 
     Parameters
     ----------
     data : DataArray ``(trial[, time], ..., unit)``
-    kind : "window", "correlation", "random", or a mapping of name to indices, or a list of indices
+    kind : "window", "correlation", "random", "sphere", or a mapping of name to indices, or a list of indices
         Windows slide along ``axis`` (default: the site's unit axis; one head or channel each, else 10 units)
         and hold all entries of other axes; with several axes they are blocks, such as
         ``axis=("height", "width"), size=3`` on convolution maps. "correlation" takes each unit with the
         ``size`` - 1 units whose activity correlates most with its own, in absolute value and without looking at
-        labels. "random" draws ``n_subsets`` subsets.
+        labels. "random" draws ``n_subsets`` subsets. "sphere" takes each unit with all others at most ``radius``
+        away; ``coordinates`` are ``(unit, axis)``, or names of coordinates of the units, such as ["x", "y", "z"].
 
     Raises
     ------
@@ -51,6 +56,10 @@ def neighbourhoods(
         return _given(kind, n_units)
     if kind not in KINDS:
         raise InputError(unknown("kind of neighbourhood", kind, KINDS))
+    if kind == "sphere":
+        return _spheres(data, n_units, coordinates, radius)
+    if coordinates is not None or radius is not None:
+        raise InputError(f"coordinates and radius are of spheres; give neighbourhoods='sphere', not {kind!r}")
     if kind == "window":
         return _windows(axes, axis or data.attrs.get("unit_axis") or list(axes)[-1], size, step)
     chosen = 10 if size is None else size
@@ -105,6 +114,30 @@ def _windows(axes: dict[str, int], axis: str | Sequence[str], size: Any, step: i
         name = ", ".join(f"{n} {c}" if s == 1 else f"{n} {c}-{c + s - 1}" for n, c, s in zip(along, corner, sizes))
         neighbourhoods_by_name[name] = every[tuple(cut.get(n, slice(None)) for n in axes)].ravel()
     return neighbourhoods_by_name
+
+
+def _spheres(data: xr.DataArray, n_units: int, coordinates: Any, radius: Any) -> dict[str, Array]:
+    """Units within a distance of each, itself among them."""
+    if coordinates is None:
+        raise InputError("spheres need coordinates= of the units, (unit, axis) or names such as ['x', 'y', 'z']")
+    if isinstance(radius, bool) or not isinstance(radius, (int, float, np.number)) or not 0 < radius < math.inf:
+        raise InputError(f"radius came as {radius!r}; wanted a positive number, in the units of the coordinates")
+    if isinstance(coordinates, (list, tuple)) and all(isinstance(c, str) for c in coordinates):
+        strange = [c for c in coordinates if c not in data.coords or data[c].size != n_units]
+        if strange:
+            known = [str(c) for c in data.coords if data[c].size == n_units]
+            raise InputError(unknown("coordinate of the units", strange[0], known))
+        coordinates = np.column_stack([data[c].to_numpy().ravel() for c in coordinates])
+    places = plain_array(coordinates)
+    if places.ndim == 1:
+        places = places[:, None]
+    if places.ndim != 2 or len(places) != n_units or places.dtype.kind not in "iuf" or not np.isfinite(places).all():
+        raise InputError(
+            f"coordinates came with shape {places.shape} of {places.dtype}; wanted finite numbers ({n_units}, axis)"
+        )
+    tree = KDTree(places)
+    near = tree.query_ball_point(places, radius * (1 + 1e-9), return_sorted=True)  # what lies on the edge is inside
+    return {f"around {i}": np.asarray(units) for i, units in enumerate(near)}
 
 
 def _most_correlated(data: xr.DataArray, size: int) -> Array:

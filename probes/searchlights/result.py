@@ -11,8 +11,19 @@ import xarray as xr
 
 from artiphys.array_types import Array
 from artiphys.border import border
-from artiphys.errors import InputError, unknown
-from artiphys.stats.intervals import t_interval
+from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.data.pooled_null import MIN_POOLED_UNITS
+from artiphys.probes.decoding.hit_rates import hit_interval
+from artiphys.probes.searchlights.clusters import clusters
+from artiphys.stats.intervals import check_confidence, t_interval
+from artiphys.stats.p_values import (
+    false_discovery,
+    largest_p_value,
+    max_statistic_p_value,
+    p_value,
+    pooled_p_value,
+    standardised,
+)  # fmt: skip
 from artiphys.stats.permutations import PermutationTest, Tested
 from artiphys.stats.text import brief
 
@@ -52,6 +63,7 @@ class Searchlight(Tested):
     n_folds: int
     test: PermutationTest
     version: str
+    n_effective: xr.DataArray | None = None
 
     def __repr__(self) -> str:
         p = "" if self.p_corrected is None else f", {int((self.p_corrected < 0.05).sum())} above chance (p corrected)"
@@ -60,9 +72,66 @@ class Searchlight(Tested):
 
     @border
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
-        """Lower and upper ends of each place's score."""
-        low, high = t_interval(self.score.to_numpy(), self.stderr.to_numpy(), self.n_folds - 1, confidence)
+        """Lower and upper ends of each place's score, as of `Decoding.interval`; NaN where all folds score alike."""
+        check_confidence(confidence)
+        score, stderr = self.score.to_numpy(), self.stderr.to_numpy()
+        if self.n_effective is not None:
+            low, high = hit_interval(score, self.n_effective.to_numpy(), confidence)
+        else:
+            low, high = t_interval(score, np.where(stderr > 0, stderr, np.nan), self.n_folds - 1, confidence)
         return self.score.copy(data=low), self.score.copy(data=high)
+
+    @border
+    def corrected(self, method: str = "standardised") -> xr.DataArray:
+        """p-values corrected for the number of places.
+
+        Parameters
+        ----------
+        method : "standardised", "raw" or "fdr"
+            Family-wise by the largest statistic of each permutation, scores standardised by their place's own
+            permutations (``p_corrected``) or raw, which suits places of one size, whose nulls are alike: a higher score
+            then never has a higher p. Or false discovery rate (Benjamini & Hochberg 1995), by a null that all places
+            share after standardising where they are 20 or more.
+        """
+        observed, null = self._tested()
+        if method == "standardised":
+            return self.score.copy(data=max_statistic_p_value(observed, null))
+        if method == "raw":
+            return self.score.copy(data=largest_p_value(observed, null))
+        if method != "fdr":
+            raise InputError(unknown("method", method, ["standardised", "raw", "fdr"]))
+        p = p_value(observed, null)
+        if len(observed) >= MIN_POOLED_UNITS:
+            z = standardised(observed, null)
+            p = pooled_p_value(z[0], z[1:])
+        return self.score.copy(data=false_discovery(p))
+
+    @border
+    def clusters(self, threshold_p: float = 0.01) -> pd.DataFrame:
+        """Clusters of neighbouring places above a threshold, with p corrected for all places; largest mass first.
+
+        Places are neighbours where they share units, or follow each other in time. What is significant is that there
+        is a cluster, not each place in it, nor its extent.
+
+        Parameters
+        ----------
+        threshold_p : float
+            One-sided p of a place (normal, after standardising) from which on it belongs to a cluster.
+        """
+        _, null = self._tested()
+        if not 0 < threshold_p < 0.5:
+            raise InputError(f"threshold_p came as {threshold_p!r}; wanted a number between 0 and .5, such as .01")
+        if not any(_share_units(sets) for sets in self.neighbourhoods.values()) and "time" not in self.score.coords:
+            raise InputError(
+                "no two places share units, so there are no neighbours to form clusters; use overlapping windows "
+                "(step=1), or spheres"
+            )
+        return clusters(self.score, null, self.neighbourhoods, threshold_p)[0]
+
+    def _tested(self) -> tuple[Array, Array]:
+        if self.null is None:
+            raise StatisticsError("there are no permutations; call searchlight with n_permutations=200 or more")
+        return self.score.to_numpy(), self.null.to_numpy()
 
     @border
     def containing(self, unit: int, site: str | None = None) -> xr.DataArray:
@@ -123,3 +192,8 @@ class Searchlight(Tested):
             f"{self.n_folds} folds ({self.metric}).{null} A unit raises every neighbourhood that holds it. "
             f"(artiphys {self.version})"
         )
+
+
+def _share_units(sets: Mapping[str, Array]) -> bool:
+    every = np.concatenate(list(sets.values()))
+    return len(np.unique(every)) < len(every)

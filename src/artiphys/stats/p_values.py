@@ -60,7 +60,8 @@ def max_statistic_p_value(
 
     Every place is standardised by its own permutations, the observed labelling among them so that all labellings
     are treated alike; then each place is held against the largest of every permutation. A place with a wide null
-    thus costs the others no power.
+    thus costs the others no power. Means and spreads of places that differ by no more than the chance of so many
+    permutations are drawn together, so that it is not chance which of two equal scores is significant.
 
     Parameters
     ----------
@@ -76,14 +77,40 @@ def max_statistic_p_value(
     >>> max_statistic_p_value(np.array([5.0, 0.0]), np.array([[1.0, -1], [-1, 1], [0, 0]])).tolist()
     [0.25, 0.75]
     """
+    z = standardised(observed, null)
+    return largest_p_value(np.asarray(z[0]), z[1:])
+
+
+def largest_p_value(observed: Num[Array, "*place"], null: Num[Array, " permutation *place"]) -> Float[Array, "*place"]:
+    """The same of values as they are: each place against the largest of every permutation."""
     observed, null = np.asarray(observed, dtype=float), np.asarray(null, dtype=float)
-    every = np.concatenate([observed[None], null])
+    largest = null.reshape(len(null), -1).max(axis=1)
+    p = (np.sum(largest.reshape(-1, *[1] * observed.ndim) >= _slackened(observed), axis=0) + 1) / (len(null) + 1)
+    return np.asarray(p)
+
+
+def standardised(
+    observed: Num[Array, "*place"], null: Num[Array, " permutation *place"]
+) -> Float[Array, " labelling *place"]:
+    """Deviations of the observed (first) and permuted values from each place's mean, by its spread; 0 where flat."""
+    every = np.concatenate([np.asarray(observed, dtype=float)[None], np.asarray(null, dtype=float)])
     mean, sd = every.mean(axis=0), every.std(axis=0)
     flat = sd <= 1e-12 * (1 + np.abs(mean))
-    z = np.where(flat, 0.0, (every - mean) / np.where(flat, 1.0, sd))
-    largest = z[1:].reshape(len(null), -1).max(axis=1)
-    p = (np.sum(largest.reshape(-1, *[1] * observed.ndim) >= _slackened(z[0]), axis=0) + 1) / (len(null) + 1)
-    return np.asarray(p)
+    n, varied = len(every), ~flat
+    if varied.sum() > 2:
+        log = 2 * np.log(sd[varied])
+        together = np.exp(_drawn_together(log, np.full(log.shape, 2 / n)) / 2)
+        mean, sd = mean.copy(), sd.copy()
+        mean[varied] = _drawn_together(mean[varied], sd[varied] ** 2 / n)
+        sd[varied] = together
+    return np.where(flat, 0.0, (every - mean) / np.where(flat, 1.0, sd))
+
+
+def _drawn_together(values: Array, variance: Array) -> Array:
+    """Values drawn to their common mean by as much as their own error variances explain of their spread."""
+    centre = values.mean()
+    between = max(float(((values - centre) ** 2).sum() / (len(values) - 1) - variance.mean()), 0.0)
+    return np.asarray(centre + (values - centre) * between / (between + variance))
 
 
 def false_discovery(p: Float[Array, "*value"]) -> Float[Array, "*value"]:

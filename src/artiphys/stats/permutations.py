@@ -238,7 +238,7 @@ class Permutations:
         return self.container[self._first]
 
     def draw(self, n: int, seed: Seed) -> Iterator[Array]:
-        """``n`` relabellings of the trials; all others than the labels themselves where there are no more than these."""
+        """``n`` relabellings of the trials; where there are no more, each one other than the labels themselves."""
         labels, of_trial = self._unit_labels, np.unique(self.unit, return_inverse=True)[1]
         places = containers_of(self._unit_container)
         if self.n_drawn(n) < n or n == self.n_distinct - 1:

@@ -41,7 +41,7 @@ def runs_and_blocks(seed: int) -> tuple[Array, Array, Array, Array]:
 def test_columns_that_mark_blocks_and_items_are_named(analysis: Callable[..., Any]) -> None:
     x, y, run, block = runs_and_blocks(0)
     options: dict[str, Any] = {"n_permutations": 20, "progress": False}
-    with pytest.raises(StatisticsError, match="groups='run' .and blocks="):
+    with pytest.raises(StatisticsError, match=r"groups='run' .and blocks="):
         analysis(labelled(x, run=run, block=block), y, **options)
     with pytest.raises(StatisticsError, match="blocks='miniblock'"):
         analysis(labelled(x, run=run, miniblock=block), y, groups="run", **options)
@@ -50,7 +50,7 @@ def test_columns_that_mark_blocks_and_items_are_named(analysis: Callable[..., An
     rng = np.random.default_rng(1)
     image = rng.permutation(np.arange(120) % 20)
     label, x = (image < 10).astype(int), rng.normal(size=(120, 4))
-    with pytest.raises(StatisticsError, match="groups='image'.*exchange='trials'"):
+    with pytest.raises(StatisticsError, match=r"groups='image'.*exchange='trials'"):
         analysis(labelled(x, image=image), label, **options)
     with pytest.raises(StatisticsError, match="groups='image'"):  # in sessions, each of which shows all
         analysis(labelled(x, image=image, session=np.arange(120) // 20), label, groups="session", **options)

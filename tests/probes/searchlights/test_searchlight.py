@@ -99,14 +99,14 @@ def test_memory_bounds_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x = xr.DataArray(np.random.default_rng(0).normal(size=(40, 3, 8)), dims=("trial", "time", "unit"))
     y = np.arange(40) % 2
     whole = ap.searchlight(x, y, size=2, n_permutations=20)
-    monkeypatch.setattr(sys.modules["artiphys.probes.searchlights.searchlight"], "BLOCK_BYTES", 1)
+    monkeypatch.setattr(sys.modules["artiphys.probes.searchlights.places"], "BLOCK_BYTES", 1)
     np.testing.assert_array_equal(whole.null, ap.searchlight(x, y, size=2, n_permutations=20).null)
 
 
 def test_bad_input_says_what_to_do() -> None:
     x, y = labelled(units=20, effect=0)
     cases: list[tuple[dict[str, Any], str]] = [
-        ({"neighbourhoods": "sphere"}, "no kind of neighbourhood 'sphere'"),
+        ({"neighbourhoods": "ball"}, "no kind of neighbourhood 'ball'"),
         ({"size": 21}, "wanted 1 to 20"),
         ({"axis": "channel"}, "no axis 'channel'"),
         ({"neighbourhoods": [[0, 25]]}, "unit 25 of 20"),
@@ -119,3 +119,104 @@ def test_bad_input_says_what_to_do() -> None:
             ap.searchlight(x, y, n_permutations=0, **options)
     with pytest.raises(ArtiphysError, match="name one site"):
         ap.searchlight(x, y, n_permutations=0).containing(3, "hidden")
+
+
+def brain(seed: int, effect: float = 0.8) -> tuple[xr.DataArray, Any, Any, Any]:
+    """6 runs x 8 blocks of each of two conditions in 6 x 6 x 6 smooth voxels, of which a ball is informative."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    near = np.exp(-0.5 * ((grid[:, None] - grid) ** 2).sum(axis=-1))
+    noise = rng.normal(size=(96, 216)) @ near / np.sqrt((near**2).sum(axis=0))
+    y, run = np.arange(96) % 2, np.arange(96) // 16
+    ball = ((grid - 1.5) ** 2).sum(axis=1) <= 2.5
+    coords = {name: ("unit", grid[:, i]) for i, name in enumerate("xyz")}
+    x = noise + rng.normal(size=6)[run][:, None] + effect * y[:, None] * ball
+    return xr.DataArray(x, dims=("trial", "unit"), coords=coords), y, run, ball
+
+
+def test_spheres_are_the_units_within_a_distance() -> None:
+    data, _, _, _ = brain(0)
+    grid = np.column_stack([data[c].to_numpy() for c in "xyz"])
+    by_name = neighbourhoods(data, "sphere", coordinates=["x", "y", "z"], radius=1.0)
+    by_array = neighbourhoods(data, "sphere", coordinates=grid, radius=1.0)
+    assert len(by_name) == 216 and all((by_name[n] == by_array[n]).all() for n in by_name)
+    for i in (0, 86):
+        away = np.sqrt(((grid - grid[i]) ** 2).sum(axis=1))
+        assert sorted(by_name[f"around {i}"]) == np.flatnonzero(away <= 1.0).tolist()
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "need coordinates="),
+        ({"coordinates": ["x", "w"], "radius": 1.0}, "no coordinate of the units 'w'"),
+        ({"coordinates": grid[:10], "radius": 1.0}, "wanted finite numbers .216"),
+        ({"coordinates": grid, "radius": 0}, "positive number"),
+    ]
+    for options, message in cases:
+        with pytest.raises(ArtiphysError, match=message):
+            neighbourhoods(data, "sphere", **options)
+    with pytest.raises(ArtiphysError, match="are of spheres"):
+        neighbourhoods(data, "random", size=2, radius=1.0)
+
+
+def test_significant_places_do_not_depend_on_the_seed() -> None:
+    data, y, run, ball = brain(0, 0.45)
+    maps = []
+    for seed in range(3):
+        options: dict[str, Any] = {"coordinates": ["x", "y", "z"], "radius": 1.5, "groups": run, "cv": 6}
+        light = ap.searchlight(data, y, "sphere", scoring="auc", seed=seed, progress=False, **options)
+        assert light.p_corrected is not None and light.n_permutations > 200, "places near .05 need more"
+        maps.append(light.p_corrected.to_numpy() <= 0.05)
+    for a in range(3):
+        for b in range(a):
+            assert (maps[a] & maps[b]).sum() / (maps[a] | maps[b]).sum() >= 0.8
+    holding = np.array([ball[units].any() for units in light.neighbourhoods[None].values()])
+    assert maps[0].sum() >= 10 and not maps[0][~holding].any()
+    few = ap.searchlight(data, y, "sphere", max_permutations=200, progress=False, **options)
+    assert few.n_permutations == 200
+
+
+def test_corrections_and_clusters() -> None:
+    data, y, run, ball = brain(1, 0.5)
+    options: dict[str, Any] = {"coordinates": ["x", "y", "z"], "radius": 1.5, "groups": run, "cv": 6, "scoring": "auc"}
+    light = ap.searchlight(data, y, "sphere", n_permutations=200, max_permutations=200, progress=False, **options)
+    assert light.null is not None and light.p_corrected is not None
+    np.testing.assert_array_equal(light.corrected(), light.p_corrected)
+    score, largest = light.score.to_numpy(), light.null.to_numpy().max(axis=1)
+    np.testing.assert_allclose(light.corrected("raw"), [(np.sum(largest >= s - 1e-9) + 1) / 201 for s in score])
+    order = np.argsort(-score)
+    assert (np.diff(light.corrected("raw").to_numpy()[order]) >= 0).all(), "a higher score never has a higher raw p"
+    assert (light.corrected("fdr") <= 0.05).sum() >= (light.p_corrected <= 0.05).sum()
+    found = light.clusters(0.01)
+    assert found["p"].iloc[0] <= 0.05 and found["n_places"].iloc[0] >= 10 and found["mass"].is_monotonic_decreasing
+    best = int(found["neighbourhood"].iloc[0].removeprefix("around "))
+    assert any(ball[units].any() for units in [light.neighbourhoods[None][f"around {best}"]])
+    with pytest.raises(ArtiphysError, match="no method"):
+        light.corrected("bonferroni")
+    x, y = labelled(units=12, effect=0)
+    with pytest.raises(ArtiphysError, match="no two places share units"):
+        ap.searchlight(x, y, size=2, step=2, n_permutations=20).clusters()
+    with pytest.raises(ArtiphysError, match="no permutations"):
+        ap.searchlight(x, y, size=2, n_permutations=0).corrected("raw")
+
+
+def test_clusters_by_hand() -> None:
+    """Windows of 2 of 6 units form a chain; over two times each follows itself."""
+    x, y = labelled(units=6, effect=0)
+    x = np.stack([x, x], axis=1)
+    x[:, :, 2] += 3.0 * y[:, None]
+    light = ap.searchlight(xr.DataArray(x, dims=("trial", "time", "unit")), y, size=2, n_permutations=40)
+    found = light.clusters(0.05)
+    assert found["n_places"].iloc[0] == 4 and found["p"].iloc[0] <= 0.05  # unit 1-2 and 2-3, at both times
+    assert set(found.columns) >= {"n_places", "mass", "p", "peak_score", "neighbourhood", "time"}
+
+
+@pytest.mark.many_runs
+def test_errors_stay_at_their_level_with_more_permutations_and_clusters() -> None:
+    any_place, any_cluster, raw = 0, 0, 0
+    for seed in range(60):
+        x, y = labelled(units=20, effect=0, seed=seed)
+        light = ap.searchlight(x, y, size=3, n_permutations=39, max_permutations=160, seed=seed, scoring="auc")
+        assert light.p_corrected is not None
+        any_place += bool((light.p_corrected <= 0.05).any())
+        raw += bool((light.corrected("raw") <= 0.05).any())
+        any_cluster += bool((light.clusters(0.05)["p"] <= 0.05).any())
+    for wrong in (any_place, any_cluster, raw):
+        assert wrong <= 60 * 0.05 + 3.3 * np.sqrt(60 * 0.05 * 0.95)
