@@ -129,7 +129,7 @@ class Permutations:
         ``symmetric`` says that the statistic does not change where equally frequent labels swap names.
         """
         n = self.n_drawn(n)
-        same = n_renamings(self._unit_labels, containers_of(self._unit_container)) if symmetric else 1
+        same = n_renamings(self.unit_labels, containers_of(self.unit_containers)) if symmetric else 1
         same = 1 if self._shifts else same
         return PermutationTest(n, seed, self.scheme, self.n_distinct, max(1 / (n + 1), same / self.n_distinct))
 
@@ -216,8 +216,8 @@ class Permutations:
     @classmethod
     def _counted(cls, labels: Array, unit: Array, container: Array, scheme: str) -> Permutations:
         plan = cls(labels, unit, container, scheme, math.nan)
-        places = containers_of(plan._unit_container)
-        n_distinct = math.prod(n_arrangements(plan._unit_labels[p]) for p in places)
+        places = containers_of(plan.unit_containers)
+        n_distinct = math.prod(n_arrangements(plan.unit_labels[p]) for p in places)
         return cls(labels, unit, container, scheme, n_distinct if n_distinct < 1e15 else math.inf)
 
     @property
@@ -230,17 +230,19 @@ class Permutations:
         return np.unique(self.unit, return_index=True)[1]
 
     @property
-    def _unit_labels(self) -> Array:
+    def unit_labels(self) -> Array:
+        """The label of each unit."""
         return self.labels[self._first]
 
     @property
-    def _unit_container(self) -> Array:
+    def unit_containers(self) -> Array:
+        """The container of each unit."""
         return self.container[self._first]
 
     def draw(self, n: int, seed: Seed) -> Iterator[Array]:
         """``n`` relabellings of the trials; where there are no more, each one other than the labels themselves."""
-        labels, of_trial = self._unit_labels, np.unique(self.unit, return_inverse=True)[1]
-        places = containers_of(self._unit_container)
+        labels, of_trial = self.unit_labels, np.unique(self.unit, return_inverse=True)[1]
+        places = containers_of(self.unit_containers)
         if self.n_drawn(n) < n or n == self.n_distinct - 1:
             every = every_turn(labels, places) if self._shifts else every_arrangement(labels, places)
             yield from (new[of_trial] for new in itertools.islice(every, 1, None))

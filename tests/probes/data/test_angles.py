@@ -1,4 +1,4 @@
-"""Angles are decoded the short way round, and counts by Bayes' rule; both against what can be known."""
+"""Angles are decoded the short way round."""
 
 from __future__ import annotations
 
@@ -6,26 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import xarray as xr
-from fixtures.activity import noisy
-from scipy.special import softmax
-from scipy.stats import poisson
+from fixtures.activity import head_directions, noisy
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.svm import LinearSVR
 
 import artiphys as ap
-from artiphys.array_types import Array
 from artiphys.errors import InputError
-
-
-def head_directions(n: int, rng: np.random.Generator, cells: int = 25, peak: float = 4.0) -> tuple[Array, Array]:
-    """Spike counts of head-direction cells while the head turns by a random walk, and the direction [degrees]."""
-    angle = np.cumsum(rng.normal(size=n) * 12) % 360
-    preferred = rng.uniform(0, 360, size=cells)
-    rate = 0.2 + peak * np.exp(4 * (np.cos(np.deg2rad(angle[:, None] - preferred)) - 1))
-    return rng.poisson(rate).astype(float), angle
 
 
 def test_head_direction_is_decoded_within_ten_degrees() -> None:
@@ -77,44 +65,8 @@ def test_angles_without_information_score_chance() -> None:
     assert light.metric == "cosine of the error" and np.abs(light.score).max() < 0.7
 
 
-def test_poisson_classes_are_bayes_rule() -> None:
-    rng = np.random.default_rng(0)
-    y = np.arange(90) % 3
-    counts = rng.poisson(np.array([[1.0, 3, 2, 0], [3, 1, 2, 0], [2, 2, 5, 0]])[y]).astype(float)
-    ours = ap.decode(counts, y, "poisson", cv=KFold(3), scoring="log_loss", n_permutations=0)
-    guess, chance = np.empty(90, dtype=int), np.empty((90, 3))
-    for train, test in KFold(3).split(counts):
-        mean = counts[train].mean(axis=0)
-        rate = np.stack(
-            [(counts[train][y[train] == c].sum(axis=0) + mean) / ((y[train] == c).sum() + 1) for c in range(3)]
-        )
-        log: Array = poisson.logpmf(counts[test][:, None, :3], rate[None, :, :3]).sum(axis=-1)
-        guess[test] = log.argmax(axis=1)
-        chance[test] = np.asarray(softmax(log, axis=1))
-    np.testing.assert_array_equal(ours.predictions, guess)
-    np.testing.assert_allclose(float(ours.score), np.log(chance[np.arange(90), y]).mean())
-    two = ap.decode(counts, (y == 2).astype(int), "poisson", cv=KFold(3), n_permutations=19)
-    assert two.weights.dims == ("unit",) and float(two.score) > 0.6 and "Poisson" in two.estimator
-
-
-def test_position_on_a_track() -> None:
-    rng = np.random.default_rng(0)
-    position = np.abs((np.arange(1200) * 0.7) % 200 - 100)  # runs up and down a track of 100 cm
-    centres = rng.uniform(0, 100, size=30)
-    counts = rng.poisson(0.1 + 3 * np.exp(-0.5 * ((position[:, None] - centres) / 8) ** 2)).astype(float)
-    bayes = ap.decode(counts, position, "poisson", cv=KFold(5), n_permutations=0)
-    ridge = ap.decode(counts, position, cv=KFold(5), n_permutations=0)
-    assert float(bayes.median_error) < 4 and float(bayes.score) > float(ridge.score)  # type: ignore[arg-type]
-    with pytest.raises(Exception, match="no weights"):
-        _ = bayes.weights
-
-
-def test_what_the_poisson_decoder_and_angles_need_is_said() -> None:
+def test_what_angles_need_is_said() -> None:
     x, y = noisy(60, (4,), 0)
-    with pytest.raises(InputError, match="reads counts"):
-        ap.decode(x, y, "poisson", n_permutations=0)
-    with pytest.warns(UserWarning, match="holds fractions"):
-        ap.decode(np.abs(x), y, "poisson", n_permutations=0)
     cases: list[tuple[Any, dict[str, Any], str]] = [
         (y.astype(str), {"circular": True}, "wanted numbers .angles."),
         (y, {"circular": True, "period": -1.0}, "wanted a positive number"),
@@ -126,19 +78,3 @@ def test_what_the_poisson_decoder_and_angles_need_is_said() -> None:
             ap.decode(x, labels, n_permutations=0, **options)
     with pytest.warns(UserWarning, match="period=360"):
         ap.decode(x, np.linspace(0, 359, 60), circular=True, n_permutations=0)
-
-
-def test_windows_of_time() -> None:
-    rng = np.random.default_rng(0)
-    y = np.arange(60) % 2
-    x = rng.normal(size=(60, 10, 3)) + 0.5 * y[:, None, None]
-    data = xr.DataArray(x, dims=("trial", "time", "unit"), coords={"time": np.arange(10) * 0.1})
-    wide = ap.decode(data, y, window=4, n_permutations=0, alphas=[1.0])
-    np.testing.assert_allclose(wide.score["time"], 0.15 + 0.1 * np.arange(7))
-    alone = ap.decode(x[:, 2:6].mean(axis=1), y, n_permutations=0, alphas=[1.0])
-    assert float(wide.score[2]) == float(alone.score)
-    for window, message in ((11, "10 times"), (0, "at least 1"), (2.5, "wanted")):
-        with pytest.raises(InputError, match=message):
-            ap.decode(data, y, window=window)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="no time axis"):
-        ap.decode(x[:, 0], y, window=2)
