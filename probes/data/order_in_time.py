@@ -14,8 +14,9 @@ MAX_FEATURES = 64
 MAX_LAG = 64
 MIN_UNITS = 12  # trials or blocks; of fewer no order can be told
 MIN_INFLATION = 1.2  # of the variance of a difference, which takes an error rate of .05 to about .07
-MIN_Z = 3.0  # standard errors above what independent activity shows
+MIN_Z = 3.5  # standard errors above what independent activity shows
 MIN_LABEL_Z = 3.0
+MAX_NOISE = 3.0  # standard deviations
 ROUNDING = 1e-9  # of activity and labels of size 1
 MAX_BYTES = 2**26  # read from disk for the sake of a warning
 
@@ -53,6 +54,7 @@ def slow_together(
     inside = np.zeros(len(y), dtype=int) if container is None else container[first][order]
     member = _indicators(y)
     noise = _standardised(_left(x, np.column_stack([member, _indicators(exactly_coded(inside)[1])])))
+    noise = _of_one_spread(noise, member)
     member = _standardised(_left(member, _indicators(exactly_coded(inside)[1])))
     if not noise.shape[1] or not member.shape[1]:
         return ""
@@ -112,6 +114,15 @@ def _standardised(x: Array) -> Array:
     sd = x.std(axis=0)
     good = sd > ROUNDING
     return np.asarray((x[:, good] - x[:, good].mean(axis=0)) / sd[good])
+
+
+def _of_one_spread(noise: Array, member: Array) -> Array:
+    """Noise by the spread within its label, without outliers: a few wild trials beside each other are no drift."""
+    if member.shape[1] > 1:
+        for of_label in member.T > 0:
+            spread = noise[of_label].std(axis=0)
+            noise[of_label] = noise[of_label] / np.where(spread > ROUNDING, spread, 1.0)
+    return np.asarray(np.clip(noise, -MAX_NOISE, MAX_NOISE))
 
 
 def _shortest(inside: Array) -> int:

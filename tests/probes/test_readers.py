@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from fixtures.activity import unequal
+from fixtures.activity import labelled, unequal
+from sklearn.covariance import ledoit_wolf
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, PredefinedSplit, StratifiedKFold, cross_val_predict
@@ -84,29 +85,54 @@ def test_one_penalty_is_used_as_it_is() -> None:
     np.testing.assert_array_equal(ours.predictions, cross_val_predict(theirs, x, y, cv=folds))
 
 
-@pytest.mark.parametrize("classes", [2, 4])
-def test_discriminant_is_scikit_learns(classes: int) -> None:
-    x, y = unequal(120, 9, classes)
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    ours = ap.decode(x, y, "lda", n_permutations=0)
-    np.testing.assert_array_equal(ours.predictions, cross_val_predict(LinearDiscriminantAnalysis(), x, y, cv=folds))
-    made = next(iter(Discriminant(classes).fits(torch.from_numpy(x[None, :, 1:]), y[None], [np.arange(120)], [])))
-    theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(x[:, 1:], y)
-    values = made.decide(torch.from_numpy(x[None, :, 1:]))[0, :, 0].numpy()
-    expected = theirs.decision_function(x[:, 1:])
-    if classes > 2:  # what is added to all classes alike is of no matter
-        expected, values = expected - expected[:, :1], values - values[:, :1]
-    np.testing.assert_allclose(values.squeeze(), expected, rtol=1e-8, atol=1e-8)
+def by_hand(x: Any, y: Any, at: Any, priors: Any) -> Any:
+    """Log likelihoods under Gaussian classes of one covariance, shrunken by scikit-learn's Ledoit-Wolf."""
+    mean, sd = x.mean(axis=0), x.std(axis=0)
+    z, held = (x - mean) / sd, (at - mean) / sd
+    means = np.stack([z[y == c].mean(axis=0) for c in range(y.max() + 1)])
+    cov, _ = ledoit_wolf(z - means[y], assume_centered=True)
+    weights = np.linalg.solve(cov, means.T)
+    return held @ weights - 0.5 * (means.T * weights).sum(axis=0) + np.log(priors)
 
 
-def test_discriminant_of_unequal_classes_takes_equal_priors() -> None:
-    x, y = unequal(120, 9, 2)
-    y = (np.arange(120) < 30).astype(int)
-    x[:, 1] += 2 * y
-    ours = ap.decode(x, y, "lda", n_permutations=0)
+@pytest.mark.parametrize(("classes", "units"), [(2, 8), (4, 8), (2, 150), (3, 150)])
+def test_discriminant_is_shrunken_by_ledoit_and_wolf(classes: int, units: int) -> None:
+    x, y = unequal(90, units + 1, classes)
+    x, rng = x[:, 1:], np.random.default_rng(0)
+    rare = np.minimum(y, np.where(rng.uniform(size=90) < 0.6, 0, y))  # unequal numbers of trials
+    at, every = x[:10] + rng.normal(size=(10, units)), np.arange(90)
+    for equal_priors in (False, True):
+        share = np.bincount(rare) / 90
+        reader = Discriminant(classes, equal_priors)
+        made = next(iter(reader.fits(torch.from_numpy(x[None]), np.stack([rare, y]), [every], [])))
+        values = made.decide(torch.from_numpy(at[None]))[0].numpy()
+        for row, (labels, priors) in enumerate(((rare, share), (y, np.bincount(y) / 90))):
+            expected = by_hand(x, labels, at, np.full(classes, 1 / classes) if equal_priors else priors)
+            if classes == 2:
+                expected = expected[:, 1:] - expected[:, :1]
+            np.testing.assert_allclose(values[:, row], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_shrinking_helps_where_trials_are_few_and_hurts_little_where_they_are_many() -> None:
+    ours, plain = [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        y, mixed = np.arange(80) % 2, rng.normal(size=(60, 60)) / 8
+        x = rng.normal(size=(80, 60)) @ mixed + rng.normal(size=(80, 60)) + 0.4 * y[:, None] * rng.normal(size=60)
+        ours.append(float(ap.decode(x, y, "lda", n_permutations=0).score))
+        plain.append(float(ap.decode(x, y, LinearDiscriminantAnalysis(), n_permutations=0).score))
+    assert np.mean(ours) > np.mean(plain) + 0.05
+    many, labels = labelled(1000, 5, 2)
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    theirs = LinearDiscriminantAnalysis(priors=[0.5, 0.5])
-    np.testing.assert_array_equal(ours.predictions, cross_val_predict(theirs, x, y, cv=folds))
+    theirs = cross_val_predict(LinearDiscriminantAnalysis(), many, labels, cv=folds)
+    assert np.mean(ap.decode(many, labels, "lda", n_permutations=0).predictions.to_numpy() == theirs) > 0.98  # type: ignore[union-attr]
+
+
+def test_a_discriminant_of_what_has_no_noise_or_one_value() -> None:
+    y = np.repeat([0, 1], 20)
+    still = np.column_stack([np.where(y == 1, 2.0, 1.0), np.full(40, 3.0), np.where(y == 1, 0.0, 1.0)])
+    assert float(ap.decode(still, y, "lda", n_permutations=0).score) == 1.0
+    assert float(ap.decode(np.ones((40, 3)), y, "lda", n_permutations=0).score) == 0.5
 
 
 @pytest.mark.parametrize(("classes", "units"), [(2, 8), (3, 8), (2, 150)])
@@ -147,14 +173,13 @@ def test_many_places_and_label_sets_at_once_change_nothing() -> None:
             np.testing.assert_array_equal(whole.null[:, t], alone.null)  # type: ignore[index]
 
 
-def test_rank_deficient_discriminant_warns() -> None:
-    """The noiseless suppressor: what a knows of the noise, b knows exactly."""
+def test_the_discriminant_cancels_noise_that_units_share() -> None:
+    """The suppressor: what a knows of the noise, b knows exactly."""
     rng = np.random.default_rng(0)
     y = np.arange(60) % 2
     noise = rng.normal(size=60)
     x = np.column_stack([2 * y - 1 + noise, noise, noise])
-    with pytest.warns(UserWarning, match=r"has rank 1 for 3 units.*shrinkage"):
-        ap.decode(x, y, "lda", n_permutations=0)
+    assert float(ap.decode(x, y, "lda", n_permutations=0).score) >= 0.95
     assert float(ap.decode(x, y, n_permutations=0).score) == 1.0
 
 

@@ -114,7 +114,9 @@ def test_sessions_look_decodable_until_groups_stay_together() -> None:
     naive, kept = [], []
     for seed in range(20):
         x, _ = recorded("sessions", n_labellings=1, seed=seed)
-        naive.append(float(ap.decode(x, "label 0", n_permutations=0).score))
+        with pytest.raises(StatisticsError, match="groups='day'"):
+            ap.decode(x, "label 0", n_permutations=0)
+        naive.append(float(ap.decode(x, "label 0", exchange="trials", n_permutations=0).score))
         kept.append(float(ap.decode(x, "label 0", groups="day", cv=4, n_permutations=0).score))
     assert np.mean(naive) == pytest.approx(0.73, abs=0.04) and np.mean(kept) < 0.58
     # permuting trials calls most of these significant, as if trials were independent
@@ -196,7 +198,9 @@ def test_mixed_selectivity_adds_dichotomies() -> None:
         scores = []
         for split in range(1, 15):
             y = (split >> condition) & 1
-            scores.append(float(ap.decode(x, y, LogisticRegression(C=100.0), n_permutations=0).score))
+            scores.append(
+                float(ap.decode(x, y, LogisticRegression(C=100.0), n_permutations=0, exchange="trials").score)
+            )
         counts.append(int(np.sum(np.array(scores) > 0.95)))
         if len(counts) == 1:  # without the product term, exclusive or and its negation stay out of reach
             assert max(scores[0b0110 - 1], scores[0b1001 - 1]) < 0.8
