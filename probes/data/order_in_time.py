@@ -44,7 +44,7 @@ def slow_together(
     if len(first) < MIN_UNITS:
         return ""
     order = np.argsort(first)
-    x = _features(data)
+    x = some_features(data)
     if x is None:
         return ""
     count = np.bincount(of_trial).astype(float)
@@ -82,7 +82,7 @@ def slow_together(
     )
 
 
-def _features(data: xr.DataArray) -> Float[Array, "trial feature"] | None:
+def some_features(data: xr.DataArray) -> Float[Array, "trial feature"] | None:
     """Activity of some units; None where it is much to read for this."""
     if not is_in_memory(data) and data.nbytes > MAX_BYTES:
         return None

@@ -45,6 +45,7 @@ def decode(
     across: TrialValues | None = None,
     confounds: TrialValues | None = None,
     reliability: float = 1.0,
+    confound_form: str = "linear",
     exchange: str | None = None,
     blocks: TrialValues | None = None,
     scoring: str | None = None,
@@ -82,7 +83,10 @@ def decode(
         Generalisation: train at each time and test at every other, or train on the trials of each value of a
         condition and test on those of every other. Folds are kept, so that the diagonal is cross-validated too.
     confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
-        Removed from activity by linear regression fitted on the training part of each fold.
+        Removed from activity by regression fitted on the training part of each fold.
+    confound_form : "linear" or "spline"
+        A straight line of each confound, with a warning where activity depends on it otherwise; or splines, which
+        follow any smooth trace.
     exchange : "trials", "within groups" or "shift", optional
         How labels are exchanged, where the design does not say it. "shift" is for trials in their order in time whose
         labels and activity change slowly: labels are turned round the trials, within each group where there are
@@ -138,10 +142,12 @@ def decode(
     reader = reader_of(estimator, task.n_classes, task.balanced, alphas, task.period)
     check_offer(reader, task.metric.said)
     crossing = Crossing.of(across, first, task)
+    removed = Confounds.of(confounds, first, reliability, confound_form)
+    removed.warn_of_what_is_left(first)
     targets, test = task.permuted(n_permutations, seed, first)
     if control is not None:
         targets += control_labels(per_trial(control, first, "control"), task, n_controls, seed)
-    work = CrossValidation(task, reader, crossing, Confounds.of(confounds, first, reliability), np.stack(targets))
+    work = CrossValidation(task, reader, crossing, removed, np.stack(targets))
     parts: dict[str | None, Readout] = {}
     for site, data in sites.items():
         with progress_bar(f"decoding {site or ''}".strip(), show=progress) as bar:

@@ -19,7 +19,7 @@ def effective_trials(task: Task, hit: Bool[Array, "place trial"]) -> Float[Array
 
     Readers of all folds share training trials, so that the score varies more than trials do: by 1.3 to 1.7 times near
     chance, and hardly where nearly all trials are hits; the law here was fitted to 25,000 simulated data sets
-    (tests/benchmarks/edge_coverage.py measures its coverage). Trials of a group are hit together; where groups are
+    (tests/benchmarks/design_calibration.py measures its coverage). Trials of a group are hit together; where groups are
     few, what is known of that is uncertain (Korn & Graubard 1998, Confidence intervals for proportions with small
     expected number of positive counts estimated from survey data).
 

@@ -59,6 +59,7 @@ def searchlight(
     alphas: Sequence[float] | None = None,
     confounds: TrialValues | None = None,
     reliability: float = 1.0,
+    confound_form: str = "linear",
     exchange: str | None = None,
     blocks: TrialValues | None = None,
     scoring: str | None = None,
@@ -71,7 +72,8 @@ def searchlight(
     Parameters
     ----------
     activity : Recording, DataArray ``(trial[, time], ..., unit)`` or array
-    labels, estimator, cv, groups, n_permutations, seed, confounds, exchange, blocks, scoring, circular, period : as for
+    labels, estimator, cv, groups, n_permutations, seed : as for `decode`
+    confounds, reliability, confound_form, exchange, blocks, scoring, circular, period : as for
         `decode`
         The ridge readout takes penalty 1 unless ``alphas`` gives others to choose from. One relabelling serves
         all places.
@@ -111,7 +113,9 @@ def searchlight(
     options |= {"coordinates": coordinates, "radius": radius}
     places = Places(sites, {name: made_neighbourhoods(data, neighbourhoods, **options) for name, data in sites.items()})
     targets, test = task.permuted(n_permutations, seed, first)
-    work = CrossValidation(task, reader, Crossing(), Confounds.of(confounds, first, reliability), np.stack(targets))
+    removed = Confounds.of(confounds, first, reliability, confound_form)
+    removed.warn_of_what_is_left(first)
+    work = CrossValidation(task, reader, Crossing(), removed, np.stack(targets))
     with progress_bar("searchlight", total=len(places), unit="place", show=progress) as bar:
         scores, guesses = places.read(work, bar)
         mean = task.metric.over_folds(scores)

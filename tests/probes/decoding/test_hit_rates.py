@@ -1,5 +1,5 @@
 """Intervals of proportions of hits: they have width where all trials are hits, and hold (thousands of data sets are
-run by tests/benchmarks/edge_coverage.py)."""
+run by tests/benchmarks/design_calibration.py)."""
 
 from __future__ import annotations
 
