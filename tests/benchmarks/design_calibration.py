@@ -74,12 +74,16 @@ def p_values(analysis: str, x: Array, y: Array, options: dict[str, Any], seed: i
     common: dict[str, Any] = {"n_permutations": N_PERMUTATIONS, "seed": seed, "progress": False, **options}
     if analysis == "decode":
         cv = 5 if "groups" not in options else min(6, len(np.unique(options["groups"])))
-        found = ap.decode(data, y, alphas=[1.0], cv=cv, **common)
-    elif analysis == "tuning":
-        found = ap.tuning_curves(data[..., :1], y, **common)
-    else:
-        found = ap.detectability(data[..., :1], y, **common)
-    return found.p_value.to_numpy().ravel()
+        return flat(ap.decode(data, y, alphas=[1.0], cv=cv, **common).p_value)
+    if analysis == "tuning":
+        return flat(ap.tuning_curves(data[..., :1], y, **common).p_value)
+    return flat(ap.detectability(data[..., :1], y, **common).p_value)
+
+
+def flat(p: xr.DataArray | None) -> Array:
+    """p-values of a test that was made."""
+    assert p is not None
+    return np.asarray(p.to_numpy().ravel())
 
 
 def rejected(make: Callable[..., Any], arms: dict[str, Callable[..., Any]], n_sets: int, name: str) -> Iterator[str]:
@@ -178,7 +182,7 @@ def confounds(n_sets: int) -> Iterator[str]:
                         seed=seed,
                         progress=False,
                     )
-                hits.append(float(d.p_value) <= 0.05)
+                hits.append(flat(d.p_value)[0] <= 0.05)
                 warned.append(any("confound_form" in str(w.message) for w in said))
             yield f"confounds  {trace:12s} {form:7s} p <= .05: {np.mean(hits):.3f}   warned: {np.mean(warned):.2f}"
 
@@ -195,7 +199,7 @@ def power(n_sets: int) -> Iterator[str]:
                 xr.DataArray(x, dims=DIMS), y, alphas=[1.0], scoring=scoring, n_permutations=N_PERMUTATIONS, seed=seed,
                 progress=False,
             )  # fmt: skip
-            found.append(d.p_value.to_numpy() <= 0.05)
+            found.append(flat(d.p_value) <= 0.05)
         yield f"power      n=40 p=5 {scoring:10s} {np.mean(found):.3f}"
 
 
@@ -203,7 +207,7 @@ def edges(n_sets: int) -> Iterator[str]:
     """Coverage of 95 % intervals of accuracy, of new data sets' mean score."""
     for n, p in ((12, 2), (24, 5), (60, 5), (60, 50), (200, 5)):
         for apart in (0.8, 2.0, 3.5, 5.3):
-            y, score, low, high = np.arange(n) % 2, [], [], []
+            y, kept = np.arange(n) % 2, []
             for seed in range(max(1, n_sets // 100)):
                 x = np.random.default_rng(seed).normal(size=(n, 100, p))
                 x[..., 0] += apart * y[:, None]
@@ -211,12 +215,11 @@ def edges(n_sets: int) -> Iterator[str]:
                     xr.DataArray(x, dims=DIMS), y, cv=min(5, n // 4), alphas=[1.0], n_permutations=0, seed=seed,
                     progress=False,
                 )  # fmt: skip
-                ends = d.interval()
-                for kept, values in zip((score, low, high), (d.score, *ends)):
-                    kept.append(values.to_numpy())
-            s, lo, hi = (np.concatenate(v) for v in (score, low, high))
-            covered, truth = np.mean((lo <= s.mean()) & (s.mean() <= hi)), s.mean()
-            yield f"edges      n={n:3d} p={p:2d} true accuracy {truth:.3f} covered {covered:.3f} width {np.mean(hi - lo):.3f}"
+                kept.append([values.to_numpy() for values in (d.score, *d.interval())])
+            score, low, high = np.concatenate(kept, axis=1)
+            truth, width = score.mean(), np.mean(high - low)
+            covered = np.mean((low <= truth) & (truth <= high))
+            yield f"edges      n={n:3d} p={p:2d} true {truth:.3f} covered {covered:.3f} width {width:.3f}"
 
 
 def maps(n_sets: int) -> Iterator[str]:
@@ -236,7 +239,7 @@ def maps(n_sets: int) -> Iterator[str]:
                     x, y, "sphere", coordinates=grid, radius=1.5, groups=run, cv=6, scoring=scoring, seed=seed,
                     progress=False,
                 )  # fmt: skip
-                found.append(light.p_corrected.to_numpy() <= 0.05)
+                found.append(flat(light.p_corrected) <= 0.05)
                 counts.append(int(found[-1].sum()))
                 drawn.append(light.n_permutations)
             pairs = [(found[a], found[b]) for a in range(3) for b in range(a)]
