@@ -111,18 +111,18 @@ def test_bystander_and_feedback_predict_the_choice() -> None:
 
 
 def test_sessions_look_decodable_until_groups_stay_together() -> None:
-    naive, kept = [], []
+    split, kept = [], []
     for seed in range(20):
         x, _ = recorded("sessions", n_labellings=1, seed=seed)
         with pytest.raises(StatisticsError, match="groups='day'"):
             ap.decode(x, "label 0", n_permutations=0)
-        naive.append(float(ap.decode(x, "label 0", exchange="trials", n_permutations=0).score))
+        split.append(float(ap.decode(x, "label 0", exchange="trials", n_permutations=0).score))
         kept.append(float(ap.decode(x, "label 0", groups="day", cv=4, n_permutations=0).score))
-    assert np.mean(naive) == pytest.approx(0.73, abs=0.04) and np.mean(kept) < 0.58
+    assert np.mean(split) == pytest.approx(0.73, abs=0.04) and np.mean(kept) < 0.58
     # permuting trials calls most of these significant, as if trials were independent
     x, _ = recorded("sessions", n_labellings=8)
-    naive_p = [float(ap.decode(x, f"label {k}", n_permutations=39).p_value) for k in range(8)]  # type: ignore[arg-type]
-    assert np.mean(np.array(naive_p) <= 0.05) > 0.7
+    naive = [ap.decode(x, f"label {k}", exchange="trials", n_permutations=39).p_value for k in range(8)]
+    assert np.mean(np.array(naive) <= 0.05) > 0.7
     with pytest.raises(StatisticsError, match="groups"):  # what is called a session is not overlooked
         ap.decode(x.rename(day="session"), "label 0", n_permutations=0)
 
@@ -204,7 +204,7 @@ def test_mixed_selectivity_adds_dichotomies() -> None:
         counts.append(int(np.sum(np.array(scores) > 0.95)))
         if len(counts) == 1:  # without the product term, exclusive or and its negation stay out of reach
             assert max(scores[0b0110 - 1], scores[0b1001 - 1]) < 0.8
-        alone = [float(ap.decode(x, v, n_permutations=0).score) for v in ("a", "b")]
+        alone = [float(ap.decode(x, v, n_permutations=0, exchange="trials").score) for v in ("a", "b")]
         assert min(alone) > 0.99  # each variable looks the same in both
     assert counts == [12, 14]
 
@@ -420,6 +420,8 @@ def test_slow_drifts_need_shifts() -> None:
         one = x[:, :1]
         tuned.append(float(ap.tuning_curves(one, y, exchange="shift", n_permutations=39, seed=seed).p_value[0]) <= 0.05)  # type: ignore[index]
         if seed < 40:
-            permuted.append(float(ap.decode(x, y, **options).p_value) <= 0.05)  # type: ignore[arg-type]
+            with pytest.warns(UserWarning, match="exchange='shift'"):
+                wrong = ap.decode(x, y, **options)
+            permuted.append(float(wrong.p_value) <= 0.05)  # type: ignore[arg-type]
     assert np.mean(permuted) > 0.5, "permuting single trials finds the drift"
     assert np.mean(shifted) <= 0.12 and np.mean(tuned) <= 0.12

@@ -91,9 +91,15 @@ SABOTAGES: dict[str, tuple[Apply, list[str]]] = {
     "equal decoding is taken for a memory": (changed("decode", as_if_stable), ["rotating_code"]),
     "decoding within a context is taken for across": (changed("decode", as_if_stable), ["abstract_code"]),
     "confounds stay in": (without("decode", "confounds"), ["luminance", "letters_and_phonemes"]),
-    "groups are split": (without("decode", "groups"), ["sessions"]),
+    "groups are split": (
+        changed("decode", lambda f, *a, **k: f(*a, **{n: v for n, v in k.items() if n != "groups"}, exchange="trials")),
+        ["sessions"],
+    ),
     "patterns are split": (
-        changed("decode", lambda f, *a, **k: f(*a, **{n: v for n, v in k.items() if n not in ("groups", "cv")})),
+        changed(
+            "decode",
+            lambda f, *a, **k: f(*a, **{n: v for n, v in k.items() if n not in ("groups", "cv")}, exchange="trials"),
+        ),
         ["random_expansion"],
     ),
     "a control is anything": (

@@ -18,6 +18,7 @@ from artiphys.toys.toy import Toy, Truth
 from artiphys.verification.methods import Case, Method
 
 QUIET: dict[str, Any] = {"n_permutations": 0, "progress": False}
+SAME: dict[str, Any] = {**QUIET, "exchange": "trials"}  # what is asked is of the very items that a toy shows
 SEPARABLE = 0.95  # cross-validated accuracy; the best of a dichotomy that no plane separates is .75
 N_REPEATS = 25  # of the trials of a toy that shows each input once, so that every fold holds all of them
 FEW_TYPES: dict[str, Any] = {"max_types": 2, "n_null": 40, "progress": False}
@@ -59,23 +60,23 @@ def _one_per_unit(read: Callable[[Case], xr.DataArray]) -> Callable[[Case], Mapp
 
 
 def _condition(case: Case, column: str) -> Any:
-    return decode(_activity(case), column, **QUIET).score
+    return decode(_activity(case), column, **SAME).score
 
 
 def _label_of_unit(case: Case, key: str) -> Any:
-    return decode(_unit(case, key), case.toy.labels, **QUIET).score
+    return decode(_unit(case, key), case.toy.labels, **SAME).score
 
 
 def _label_of_unit_by_spread(case: Case, key: str) -> Any:
-    return decode(_unit(case, key), case.toy.labels, QuadraticDiscriminantAnalysis(), **QUIET).score
+    return decode(_unit(case, key), case.toy.labels, QuadraticDiscriminantAnalysis(), **SAME).score
 
 
 def _label_at_site(case: Case, site: str) -> Any:
-    return decode(_activity(case, site), case.toy.labels, **QUIET).score
+    return decode(_activity(case, site), case.toy.labels, **SAME).score
 
 
 def _label_at_site_by_spread(case: Case, site: str) -> Any:
-    return decode(_activity(case, site), case.toy.labels, QuadraticDiscriminantAnalysis(), **QUIET).score
+    return decode(_activity(case, site), case.toy.labels, QuadraticDiscriminantAnalysis(), **SAME).score
 
 
 def _given(case: Case, confound: str) -> Any:
@@ -104,14 +105,14 @@ def _patterns_apart(case: Case, column: str) -> Any:
 
 
 def _across_time(case: Case) -> Mapping[str, float]:
-    score = decode(_activity(case), case.toy.labels, across="time", **QUIET).score.to_numpy()
+    score = decode(_activity(case), case.toy.labels, across="time", **SAME).score.to_numpy()
     return {f"{i}→{j}": float(score[i, j]) for i in range(len(score)) for j in range(len(score))}
 
 
 def _across_contexts(case: Case) -> Mapping[str, float]:
     values: dict[str, float] = {}
     for site in case.toy.players:
-        score = decode(_activity(case, site), "label", across="context", **QUIET).score.to_numpy()
+        score = decode(_activity(case, site), "label", across="context", **SAME).score.to_numpy()
         values |= {f"{site} {i}→{j}": float(score[i, j]) for i in range(len(score)) for j in range(len(score))}
     return values
 
@@ -122,12 +123,12 @@ def _cortex(case: Case, site: str) -> Any:
 
 
 def _weights(case: Case) -> xr.DataArray:
-    weights = decode(_activity(case), case.toy.labels, "lda", **QUIET).weights
+    weights = decode(_activity(case), case.toy.labels, "lda", **SAME).weights
     return weights / abs(weights[0])
 
 
 def _patterns(case: Case) -> xr.DataArray:
-    patterns = decode(_activity(case), case.toy.labels, "lda", **QUIET).patterns
+    patterns = decode(_activity(case), case.toy.labels, "lda", **SAME).patterns
     return patterns / abs(patterns[0])
 
 
@@ -141,7 +142,7 @@ def _dichotomies(case: Case, key: str) -> tuple[Array, list[Array]]:
         state = np.unique(x, axis=0, return_inverse=True)[1].ravel()
     n_states = int(state.max()) + 1
     splits = [split >> np.arange(n_states) & 1 for split in range(1, 2**n_states - 1)]
-    return state, [s for s in splits if float(decode(x, s[state], **QUIET).score) > SEPARABLE]
+    return state, [s for s in splits if float(decode(x, s[state], **SAME).score) > SEPARABLE]
 
 
 def _n_separable(case: Case, key: str) -> float:
