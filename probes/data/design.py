@@ -71,7 +71,7 @@ class Design:
         columns = [] if groups is None else _columns(groups, data, "groups")
         inner = () if blocks is None else tuple(_columns(blocks, data, "blocks"))
         if not columns and not inner:
-            _refuse_unsaid(data)
+            _refuse_unsaid(data, said)
         member = None if not columns else columns[0] if len(columns) == 1 else _combined(columns)
         return cls(member, inner, exchange, said)
 
@@ -99,13 +99,13 @@ class Design:
     def check(self, labels: Array, data: xr.DataArray, plan: Permutations | None) -> None:
         """Refuse labels that belong to recurring items; warn where labels and activity drift together.
 
-        ``exchange="trials"`` says that trials are independent whatever the columns and their order say.
+        Who says ``exchange`` outright has thought of both: "trials" and "within groups" wave them through.
 
         Raises
         ------
         StatisticsError
         """
-        if self.exchange in ("trials", "shift"):
+        if self.exchange is not None:
             return
         group = self.of_folds
         unit = np.arange(len(labels)) if group is None else coded(group)[1]
@@ -146,8 +146,8 @@ def _combined(columns: list[Array]) -> Array:
     return np.asarray(np.unique(codes, axis=0, return_inverse=True)[1]).ravel()
 
 
-def _refuse_unsaid(data: xr.DataArray) -> None:
-    columns = [n for n in GROUP_NAMES if n in data.coords and data.coords[n].dims == ("trial",)]
+def _refuse_unsaid(data: xr.DataArray, said: Collection[str]) -> None:
+    columns = [n for n in GROUP_NAMES if n in data.coords and data.coords[n].dims == ("trial",) and n not in said]
     if columns and len(np.unique(data.coords[columns[0]].to_numpy())) > 1:
         raise StatisticsError(
             f"the conditions say that trials come in groups ({columns[0]!r}); pass groups={columns[0]!r} (and blocks= "

@@ -52,13 +52,13 @@ def recurring_item(
                 f"each value of {str(name)!r} has a single label and recurs ({len(np.unique(item))} values in "
                 f"{len(item)} trials): trials of one value are alike whatever the label, and a reader that knows them "
                 f"seems to know the label. Pass groups={str(name)!r} to ask about values that were not seen, or "
-                f"exchange='trials' if none but these are meant or they have nothing in common"
+                f"exchange='trials' (or 'within groups') if none but these are meant"
             )
         if group is not None and _recurs(item * (group.max() + 1) + group, label, unit):
             return (
                 f"within groups each value of {str(name)!r} has a single label for several trials: these are blocks, "
-                f"whose trials are alike whatever the label. Pass blocks={str(name)!r}, or exchange='trials' if trials "
-                "are independent"
+                f"whose trials are alike whatever the label. Pass blocks={str(name)!r}, or exchange='within "
+                "groups' if trials are independent"
             )
     return ""
 

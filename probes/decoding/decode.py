@@ -90,8 +90,8 @@ def decode(
     exchange : "trials", "within groups" or "shift", optional
         How labels are exchanged, where the design does not say it. "shift" is for trials in their order in time whose
         labels and activity change slowly: labels are turned round the trials, within each group where there are
-        groups; else folds are of neighbours. "trials" says that trials are independent: nothing about their order or
-        recurring items is refused or warned of then.
+        groups; else folds are of neighbours. Said outright, it waves through what is else refused or warned
+        of: recurring items, and labels and activity that drift.
     blocks : array ``(trial,)`` or ``(trial, column)``, name or list of names, optional
         Stretches of trials within groups over which labels stay the same, such as the blocks of a run; of several
         columns from the widest to the narrowest. Labels are exchanged between whole blocks of a group. Without

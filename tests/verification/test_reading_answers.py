@@ -73,6 +73,11 @@ class Other:
         return self._others[name] if name in self._others else getattr(self._result, name)
 
 
+def _kept(options: dict[str, Any], *without: str) -> dict[str, Any]:
+    """Arguments without some of them, as if trials were independent."""
+    return {n: v for n, v in options.items() if n not in without} | {"exchange": "trials"}
+
+
 SABOTAGES: dict[str, tuple[Apply, list[str]]] = {
     "activity is of the next trial": (
         rolled("trial"),
@@ -92,14 +97,11 @@ SABOTAGES: dict[str, tuple[Apply, list[str]]] = {
     "decoding within a context is taken for across": (changed("decode", as_if_stable), ["abstract_code"]),
     "confounds stay in": (without("decode", "confounds"), ["luminance", "letters_and_phonemes"]),
     "groups are split": (
-        changed("decode", lambda f, *a, **k: f(*a, **{n: v for n, v in k.items() if n != "groups"}, exchange="trials")),
+        changed("decode", lambda f, *a, **k: f(*a, **_kept(k, "groups"))),
         ["sessions"],
     ),
     "patterns are split": (
-        changed(
-            "decode",
-            lambda f, *a, **k: f(*a, **{n: v for n, v in k.items() if n not in ("groups", "cv")}, exchange="trials"),
-        ),
+        changed("decode", lambda f, *a, **k: f(*a, **_kept(k, "groups", "cv"))),
         ["random_expansion"],
     ),
     "a control is anything": (
