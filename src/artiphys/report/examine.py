@@ -16,7 +16,7 @@ import xarray as xr
 from artiphys.errors import BudgetError, StatisticsError
 from artiphys.lesions import Attribution, Circuit, Game, Interactions, interactions, shapley, single_lesions
 from artiphys.lesions.circuits.minimal_circuit import circuit_of
-from artiphys.lesions.contributions.result import Over
+from artiphys.lesions.contributions.two_errors import Over
 from artiphys.missing import validity
 from artiphys.players import Players
 from artiphys.probes import Decoding, Tuning, decode, tuning_curves

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from artiphys.lesions import Attribution
-from artiphys.lesions.contributions.result import Over
+from artiphys.lesions.contributions.two_errors import Over
 from artiphys.plotting import short
 from artiphys.probes import Tuning
 from artiphys.report.examine import ALPHA, Examination
