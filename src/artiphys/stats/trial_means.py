@@ -206,10 +206,10 @@ def refusal_text(means: TrialMeans, what: str) -> str:
     odd = float(means.n_odd[means.refused].max())
     share = unseen_share(odd, n)
     enough = math.ceil(LIKELY * n / odd if odd else LIKELY / share)
-    same = "all" if not odd else "all but one"
+    same = "all" if not odd else "all, or all but one," if (means.n_odd[means.refused] == 0).any() else "all but one"
     return (
-        f"{n_refused} of {len(means.mean)} {what} have no interval over stimuli: {same} of the {n} trials gave the same "
-        f"value, so that their spread is not known. Up to {share:.1%} of all trials may "
-        f"be otherwise (95 % confidence), by how much these cannot tell; {enough} trials would show whether "
-        "some are. If these trials are all there are, use over='coalitions'"
+        f"{n_refused} of {len(means.mean)} {what} have no interval over stimuli: {same} of the {n} trials gave the "
+        f"same value, so that their spread is not known. Up to {share:.1%} of all trials may be otherwise (95 % "
+        f"confidence), by how much these cannot tell; {enough} trials would show whether some are. If these trials are "
+        "all there are, use over='coalitions'"
     )

@@ -194,7 +194,7 @@ def test_errors_over_stimuli_are_those_of_a_plain_loop_over_trials() -> None:
     low, high = found.interval()
     # Where one of twenty trials alone differs from the others, their spread is not known.
     odd = (np.abs(each - np.median(each, axis=0)) > 1e-6).sum(axis=0)
-    assert np.array_equal(np.isnan(low.to_numpy()), odd < 2) and "2 of 15 interactions" in found.refused_stimuli
+    assert np.array_equal(np.isnan(low.to_numpy()), odd < 2) and "4 of 15 interactions" in found.refused_stimuli
     assert bool(((low <= found.values) & (found.values <= high))[odd > 1].all())
 
 
@@ -236,7 +236,7 @@ def test_intervals_that_hold_together_are_wider() -> None:
     narrow, wide = found.interval(), found.interval(simultaneous=True)
     several = np.array([len(k) > 1 for k in found.values["interaction"].values])
     known = ~np.isnan(narrow[0].to_numpy())
-    assert known.sum() == 13 and bool((wide[1] - wide[0] >= narrow[1] - narrow[0])[known].all())
+    assert known.sum() == 11 and bool((wide[1] - wide[0] >= narrow[1] - narrow[0])[known].all())
     assert float((wide[1] - wide[0])[several].sum()) > float((narrow[1] - narrow[0])[several].sum())
 
 
