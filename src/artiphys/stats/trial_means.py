@@ -131,19 +131,23 @@ def trial_means(
     mean = x.mean(axis=1)
     deviation = x - mean[:, None]
     variance = (deviation**2).mean(axis=1)
-    stderr = np.sqrt(variance / (n - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skewness = np.nan_to_num((deviation**3).mean(axis=1) / variance**1.5, posinf=0.0, neginf=0.0)
-    chance = math.sqrt(6 * (n - 2) / ((n + 1) * (n + 3)))
-    bias = math.sqrt(n * (n - 1)) / (n - 2) if n > 3 else 0.0  # three trials say nothing of skewness
-    skewness = np.where(np.abs(skewness) > NOTICEABLE * chance, bias * skewness, 0.0)
     size = np.abs(x).max(axis=1)
     tolerance = TIED * max(scale, float(size.max(initial=0.0)))
     n_odd = (np.abs(x - np.median(x, axis=1)[:, None]) > tolerance).sum(axis=1)
     # Where no trial shows an effect, the largest there may be; else the largest seen, as most lie far below the former.
     unseen = np.broadcast_to(np.asarray(largest, dtype=float), size.shape)
     reach = np.where(np.isnan(unseen), np.nan, np.where(size > tolerance, size, unseen))
-    return TrialMeans(mean, stderr, skewness, reach, n_odd.astype(float), n)
+    skewness = noticed((deviation**3).mean(axis=1), variance, n)
+    return TrialMeans(mean, np.sqrt(variance / (n - 1)), skewness, reach, n_odd.astype(float), n)
+
+
+def noticed(third: Array, variance: Array, n: int) -> Array:
+    """Skewness from the mean cube and mean square of ``n`` deviations; 0 where it may be chance."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = np.nan_to_num(third / variance**1.5, posinf=0.0, neginf=0.0)
+    chance = math.sqrt(6 * (n - 2) / ((n + 1) * (n + 3)))
+    bias = math.sqrt(n * (n - 1)) / (n - 2) if n > 3 else 0.0  # three trials say nothing of skewness
+    return np.where(np.abs(skewness) > NOTICEABLE * chance, bias * skewness, 0.0)
 
 
 def mean_interval(
