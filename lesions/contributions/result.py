@@ -17,7 +17,6 @@ from artiphys.border import border
 from artiphys.errors import BudgetError, InputError, StatisticsError
 from artiphys.lesions.contributions.two_errors import Over, TwoErrors, checked_over, two_errors
 from artiphys.stats.intervals import check_confidence
-from artiphys.stats.trial_means import refusal_text
 
 # How errors over trials become intervals, for a methods section.
 HOW = "t, lengthened by Hall's transformation where skewed; of scores of few levels a score interval"
@@ -129,8 +128,7 @@ class Attribution:
     @property
     def refused_stimuli(self) -> str:
         """Why some values have no interval over stimuli, with a number of trials; empty where all have one."""
-        means = self._errors.means
-        return "" if means is None else refusal_text(means, "values")
+        return self._errors.refused
 
     def _known(self, over: Over) -> Over:
         """The errors asked for, as far as there are any."""
@@ -240,7 +238,7 @@ class Attribution:
             f"({HOW})"
         )  # fmt: skip
         if self.refused_stimuli:
-            trials += f". Of these, {self.refused_stimuli}"
+            trials += f"; {self.refused_stimuli.partition('. If')[0]}"
         return (
             f"{self.estimation_text()} A lesion was of kind '{self.kind}'. Values are means {trials}. The score was "
             f"{_shown(self.intact)} intact and {_shown(self.lesioned)} with all players lesioned (artiphys "
@@ -249,9 +247,10 @@ class Attribution:
 
     def __repr__(self) -> str:
         state = "exact" if self.exact else "estimated"
+        said = f"\n{self.refused_stimuli}" if self.refused_stimuli else ""
         return (
             f"Attribution({self.method}, {state}, {len(self.values)} players, kind={self.kind!r}, "
-            f"{self.n_evaluations} evaluations)\n{self.top().round(4).to_string()}"
+            f"{self.n_evaluations} evaluations)\n{self.top().round(4).to_string()}{said}"
         )
 
 

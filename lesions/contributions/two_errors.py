@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 
 from artiphys.array_types import Array
 from artiphys.errors import StatisticsError
-from artiphys.stats.trial_means import TrialMeans, trial_means
+from artiphys.stats.trial_means import TrialMeans, refusal_text, trial_means
 
 Over = Literal["coalitions", "stimuli", "both"]
 HALVINGS = 60  # of the logarithm of p, in search of the interval that just reaches 0
@@ -54,6 +54,12 @@ class TwoErrors:
         return np.maximum(low, np.minimum(self.values, -self.bound)), np.minimum(
             high, np.maximum(self.values, self.bound)
         )
+
+    @property
+    def refused(self) -> str:
+        """Why some values have no interval over stimuli, with a number of trials; empty where all have one."""
+        said = "" if self.means is None else refusal_text(self.means, "values")
+        return said and f"{said}. If these trials are all there are, use over='coalitions'"
 
     def p_values(self, over: Over) -> Array:
         """Two-sided p against 0: below alpha where the interval at alpha leaves 0 out."""

@@ -20,7 +20,6 @@ from artiphys.lesions.contributions.two_errors import Over, TwoErrors, checked_o
 from artiphys.lesions.estimators.estimate import MIN_DF
 from artiphys.lesions.interaction_indices.reading import ROUNDING, corrected, words
 from artiphys.stats.intervals import check_confidence
-from artiphys.stats.trial_means import refusal_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +95,7 @@ class Interactions:
     @property
     def refused_stimuli(self) -> str:
         """Why some interactions have no interval over stimuli, with a number of trials; empty where all have one."""
-        means = self._errors.means
-        return "" if means is None else refusal_text(means, "interactions")
+        return self._errors.refused
 
     def of(self, *players: Hashable) -> Any:
         """Value of one interaction, whatever the order of its players: a float, or one value an output.
@@ -278,7 +276,7 @@ class Interactions:
         trials = f" over {self.n_trials} trials" if self.n_trials else ""
         n_refused = int(self.refused.sum())
         refused = f" {n_refused} of them rest on too few coalitions and have no interval." if n_refused else ""
-        refused += f" {self.refused_stimuli}." if self.refused_stimuli else ""
+        refused += f" {self.refused_stimuli.partition('. If')[0]}." if self.refused_stimuli else ""
         return (
             f"{names[self.index]} up to order {self.order} of {len(self.players)} players on the mean {self.score}"
             f"{unit}{trials} were computed {how}.{refused} p-values are corrected by Holm. A lesion was of kind "
@@ -291,6 +289,7 @@ class Interactions:
         return (
             f"Interactions({self.index}, order {self.order}, {state}, {len(self.players)} players, kind={self.kind!r}, "
             f"{self.n_evaluations} evaluations)\n{self.top(over=over).round(4).to_string()}"
+            + (f"\n{self.refused_stimuli}" if self.refused_stimuli else "")
         )
 
 

@@ -214,6 +214,5 @@ def refusal_text(means: TrialMeans, what: str) -> str:
     return (
         f"{n_refused} of {len(means.mean)} {what} have no interval over stimuli: {same} of the {n} trials gave the "
         f"same value, so that their spread is not known. Up to {share:.1%} of all trials may be otherwise (95 % "
-        f"confidence), by how much these cannot tell; {enough} trials would show whether some are. If these trials are "
-        "all there are, use over='coalitions'"
+        f"confidence), by how much these cannot tell; {enough} trials would show whether some are"
     )

@@ -194,7 +194,7 @@ def test_errors_over_stimuli_are_those_of_a_plain_loop_over_trials() -> None:
     low, high = found.interval()
     # Where one of twenty trials alone differs from the others, their spread is not known.
     odd = (np.abs(each - np.median(each, axis=0)) > 1e-6).sum(axis=0)
-    assert np.array_equal(np.isnan(low.to_numpy()), odd < 2) and "4 of 15 interactions" in found.refused_stimuli
+    assert np.array_equal(np.isnan(low.to_numpy()), odd < 2) and "4 of 15 values" in found.refused_stimuli
     assert bool(((low <= found.values) & (found.values <= high))[odd > 1].all())
 
 
