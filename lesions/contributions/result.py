@@ -149,9 +149,9 @@ class Attribution:
     @cached_property
     def _errors(self) -> TwoErrors:
         df = np.asarray(self.n_samples - 1) if self.df is None else self.df.to_numpy()
-        ends = np.abs(np.concatenate([np.ravel(self.intact), np.ravel(self.lesioned)]))
+        scale = np.maximum(np.abs(np.asarray(self.intact)), np.abs(np.asarray(self.lesioned)))
         return two_errors(self.values, self.stderr, df, self.stderr_stimuli, self.per_trial, self.level_range,
-                          self.n_trials, float(ends.max()), bounded=True)  # fmt: skip
+                          self.n_trials, scale, bounded=True)  # fmt: skip
 
     def over_time(self) -> xr.DataArray:
         """Values of players in windows of time as ``(player, time, ...)``; ``time`` is where each window starts.

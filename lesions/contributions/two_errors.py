@@ -90,20 +90,23 @@ def two_errors(
     per_trial: xr.DataArray | None,
     largest: Any,
     n_trials: int,
-    scale: float,
+    scale: Any,
     bounded: bool,
 ) -> TwoErrors:
     """`TwoErrors` of values ``(value[, output])``, one after the other.
 
     ``largest``, which broadcasts with the values, is what a trial's value can be at most where scores take few levels,
-    else NaN, and if ``bounded`` a value too; ``scale`` is the size of the scores.
+    else NaN, and if ``bounded`` a value too; ``scale`` is the size of the scores (one
+    number, or one an output).
     """
     shape = values.shape
     reach = np.broadcast_to(np.asarray(largest, dtype=float), shape).ravel()
     means: TrialMeans | None = None
     if per_trial is not None and per_trial.shape[1] > 1:
-        trials = np.moveaxis(per_trial.to_numpy(), 1, -1).reshape(values.size, -1)
-        means = trial_means(trials, largest=reach, scale=scale)
+        trials = np.moveaxis(per_trial.to_numpy(), 1, -1)
+        size = np.maximum(np.abs(trials).max(axis=(0, -1)), scale)  # of each output, whose units differ
+        size = np.broadcast_to(size, shape).ravel()
+        means = trial_means(trials.reshape(values.size, -1), largest=reach, scale=size)
     elif not bool(np.isnan(stderr_stimuli).any()):
         # Of a score over the whole set, whose trials were drawn again: nothing is known but their standard error.
         error, none = stderr_stimuli.to_numpy().ravel().astype(float), np.zeros(values.size)

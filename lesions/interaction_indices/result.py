@@ -152,9 +152,9 @@ class Interactions:
         # What a set of k players does together is a sum of 2^k scores with signs, half of them positive.
         folds = 2.0 ** np.array([len(m) - 1 for m in self._members])
         largest = (folds if self.values.ndim == 1 else folds[:, None]) * self.level_range
-        ends = np.abs(np.concatenate([np.ravel(self.intact), np.ravel(self.lesioned)]))
+        scale = np.maximum(np.abs(np.asarray(self.intact)), np.abs(np.asarray(self.lesioned)))
         return two_errors(self.values, self.stderr, self.df.to_numpy(), self.stderr_stimuli, self.per_trial, largest,
-                          self.n_trials, float(ends.max()), bounded=False)  # fmt: skip
+                          self.n_trials, scale, bounded=False)  # fmt: skip
 
     @border
     def p_values(self, over: Over = "both") -> xr.DataArray:

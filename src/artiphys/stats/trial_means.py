@@ -103,7 +103,7 @@ class TrialMeans:
 
 
 def trial_means(
-    values: Float[Array, "value trial"], *, largest: Array | float = math.nan, scale: float = 0.0
+    values: Float[Array, "value trial"], *, largest: Array | float = math.nan, scale: Array | float = 0.0
 ) -> TrialMeans:
     """`TrialMeans` of values ``(value, trial)``.
 
@@ -114,7 +114,7 @@ def trial_means(
     largest : float or ndarray ``(value,)``
         Largest size that a trial's value can have, where values come from a score that takes few levels (such as right
         or wrong); NaN where scores are continuous.
-    scale : float
+    scale : float or ndarray ``(value,)``
         Size of the scores that values are differences of: what differs by a millionth of it is the same.
 
     Raises
@@ -130,14 +130,15 @@ def trial_means(
     n = x.shape[1]
     mean = x.mean(axis=1)
     deviation = x - mean[:, None]
-    variance = (deviation**2).mean(axis=1)
+    squares = deviation**2
+    variance = squares.mean(axis=1)
     size = np.abs(x).max(axis=1)
-    tolerance = TIED * max(scale, float(size.max(initial=0.0)))
-    n_odd = (np.abs(x - np.median(x, axis=1)[:, None]) > tolerance).sum(axis=1)
+    tolerance = TIED * np.maximum(scale, size)
+    n_odd = (np.abs(x - np.median(x, axis=1)[:, None]) > tolerance[:, None]).sum(axis=1)
     # Where no trial shows an effect, the largest there may be; else the largest seen, as most lie far below the former.
     unseen = np.broadcast_to(np.asarray(largest, dtype=float), size.shape)
     reach = np.where(np.isnan(unseen), np.nan, np.where(size > tolerance, size, unseen))
-    skewness = noticed((deviation**3).mean(axis=1), variance, n)
+    skewness = noticed((squares * deviation).mean(axis=1), variance, n)
     return TrialMeans(mean, np.sqrt(variance / (n - 1)), skewness, reach, n_odd.astype(float), n)
 
 
@@ -155,7 +156,7 @@ def mean_interval(
     confidence: float,
     *,
     largest: Array | float = math.nan,
-    scale: float = 0.0,
+    scale: Array | float = 0.0,
 ) -> tuple[Float[Array, " value"], Float[Array, " value"]]:
     """Intervals of means over trials ``(value, trial)``, from trials that are a sample of many.
 

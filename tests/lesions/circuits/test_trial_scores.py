@@ -75,8 +75,8 @@ def test_faithfulness_of_right_and_wrong_answers_is_covered(n: int) -> None:
     circuit = intact ^ (rng.random((600, n)) < 0.03)
     truth = (0.95 * 0.97 + 0.05 * 0.03 - 0.5) / 0.45
     ends = [
-        TrialScores(*(s.astype(float) for s in row), 1.0, None, n, 1.0).interval(0.95, "mean")
-        for row in zip(circuit, intact, lesioned)
+        TrialScores(s * 1.0, c * 1.0, e * 1.0, 1.0, None, n, 1.0).interval(0.95, "mean")
+        for s, c, e in zip(circuit, intact, lesioned)
     ]
     plain = [fieller(s * 1.0 - e, c * 1.0 - e, 0.95) for s, c, e in zip(circuit, intact, lesioned)]
     covered, plainly = (np.mean([low <= truth <= high for low, high in found]) for found in (ends, plain))
