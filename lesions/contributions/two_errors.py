@@ -29,7 +29,7 @@ class TwoErrors:
     """Errors of estimates ``(value,)``: a standard error with degrees of freedom over coalitions, and the trials.
 
     ``bound`` is the largest size a value can have, infinite where it is not known; ``means`` is None where there are
-    no trials.
+    no trials, and of ``redrawn`` trials where the score is one of the whole set.
     """
 
     values: Array
@@ -37,6 +37,7 @@ class TwoErrors:
     df: Array
     means: TrialMeans | None
     bound: Array
+    redrawn: bool
 
     def interval(self, alpha: float | Array, over: Over) -> tuple[Array, Array]:
         """Both ends; NaN where an interval over stimuli is refused.
@@ -44,6 +45,7 @@ class TwoErrors:
         Together, the distances to either end add up as squares (Zou & Donner 2008, Construction of confidence limits
         about effect measures), so that each keeps its own shape.
         """
+        self._check(over)
         apart = scipy_stats.t.isf(np.asarray(alpha) / 2, self.df) * self.stderr
         if over == "coalitions" or self.means is None:
             return self.values - apart, self.values + apart
@@ -58,11 +60,19 @@ class TwoErrors:
     @property
     def refused(self) -> str:
         """Why some values have no interval over stimuli, with a number of trials; empty where all have one."""
-        said = "" if self.means is None else refusal_text(self.means, "values")
+        if self.means is None:
+            return ""
+        said = refusal_text(self.means, "values")
+        if said and self.redrawn:
+            said = (
+                f"{int(self.means.refused.sum())} of {len(self.values)} values have no interval over stimuli: they are "
+                f"the same of every set of trials that was drawn again from the {self.means.n_trials}"
+            )
         return said and f"{said}. If these trials are all there are, use over='coalitions'"
 
     def p_values(self, over: Over) -> Array:
         """Two-sided p against 0: below alpha where the interval at alpha leaves 0 out."""
+        self._check(over)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(self.values == 0, 0.0, np.abs(self.values) / self.stderr)
         alone = np.asarray(2 * scipy_stats.t.sf(t, self.df))
@@ -70,6 +80,10 @@ class TwoErrors:
             return alone
         p = self.means.p_values()
         return p if over == "stimuli" or not (self.stderr > 0).any() else np.where(self.stderr > 0, self._reached(), p)
+
+    def _check(self, over: Over) -> None:
+        if over == "stimuli" and self.means is None:
+            raise StatisticsError("an error over stimuli needs at least two trials; use over='coalitions'")
 
     def _reached(self) -> Array:
         """The alpha at which the interval of both errors just reaches 0."""
@@ -96,8 +110,8 @@ def two_errors(
     """`TwoErrors` of values ``(value[, output])``, one after the other.
 
     ``largest``, which broadcasts with the values, is what a trial's value can be at most where scores take few levels,
-    else NaN, and if ``bounded`` a value too; ``scale`` is the size of the scores (one
-    number, or one an output).
+    else NaN, and if ``bounded`` a value too; ``scale`` is the size of the scores (one number,
+    or one an output).
     """
     shape = values.shape
     reach = np.broadcast_to(np.asarray(largest, dtype=float), shape).ravel()
@@ -107,7 +121,7 @@ def two_errors(
         size = np.maximum(np.abs(trials).max(axis=(0, -1)), scale)  # of each output, whose units differ
         size = np.broadcast_to(size, shape).ravel()
         means = trial_means(trials.reshape(values.size, -1), largest=reach, scale=size)
-    elif not bool(np.isnan(stderr_stimuli).any()):
+    elif n_trials > 1 and not bool(np.isnan(stderr_stimuli).any()):
         # Of a score over the whole set, whose trials were drawn again: nothing is known but their standard error.
         error, none = stderr_stimuli.to_numpy().ravel().astype(float), np.zeros(values.size)
         n_odd = np.where(error > 0, float(n_trials), 0.0)
@@ -115,5 +129,5 @@ def two_errors(
     return TwoErrors(
         values.to_numpy().ravel().astype(float), stderr.to_numpy().ravel().astype(float),
         np.broadcast_to(df, shape).ravel().astype(float), means,
-        np.where(np.isnan(reach) | (not bounded), np.inf, reach),
+        np.where(np.isnan(reach) | (not bounded), np.inf, reach), redrawn=per_trial is None,
     )  # fmt: skip

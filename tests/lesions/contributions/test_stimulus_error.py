@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import norm
 
 import artiphys as ap
@@ -154,3 +155,32 @@ def test_both_errors_add_up_and_p_says_what_the_interval_says() -> None:
         low, high = found.interval(1 - alpha)
         assert np.array_equal(p < alpha, ((low > 0) | (high < 0)).to_numpy())
     assert (p >= found.p_values("stimuli").to_numpy()).all() and 0 < (p < 3e-4).sum() < 12
+
+
+def test_of_a_score_of_the_whole_set_that_never_changes_no_interval_is_known() -> None:
+    x = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    net = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Linear(3, 1, bias=False))
+    net[1].weight = torch.nn.Parameter(torch.tensor([[1.0, 0.5, 0.0]]))  # the third unit goes nowhere
+    prep = ap.wrap(net, x[:2])
+    score = Score(lambda y, trials: y[:, 0], "spread", reduce=lambda kept, trials: kept.std(axis=1))
+    found = ap.single_lesions(ap.Game(prep, x, score, prep.players("0"), kind="zero", progress=False))
+    low, high = found.interval(over="stimuli")
+    assert np.isnan(low.to_numpy()).tolist() == [False, False, True] and bool((low < high)[:2].all())
+    assert "1 of 3 values" in found.refused_stimuli and "drawn again from the 30" in found.refused_stimuli
+
+
+def test_many_players_join_into_one() -> None:
+    rng = np.random.default_rng(0)
+    effects = (rng.random((1500, 20)) < 0.2) * 1.0
+
+    def scores(c: Any) -> Any:
+        found = np.ones((len(c), 20))
+        gone = np.flatnonzero((~c).sum(axis=1) == 1)
+        found[gone] -= effects[np.argmin(c[gone], axis=1)]
+        return found
+
+    found = ap.single_lesions(Trials(1500, scores))
+    low, high = found.interval(over="stimuli")
+    expected = mean_interval(effects, 0.95, largest=1.0)
+    assert found.level_range == 1.0
+    assert low.to_numpy() == pytest.approx(np.maximum(expected[0], -1)) and high.shape == (1500,)
