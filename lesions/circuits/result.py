@@ -146,7 +146,7 @@ class Circuit:
 
     @border
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Of the held-out faithfulness (Fieller), or fidelity where that is the criterion."""
+        """Of the held-out faithfulness (`ratio_interval`), or fidelity where that is the criterion."""
         check_confidence(confidence)
         if self.trial_scores is None:
             raise StatisticsError(f"there is no interval: {self.no_holdout}")

@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float
 from artiphys.array_types import Array
 from artiphys.errors import ArtiphysError, StatisticsError
 from artiphys.lesions.circuits.question import Criterion, fidelity
+from artiphys.lesions.contributions.stimulus_error import level_range
 from artiphys.lesions.games.game import Game
 from artiphys.lesions.games.protocol import GameLike
 from artiphys.stats.p_values import holm
-from artiphys.stats.ratio_intervals import fieller, paired_p
+from artiphys.stats.ratio_intervals import paired_p, ratio_interval
 
 N_RESAMPLES = 2000
 ALPHA = 0.05
@@ -28,7 +29,7 @@ class TrialScores:
     """Scores per trial of a circuit, of the intact network and with all players lesioned.
 
     ``redrawn`` holds faithfulness over redrawn trials where the score is over the whole set; the scores per trial are
-    then None.
+    then None. ``level_range`` is the distance from the lowest to the highest score where scores take few levels.
     """
 
     circuit: Float[Array, " trial"] | None
@@ -37,6 +38,7 @@ class TrialScores:
     faithfulness: float
     redrawn: Float[Array, " draw"] | None
     n_trials: int
+    level_range: float = math.nan
 
     @property
     def fidelity(self) -> float:
@@ -46,16 +48,19 @@ class TrialScores:
         return float(fidelity(self.circuit[None], self.intact, self.lesioned)[0])
 
     def interval(self, confidence: float, criterion: Criterion) -> tuple[float, float]:
-        """Of faithfulness, or of fidelity (Fieller; redrawn trials for a score of the whole set)."""
+        """Of faithfulness, or of fidelity (`ratio_interval`; redrawn trials for a score of the whole set)."""
         if self.redrawn is not None:
             low, high = np.quantile(self.redrawn, [0.5 - confidence / 2, 0.5 + confidence / 2])
             return float(low), float(high)
         assert self.circuit is not None and self.intact is not None and self.lesioned is not None
+        scale = float(max(np.abs(s).max() for s in (self.circuit, self.intact, self.lesioned)))
         if criterion == "mean":
-            return fieller(self.circuit - self.lesioned, self.intact - self.lesioned, confidence)
+            gaps = self.circuit - self.lesioned, self.intact - self.lesioned
+            return ratio_interval(*gaps, confidence, level_range=self.level_range, scale=scale)
         far, near = (self.lesioned - self.intact) ** 2, (self.circuit - self.intact) ** 2
-        low, high = fieller(near, far, confidence)  # of a ratio of two means again
-        return 1 - high, 1 - low
+        # Of a ratio of two means again, and of squares.
+        low, high = ratio_interval(near, far, confidence, level_range=self.level_range**2, scale=scale**2)
+        return 1 - high, min(1 - low, 1.0)
 
     def verdict(self, faithfulness: float, criterion: Criterion, one_sided: bool) -> str:
         """ "sufficient" if the 90 % interval lies inside the band, "refuted" if the 95 % one lies outside of it."""
@@ -72,7 +77,7 @@ def require_gap(game: Game, which: str) -> None:
     ends = _ends(game.n_players)
     per_trial, values = game.per_trial(ends), game(ends)
     if game.score.reduce is None:
-        p = float(paired_p(per_trial[0] - per_trial[1]))
+        p = float(paired_p(per_trial[0] - per_trial[1], largest=level_range(per_trial), scale=_largest(per_trial)))
     else:
         drawn = _summaries(game, per_trial)
         p = float(_two_sided(drawn[:, 0] - drawn[:, 1]))
@@ -104,7 +109,9 @@ def judged(game: Game, coalitions: Bool[Array, "coalition player"]) -> list[Tria
     ratios = np.full(len(coalitions), np.nan) if flat else (values[2:] - values[1]) / gap
     n = len(game.stimuli)
     if game.score.reduce is None:
-        return [TrialScores(s, per_trial[0], per_trial[1], float(r), None, n) for s, r in zip(per_trial[2:], ratios)]
+        apart = float(level_range(per_trial))
+        intact, lesioned, *each = per_trial
+        return [TrialScores(s, intact, lesioned, float(r), None, n, apart) for s, r in zip(each, ratios)]
     redrawn = _redrawn(game, per_trial)
     return [TrialScores(None, None, None, float(r), d, n) for r, d in zip(ratios, redrawn.T)]
 
@@ -136,6 +143,10 @@ def _summaries(game: Game, per_trial: Array) -> Float[Array, "draw coalition"]:
         if len(found) == N_RESAMPLES:
             return np.stack(found)
     raise StatisticsError(f"score {game.score.name!r} is undefined on most redrawn sets of {n} trials")
+
+
+def _largest(per_trial: Array) -> float:
+    return float(np.abs(per_trial).max())
 
 
 def _ends(n_players: int) -> Bool[Array, "coalition player"]:
@@ -187,7 +198,8 @@ def member_table(
         confirmed = np.abs(effect) > noise
         columns = {"effect": effect, "stderr": nothing, "p_holm": nothing, "confirmed": confirmed}
     else:
-        p = holm(paired_p(drop))
+        scores = np.concatenate([circuit[None], without])
+        p = holm(paired_p(drop, largest=level_range(scores), scale=_largest(scores)))
         stderr = drop.std(axis=1, ddof=1) / math.sqrt(drop.shape[1])
         columns = {"effect": effect, "stderr": stderr, "p_holm": p, "confirmed": p <= ALPHA}
     return pd.DataFrame(columns, index=pd.Index(list(names), name="player", tupleize_cols=False))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,11 @@ import xarray as xr
 from artiphys.array_types import Array
 from artiphys.border import border
 from artiphys.errors import BudgetError, InputError, StatisticsError
-from artiphys.stats.intervals import check_confidence, t_interval_each
+from artiphys.lesions.contributions.two_errors import Over, TwoErrors, checked_over, two_errors
+from artiphys.stats.intervals import check_confidence
 
-Over = Literal["coalitions", "stimuli", "both"]
+# How errors over trials become intervals, for a methods section.
+HOW = "t, lengthened by Hall's transformation where skewed; of scores of few levels a score interval"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Attribution:
         How the values were estimated, as a sentence.
     refused : str
         Why intervals over coalitions are refused, with a budget that would do; empty where they hold.
+    level_range : float or ndarray ``(output,)``
+        Distance from the lowest to the highest score where scores take few levels (as right and wrong), else NaN.
     """
 
     values: xr.DataArray
@@ -77,6 +82,7 @@ class Attribution:
     confidence: float = 0.95
     method_text: str = ""
     refused: str = ""
+    level_range: Any = np.nan
 
     @property
     def gap(self) -> Any:
@@ -86,14 +92,16 @@ class Attribution:
 
     @border
     def interval(self, confidence: float | None = None, over: Over = "both") -> tuple[xr.DataArray, xr.DataArray]:
-        """Lower and upper ends, each like `values`.
+        """Lower and upper ends, each like `values`; NaN where one over stimuli is refused (see `refused_stimuli`).
 
         Parameters
         ----------
         confidence : float, optional
             Default: what the attribution was made with.
         over : "coalitions", "stimuli" or "both"
-            Error of the estimate for these stimuli; of these stimuli as a sample; or both together.
+            Error of the estimate for these stimuli; of these stimuli as a sample; or both together. Over stimuli it is
+            `stats.trial_means.mean_interval`: t, lengthened where trials are skewed; of scores of few levels a score
+            interval, which has width even where all trials agree.
 
         Raises
         ------
@@ -104,8 +112,27 @@ class Attribution:
         """
         confidence = self.confidence if confidence is None else confidence
         check_confidence(confidence)
-        if over not in ("coalitions", "stimuli", "both"):
-            raise StatisticsError(f"over came as {over!r}; wanted 'coalitions', 'stimuli' or 'both'")
+        low, high = self._errors.interval(1 - confidence, self._known(over))
+        shape = self.values.shape
+        return self.values.copy(data=low.reshape(shape)), self.values.copy(data=high.reshape(shape))
+
+    @border
+    def p_values(self, over: Over = "both") -> xr.DataArray:
+        """Two-sided p of each value against 0, of no correction: below alpha where `interval` at alpha leaves 0 out.
+
+        NaN where an interval over stimuli is refused. Errors as of `interval`.
+        """
+        p = self._errors.p_values(self._known(over))
+        return self.values.copy(data=p.reshape(self.values.shape))
+
+    @property
+    def refused_stimuli(self) -> str:
+        """Why some values have no interval over stimuli, with a number of trials; empty where all have one."""
+        return self._errors.refused
+
+    def _known(self, over: Over) -> Over:
+        """The errors asked for, as far as there are any."""
+        checked_over(over)
         if over != "stimuli" and bool(np.isnan(self.stderr).any()):
             raise StatisticsError(
                 f"{self.method} samples no coalitions, so its error over them is not known; use over='stimuli', and "
@@ -117,22 +144,14 @@ class Attribution:
             over = "coalitions"
         if self.refused and over != "stimuli":
             raise BudgetError(self.refused)
-        error, df = self._error(over)
-        low, high = t_interval_each(self.values.to_numpy(), error, df, confidence)
-        return self.values.copy(data=low), self.values.copy(data=high)
+        return over
 
-    def _error(self, over: Over) -> tuple[Array, Array]:
-        a, b = self.stderr.to_numpy(), self.stderr_stimuli.to_numpy()
-        df_a = np.full(a.shape, self.n_samples - 1) if self.df is None else self.df.to_numpy()
-        df_b = np.full(a.shape, float(self.n_trials - 1))
-        if over == "coalitions":
-            return a, df_a
-        if over == "stimuli":
-            return b, df_b
-        # Welch and Satterthwaite: degrees of freedom of a sum of two independent variances.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            df = (a**2 + b**2) ** 2 / (a**4 / df_a + b**4 / df_b)
-        return np.sqrt(a**2 + b**2), np.where(np.isnan(df), np.inf, df)
+    @cached_property
+    def _errors(self) -> TwoErrors:
+        df = np.asarray(self.n_samples - 1) if self.df is None else self.df.to_numpy()
+        scale = np.maximum(np.abs(np.asarray(self.intact)), np.abs(np.asarray(self.lesioned)))
+        return two_errors(self.values, self.stderr, df, self.stderr_stimuli, self.per_trial, self.level_range,
+                          self.n_trials, scale, bounded=True)  # fmt: skip
 
     def over_time(self) -> xr.DataArray:
         """Values of players in windows of time as ``(player, time, ...)``; ``time`` is where each window starts.
@@ -163,7 +182,7 @@ class Attribution:
     def to_dataframe(self, confidence: float | None = None) -> pd.DataFrame:
         """One row per player (and output): value, both errors, and the interval over both where there are trials.
 
-        The interval is NaN where it is `refused`.
+        The interval is NaN where it is `refused`, over coalitions or (see `refused_stimuli`) over trials.
         """
         known = not bool(np.isnan(self.stderr_stimuli).any())
         sampled = not bool(np.isnan(self.stderr).any())
@@ -214,10 +233,12 @@ class Attribution:
         """A paragraph fit for a methods section."""
         trials = (
             "; intervals give the error over coalitions" if not self.n_trials
-            else f"over {self.n_trials} trials; intervals give the standard error over trials" if self._is_guess
-            else f"over {self.n_trials} trials; intervals combine the error over coalitions with the standard error "
-            "over trials"
+            else f"over {self.n_trials} trials; intervals give the error over trials ({HOW})" if self._is_guess
+            else f"over {self.n_trials} trials; intervals combine the error over coalitions with that over trials "
+            f"({HOW})"
         )  # fmt: skip
+        if self.refused_stimuli:
+            trials += f"; {self.refused_stimuli.partition('. If')[0]}"
         return (
             f"{self.estimation_text()} A lesion was of kind '{self.kind}'. Values are means {trials}. The score was "
             f"{_shown(self.intact)} intact and {_shown(self.lesioned)} with all players lesioned (artiphys "
@@ -226,9 +247,10 @@ class Attribution:
 
     def __repr__(self) -> str:
         state = "exact" if self.exact else "estimated"
+        said = f"\n{self.refused_stimuli}" if self.refused_stimuli else ""
         return (
             f"Attribution({self.method}, {state}, {len(self.values)} players, kind={self.kind!r}, "
-            f"{self.n_evaluations} evaluations)\n{self.top().round(4).to_string()}"
+            f"{self.n_evaluations} evaluations)\n{self.top().round(4).to_string()}{said}"
         )
 
 

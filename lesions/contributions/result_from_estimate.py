@@ -34,7 +34,8 @@ def result_from_estimate(
     with few_threads():
         # Weights add up to 0: a constant game is exactly 0.
         values = estimate.weights @ (of_coalitions - of_coalitions[1])
-        per_trial, stderr_stimuli = over_stimuli(game, estimate.coalitions, estimate.weights, values.shape)
+        found = over_stimuli(game, estimate.coalitions, estimate.weights, values.shape)
+    per_trial = found.per_trial
     make = labelled(game.player_names if players is None else players, outputs_of(game, of_coalitions))
     n_evaluations = distinct(estimate.coalitions)
     refused = refusal(estimate, values, n_evaluations)
@@ -42,7 +43,7 @@ def result_from_estimate(
     return Attribution(
         values=make(values),
         stderr=make(np.zeros(values.shape) if estimate.stderr is None else estimate.stderr.reshape(values.shape)),
-        stderr_stimuli=make(stderr_stimuli),
+        stderr_stimuli=make(found.stderr),
         per_trial=None if per_trial is None else make(per_trial, trials(game, per_trial.shape[1])),
         intact=make(intact) if of_coalitions.ndim > 1 else float(intact),
         lesioned=make(lesioned) if of_coalitions.ndim > 1 else float(lesioned),
@@ -50,7 +51,7 @@ def result_from_estimate(
         n_samples=estimate.n_samples, exact=estimate.stderr is None, kind=str(game.kind), score=game.score.name,
         unit=game.score.unit, version=__version__,
         n_trials=len(game.stimuli) if per_trial is None else per_trial.shape[1],
-        refused=refused, **({"n_evaluations": n_evaluations} | provenance),
+        refused=refused, level_range=found.level_range, **({"n_evaluations": n_evaluations} | provenance),
     )  # fmt: skip
 
 
@@ -63,7 +64,9 @@ def joined(parts: Sequence[Attribution]) -> Attribution:
         found = [getattr(part, name) for part in parts]
         if all(a is not None for a in found):
             arrays[name] = xr.concat(found, dim="player")
-    return replace(parts[0], **arrays)
+    # Each saw its own coalitions: few levels in all of them are few.
+    ranges = np.max([part.level_range for part in parts], axis=0)
+    return replace(parts[0], level_range=ranges if np.ndim(ranges) else float(ranges), **arrays)
 
 
 def outputs_of(game: GameLike, values: Array) -> Sequence[Hashable] | None:

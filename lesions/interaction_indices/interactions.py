@@ -16,7 +16,7 @@ from artiphys.border import border
 from artiphys.errors import BudgetError, InputError
 from artiphys.lesions.contributions.request import MIN_PAIRS, Request
 from artiphys.lesions.contributions.result_from_estimate import labelled, outputs_of
-from artiphys.lesions.contributions.stimulus_error import over_stimuli
+from artiphys.lesions.contributions.stimulus_error import over_stimuli, trials
 from artiphys.lesions.contributions.stopping import until
 from artiphys.lesions.estimators.enumeration import MAX_EXACT, every_coalition
 from artiphys.lesions.estimators.estimate import Estimate
@@ -199,7 +199,7 @@ def _result(
         shape = (len(interaction.members), *of_coalitions.shape[1:])
         values = np.asarray(estimate.weights @ columns).reshape(shape)
         contributions = np.asarray(shapley.weights @ singles).reshape(interaction.n, *of_coalitions.shape[1:])
-        _, stderr_stimuli = over_stimuli(game, estimate.coalitions, estimate.weights, shape)
+        found = over_stimuli(game, estimate.coalitions, estimate.weights, shape)
     outputs = outputs_of(game, of_coalitions)
     names = [tuple(game.player_names[p] for p in members) for members in interaction.members]
     make, make_single = labelled(names, outputs, "interaction"), labelled(game.player_names, outputs)
@@ -208,7 +208,7 @@ def _result(
     return Interactions(
         values=make(values),
         stderr=make(np.zeros(shape) if estimate.stderr is None else estimate.stderr.reshape(shape)),
-        stderr_stimuli=make(stderr_stimuli),
+        stderr_stimuli=make(found.stderr),
         df=make(np.full(shape, np.inf) if estimate.df is None else estimate.df.reshape(shape)),
         contributions=make_single(contributions),
         intact=make_single(intact) if outputs is not None else float(intact),
@@ -217,7 +217,8 @@ def _result(
         n_evaluations=len(estimate.coalitions) if exact else distinct(estimate.coalitions),
         n_samples=estimate.n_samples, n_trials=_n_trials(game), confidence=request.confidence, method=method,
         kind=str(game.kind), score=game.score.name, unit=game.score.unit, seed=None if exact else request.seed,
-        why=why, version=__version__,
+        why=why, version=__version__, level_range=found.level_range,
+        per_trial=None if found.per_trial is None else make(found.per_trial, trials(game, found.per_trial.shape[1])),
     )  # fmt: skip
 
 

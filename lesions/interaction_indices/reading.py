@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats as scipy_stats
 
 from artiphys.array_types import Array
 from artiphys.stats.p_values import holm
@@ -16,23 +15,16 @@ SUPERADDITIVE, SUBADDITIVE = "superadditive", "subadditive"
 ROUNDING = 1e-6  # of the largest value of a game, below which an exact interaction is 0: single precision
 
 
-def p_values(
-    values: Float[Array, " interaction"],
-    stderr: Float[Array, " interaction"],
-    df: Float[Array, " interaction"],
-    together: Bool[Array, " interaction"],
-    zero: Bool[Array, " interaction"],
+def corrected(
+    p: Float[Array, " interaction"], together: Bool[Array, " interaction"], zero: Bool[Array, " interaction"]
 ) -> Float[Array, " interaction"]:
-    """Two-sided p of each interaction of several players, corrected by Holm for their number; NaN where refused.
+    """p of each interaction of several players, corrected by Holm for their number; NaN where refused.
 
     ``together`` marks interactions of at least two players, ``zero`` those that are 0 but for rounding.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(zero, 0.0, np.abs(values) / stderr)
-        single = np.asarray(2 * scipy_stats.t.sf(t[together], df[together]))
-    p = np.full(len(values), np.nan)
-    p[together] = holm(single)
-    return p
+    found = np.full(len(p), np.nan)
+    found[together] = holm(np.where(zero, 1.0, p)[together])
+    return found
 
 
 def words(

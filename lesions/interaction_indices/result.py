@@ -15,10 +15,11 @@ import xarray as xr
 from artiphys.array_types import Array
 from artiphys.border import border, shown
 from artiphys.errors import InputError, StatisticsError
-from artiphys.lesions.contributions.result import Over, object_index
+from artiphys.lesions.contributions.result import object_index
+from artiphys.lesions.contributions.two_errors import Over, TwoErrors, checked_over, two_errors
 from artiphys.lesions.estimators.estimate import MIN_DF
-from artiphys.lesions.interaction_indices.reading import ROUNDING, p_values, words
-from artiphys.stats.intervals import check_confidence, t_interval_each
+from artiphys.lesions.interaction_indices.reading import ROUNDING, corrected, words
+from artiphys.stats.intervals import check_confidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,9 @@ class Interactions:
     confidence : float
     method, kind, score, unit, seed, why, version, seconds
         Provenance.
+    per_trial : DataArray ``(interaction, trial)`` or ``(interaction, trial, output)``, or None
+    level_range : float or ndarray ``(output,)``
+        As in `Attribution`.
     """
 
     values: xr.DataArray
@@ -70,6 +74,8 @@ class Interactions:
     why: str = ""
     version: str = ""
     seconds: float = 0.0
+    per_trial: xr.DataArray | None = None
+    level_range: Any = np.nan
 
     @property
     def players(self) -> list[Hashable]:
@@ -85,6 +91,11 @@ class Interactions:
     def refused(self) -> xr.DataArray:
         """Which interactions rest on so few coalitions that no interval would hold; theirs are NaN."""
         return (self.df < MIN_DF) & (self.stderr > 0)
+
+    @property
+    def refused_stimuli(self) -> str:
+        """Why some interactions have no interval over stimuli, with a number of trials; empty where all have one."""
+        return self._errors.refused
 
     def of(self, *players: Hashable) -> Any:
         """Value of one interaction, whatever the order of its players: a float, or one value an output.
@@ -105,7 +116,7 @@ class Interactions:
     def interval(
         self, confidence: float | None = None, over: Over = "both", *, simultaneous: bool = False
     ) -> tuple[xr.DataArray, xr.DataArray]:
-        """Lower and upper ends, each like `values`; NaN where an interaction is `refused`.
+        """Lower and upper ends, each like `values`; NaN where one is refused (see `refused` and `refused_stimuli`).
 
         Parameters
         ----------
@@ -118,42 +129,42 @@ class Interactions:
         """
         confidence = self.confidence if confidence is None else confidence
         check_confidence(confidence)
-        if simultaneous:
-            confidence = 1 - (1 - confidence) / self.values.size
-        error, df = self._error(over)
-        low, high = t_interval_each(self.values.to_numpy(), error, df, confidence)
-        if over != "stimuli":
-            refused = self.refused.to_numpy()
-            low, high = np.where(refused, np.nan, low), np.where(refused, np.nan, high)
-        return self.values.copy(data=low), self.values.copy(data=high)
+        alpha = (1 - confidence) / self.values.size if simultaneous else 1 - confidence
+        over = self._known(over)
+        shape = self.values.shape
+        low, high = (end.reshape(shape) for end in self._errors.interval(alpha, over))
+        refused = self.refused.to_numpy() & (over != "stimuli")
+        return self.values.copy(data=np.where(refused, np.nan, low)), self.values.copy(
+            data=np.where(refused, np.nan, high)
+        )
 
-    def _error(self, over: Over) -> tuple[Array, Array]:
-        if over not in ("coalitions", "stimuli", "both"):
-            raise StatisticsError(f"over came as {over!r}; wanted 'coalitions', 'stimuli' or 'both'")
-        a, b = self.stderr.to_numpy(), self.stderr_stimuli.to_numpy()
-        if over != "coalitions" and np.isnan(b).any():
+    def _known(self, over: Over) -> Over:
+        """The errors asked for, as far as there are any."""
+        checked_over(over)
+        if over != "coalitions" and bool(np.isnan(self.stderr_stimuli).any()):
             if over == "stimuli" or self.n_trials > 1:
                 raise StatisticsError("an error over stimuli needs at least two trials; use over='coalitions'")
             over = "coalitions"
-        df_a, df_b = self.df.to_numpy(), np.full(a.shape, float(self.n_trials - 1))
-        if over == "coalitions":
-            return a, df_a
-        if over == "stimuli":
-            return b, df_b
-        with np.errstate(divide="ignore", invalid="ignore"):
-            df = (a**2 + b**2) ** 2 / (a**4 / df_a + b**4 / df_b)
-        return np.asarray(np.hypot(a, b)), np.where(np.isnan(df), np.inf, df)
+        return over
+
+    @cached_property
+    def _errors(self) -> TwoErrors:
+        # What a set of k players does together is a sum of 2^k scores with signs, half of them positive.
+        folds = 2.0 ** np.array([len(m) - 1 for m in self._members])
+        largest = (folds if self.values.ndim == 1 else folds[:, None]) * self.level_range
+        scale = np.maximum(np.abs(np.asarray(self.intact)), np.abs(np.asarray(self.lesioned)))
+        return two_errors(self.values, self.stderr, self.df.to_numpy(), self.stderr_stimuli, self.per_trial, largest,
+                          self.n_trials, scale, bounded=False)  # fmt: skip
 
     @border
     def p_values(self, over: Over = "both") -> xr.DataArray:
         """Two-sided p of each interaction of several players, corrected by Holm; NaN for single and refused ones."""
-        error, df = self._error(over)
+        over = self._known(over)
+        p = self._errors.p_values(over).reshape(self.values.shape)
         together = np.array([len(m) > 1 for m in self._members])
-        zero = self._zero()
         if over != "stimuli":
-            error = np.where(self.refused.to_numpy(), np.nan, error)
-        columns = zip(_columns(self.values), _columns(error), _columns(df), _columns(zero))
-        found = [p_values(v, e, d, together, z) for v, e, d, z in columns]
+            p = np.where(self.refused.to_numpy(), np.nan, p)
+        found = [corrected(q, together, z) for q, z in zip(_columns(p), _columns(self._zero()))]
         return self.values.copy(data=np.stack(found, axis=-1).reshape(self.values.shape))
 
     @border
@@ -265,6 +276,7 @@ class Interactions:
         trials = f" over {self.n_trials} trials" if self.n_trials else ""
         n_refused = int(self.refused.sum())
         refused = f" {n_refused} of them rest on too few coalitions and have no interval." if n_refused else ""
+        refused += f" {self.refused_stimuli.partition('. If')[0]}." if self.refused_stimuli else ""
         return (
             f"{names[self.index]} up to order {self.order} of {len(self.players)} players on the mean {self.score}"
             f"{unit}{trials} were computed {how}.{refused} p-values are corrected by Holm. A lesion was of kind "
@@ -277,6 +289,7 @@ class Interactions:
         return (
             f"Interactions({self.index}, order {self.order}, {state}, {len(self.players)} players, kind={self.kind!r}, "
             f"{self.n_evaluations} evaluations)\n{self.top(over=over).round(4).to_string()}"
+            + (f"\n{self.refused_stimuli}" if self.refused_stimuli else "")
         )
 
 

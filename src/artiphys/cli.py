@@ -174,6 +174,8 @@ def _savefig(ax: object, path: Path) -> None:
 
 
 def _table(examination: object) -> str:
+    import numpy as np
+
     from artiphys.plotting import short
     from artiphys.report.examine import Examination
 
@@ -183,7 +185,8 @@ def _table(examination: object) -> str:
     lines = [f"  {'player':>12}  {'single lesion [95 %]':>28}  {'Shapley value [95 %]':>28}"]
     for i, player in enumerate(phi.values["player"].values):
         cells = [
-            f"{float(r.values[i]):+.3f} [{float(lo[i]):+.3f}, {float(hi[i]):+.3f}]"
+            f"{float(r.values[i]):+.3f} "
+            + ("[not known]" if np.isnan(float(lo[i])) else f"[{float(lo[i]):+.3f}, {float(hi[i]):+.3f}]")
             for r, (lo, hi) in zip((single, phi), ends)
         ]
         lines.append(f"  {short(player):>12}  {cells[0]:>28}  {cells[1]:>28}")

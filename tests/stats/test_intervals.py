@@ -39,14 +39,14 @@ def test_design_effects_count_fewer_trials_and_confidence_nests() -> None:
     assert (np.diff(low, axis=0) <= 0).all() and (np.diff(high, axis=0) >= 0).all()
     assert (np.diff(low[2]) >= 0).all() and (np.diff(high[2]) >= 0).all()
     assert (low[2] <= hits / 12).all() and (hits / 12 <= high[2]).all()
-    low, high = proportion_interval(3, 4, 0.95, design_effect=8.0)
-    assert (float(low), float(high)) == (0.0, 1.0)  # half a trial says nothing
+    ends = proportion_interval(3, 4, 0.95, design_effect=8.0)
+    assert [float(end) for end in ends] == [0.0, 1.0]  # half a trial says nothing
 
 
 def test_bad_counts_are_told() -> None:
-    for counts in ((3, 0), (5, 4), (-1, 4), (np.nan, 4), (1, np.inf)):
+    for hits, n in ((3, 0), (5, 4), (-1, 4), (np.nan, 4), (1, np.inf)):
         with pytest.raises(InputError, match="wanted"):
-            proportion_interval(*counts, 0.95)
+            proportion_interval(hits, n, 0.95)
     with pytest.raises(InputError, match="design_effect"):
         proportion_interval(3, 4, 0.95, design_effect=0.5)
     with pytest.raises(StatisticsError, match="confidence"):

@@ -7,7 +7,6 @@ import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,14 @@ import xarray as xr
 from artiphys.errors import BudgetError, StatisticsError
 from artiphys.lesions import Attribution, Circuit, Game, Interactions, interactions, shapley, single_lesions
 from artiphys.lesions.circuits.minimal_circuit import circuit_of
-from artiphys.lesions.contributions.result import Over
+from artiphys.lesions.contributions.stimulus_error import level_range
+from artiphys.lesions.contributions.two_errors import Over
 from artiphys.missing import validity
 from artiphys.players import Players
 from artiphys.probes import Decoding, Tuning, decode, tuning_curves
 from artiphys.recording import record
 from artiphys.report.subjects import Subject
-from artiphys.stats.intervals import standard_error, t_interval
+from artiphys.stats.trial_means import trial_means
 from artiphys.stimuli import Stimuli
 
 ALPHA = 0.05
@@ -219,33 +219,27 @@ def _find_circuit(examination: Examination, game: Game) -> None:
 def _pairs(game: Game, over: Over) -> pd.DataFrame:
     """Joint lesions of all pairs, from coalitions that are known already: what they cost beyond the sum.
 
-    With an interval over trials (95 % for all pairs together, by Bonferroni), which is 0 wide where the
-    trials are all there are.
+    With an interval over trials (95 % for all pairs together, by Bonferroni), which is 0 wide where the trials are all
+    there are, and NaN where all trials of a sample but one at most agree.
     """
     n = game.n_players
-    confidence = 1 - ALPHA / max(1, n * (n - 1) // 2)
-    rows = []
-    intact = game.per_trial(np.ones((1, n), dtype=bool))[0]
-
-    def without(*cut: int) -> np.ndarray[Any, Any]:
-        return np.asarray(game.per_trial(np.array([[i not in cut for i in range(n)]]))[0])
-
-    for i, j in combinations(range(n), 2):
-        joint = intact - without(i, j)
-        sum_of_singles = (intact - without(i)) + (intact - without(j))
-        excess = joint - sum_of_singles
-        error = np.zeros(()) if over == "coalitions" else standard_error(excess)
-        low, high = t_interval(np.asarray(excess.mean()), error, len(excess) - 1, confidence)
-        rows.append(
-            {
-                "first": game.player_names[i],
-                "second": game.player_names[j],
-                "joint": float(joint.mean()),
-                "singles": float(sum_of_singles.mean()),
-                "excess": float(excess.mean()),
-                "low": float(low),
-                "high": float(high),
-            }
-        )
+    pairs = list(combinations(range(n), 2))
     columns = ["first", "second", "joint", "singles", "excess", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    if not pairs:
+        return pd.DataFrame([], columns=columns)
+    cut = [(), *((i,) for i in range(n)), *pairs]
+    scores = game.per_trial(np.array([[i not in without for i in range(n)] for without in cut]))
+    costs = scores[0] - scores[1:]
+    of_single, joint = costs[:n], costs[n:]
+    singles = np.stack([of_single[i] + of_single[j] for i, j in pairs])
+    excess = joint - singles
+    low = high = excess.mean(axis=1)
+    if over != "coalitions":
+        # Four scores, two of either sign.
+        means = trial_means(excess, largest=2 * level_range(scores), scale=float(np.abs(scores).max()))
+        low, high = means.interval(ALPHA / len(pairs))
+    names = game.player_names
+    return pd.DataFrame(
+        {"first": [names[i] for i, _ in pairs], "second": [names[j] for _, j in pairs], "joint": joint.mean(axis=1),
+         "singles": singles.mean(axis=1), "excess": excess.mean(axis=1), "low": low, "high": high}
+    )[columns]  # fmt: skip

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from artiphys.lesions import Attribution
-from artiphys.lesions.contributions.result import Over
+from artiphys.lesions.contributions.two_errors import Over
 from artiphys.plotting import short
 from artiphys.probes import Tuning
 from artiphys.report.examine import ALPHA, Examination
@@ -58,7 +59,9 @@ def findings(examination: Examination) -> list[str]:
 def _chosen(examination: Examination, names: list[str]) -> str:
     assert examination.screening is not None
     screening = examination.screening
-    p = _p_two_sided(screening)
+    p = np.ones(len(screening.values))  # one trial says nothing of its error
+    if not bool(np.isnan(screening.stderr_stimuli).any()):
+        p = np.nan_to_num(screening.p_values("stimuli").to_numpy(), nan=1.0)
     n_sure = int((false_discovery(p) < ALPHA).sum())
     return (
         f"All 2^{examination.n_players} coalitions of {examination.n_players} players cannot be run, so players were "
@@ -239,15 +242,17 @@ def tuned_share(tuning: Tuning) -> float:
     return float(np.mean(false_discovery(tuning.p_value.to_numpy()) < ALPHA))
 
 
-def _p_two_sided(result: Attribution) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    from scipy.stats import t
+def quiet_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs whose joint lesion costs no more or less than the sum, as far as one can tell."""
+    loud = (pairs["low"] > NEGLIGIBLE) | (pairs["high"] < -NEGLIGIBLE)
+    return pairs[~loud]
 
-    error = result.stderr_stimuli.to_numpy()
-    values = result.values.to_numpy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(error > 0, np.abs(values) / error, np.where(np.abs(values) > NEGLIGIBLE, np.inf, 0.0))
-    p = 2 * t.sf(ratio, result.n_trials - 1)
-    return np.where(np.isnan(p), 1.0, p)  # one trial says nothing of its error
+
+def ends(low: object, high: object) -> str:
+    """An interval as text."""
+    if np.isnan(float(str(low))):
+        return "not known: all trials but one at most agree"
+    return f"{number(low)} to {number(high)}"
 
 
 def number(value: object) -> str:

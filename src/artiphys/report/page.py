@@ -54,7 +54,7 @@ def results(examination: Examination) -> dict[str, Any]:
         "shapley": _numbers(examination.shapley, examination),
         "screening": _numbers(examination.screening, examination),
         "all_players_lesioned": examination.all_lesioned,
-        "pairs": examination.pairs.to_dict("records"),
+        "pairs": [_plain(row) for row in examination.pairs.to_dict("records")],
         "interactions": _interactions(examination),
         "circuit": _circuit(examination),
         "decoding": [_decoded(s, d) for s, d in zip(examination.read_sites, examination.decodings)],
@@ -113,8 +113,8 @@ def _decoded(site: str, d: Decoding) -> dict[str, Any]:
     }
 
 
-def _column(values: Any) -> dict[str, float]:
-    return {str(p): float(v) for p, v in zip(values["player"].values, values.to_numpy())}
+def _column(values: Any) -> dict[str, Any]:
+    return _plain({str(p): float(v) for p, v in zip(values["player"].values, values.to_numpy())})
 
 
 def _section(examination: Examination, out: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from artiphys.plotting import short
 from artiphys.report.examine import ALPHA, Examination
-from artiphys.report.findings import NEGLIGIBLE, number, sure
+from artiphys.report.findings import ends, number, quiet_pairs, sure
 from artiphys.report.subjects import N_REPEATS, NOISE_SD
 from artiphys.stats.p_values import false_discovery
 
@@ -18,14 +18,14 @@ def insignificant(examination: Examination) -> pd.DataFrame:
     for result, what in ((examination.singles(), "single lesion"), (examination.values(), "Shapley value")):
         low, high = result.interval(1 - ALPHA, examination.over)
         for i in np.flatnonzero(sure(result, examination.over) == 0):
-            ends = f"{number(float(low[i]))} to {number(float(high[i]))}"
+            said = ends(float(low[i]), float(high[i]))
             rows.append(
-                _row(f"{what} of {short(result.values['player'].values[i])}", number(float(result.values[i])), ends)
+                _row(f"{what} of {short(result.values['player'].values[i])}", number(float(result.values[i])), said)
             )
     if examination.decodings:
         rows += _undecoded(examination)
     if len(examination.pairs):
-        quiet = int(((examination.pairs["low"] <= NEGLIGIBLE) & (examination.pairs["high"] >= -NEGLIGIBLE)).sum())
+        quiet = len(quiet_pairs(examination.pairs))
         if quiet:
             what = f"{quiet} of {len(examination.pairs)} pairs, joint lesion beyond the sum"
             rows.append(
@@ -54,8 +54,7 @@ def _row(tested: str, estimate: str, interval: str) -> dict[str, str]:
 
 
 def _largest_quiet(examination: Examination) -> float:
-    quiet = examination.pairs[(examination.pairs["low"] <= NEGLIGIBLE) & (examination.pairs["high"] >= -NEGLIGIBLE)]
-    return float(quiet["excess"].abs().max())
+    return float(quiet_pairs(examination.pairs)["excess"].abs().max())
 
 
 def caveats(examination: Examination) -> str:

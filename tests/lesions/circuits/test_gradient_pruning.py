@@ -153,7 +153,7 @@ def test_gradients_within_a_coalition_are_those_of_the_lesioned_network() -> Non
     assert {p for p in inside["player"].values if float(inside.sel(player=p)) != 0} == set(circuit.players)
     with pytest.raises(InputError, match="other players"):
         ap.attribution(game, within=by_name.iloc[1:])
-    assert "seed" not in whole.methods_text() and "standard error over trials" in whole.methods_text()
+    assert "seed" not in whole.methods_text() and "give the error over trials" in whole.methods_text()
     with pytest.raises(InputError, match="within= wants a bool"):
         ap.attribution(game, within=np.ones(5, bool))
     with pytest.raises(InputError, match="one coalition"):

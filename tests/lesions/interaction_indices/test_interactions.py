@@ -192,7 +192,10 @@ def test_errors_over_stimuli_are_those_of_a_plain_loop_over_trials() -> None:
     expected = np.std(each, axis=0, ddof=1) / np.sqrt(len(each))
     assert found.stderr_stimuli.to_numpy() == pytest.approx(expected, rel=1e-6, abs=1e-12)
     low, high = found.interval()
-    assert bool((low <= found.values).all() and (found.values <= high).all())
+    # Where one of twenty trials alone differs from the others, their spread is not known.
+    odd = (np.abs(each - np.median(each, axis=0)) > 1e-6).sum(axis=0)
+    assert np.array_equal(np.isnan(low.to_numpy()), odd < 2) and "4 of 15 values" in found.refused_stimuli
+    assert bool(((low <= found.values) & (found.values <= high))[odd > 1].all())
 
 
 def test_readings_name_synergy_redundancy_and_opposition() -> None:
@@ -232,7 +235,8 @@ def test_intervals_that_hold_together_are_wider() -> None:
     found = ap.interactions(game(5))
     narrow, wide = found.interval(), found.interval(simultaneous=True)
     several = np.array([len(k) > 1 for k in found.values["interaction"].values])
-    assert bool((wide[1] - wide[0] >= narrow[1] - narrow[0]).all())
+    known = ~np.isnan(narrow[0].to_numpy())
+    assert known.sum() == 11 and bool((wide[1] - wide[0] >= narrow[1] - narrow[0])[known].all())
     assert float((wide[1] - wide[0])[several].sum()) > float((narrow[1] - narrow[0])[several].sum())
 
 

@@ -17,6 +17,7 @@ from artiphys.cli import app
 from artiphys.errors import InputError
 from artiphys.lesions.circuits.halves import Halves
 from artiphys.stats.permutations import Permutations
+from artiphys.stats.trial_means import TrialMeans
 from artiphys.verification.calibration import game_claims, probe_claims
 from artiphys.verification.calibration.claim import Claim
 from artiphys.verification.calibration.result import Rate
@@ -44,6 +45,21 @@ def narrow(f: Any, mean: Any, stderr: Any, df: Any, confidence: float) -> Any:
 
 def halved(f: Any, *args: Any, **kwargs: Any) -> Any:
     return 0.5 * f(*args, **kwargs)
+
+
+def intervals_over_trials_of_68(monkeypatch: pytest.MonkeyPatch) -> None:
+    interval = TrialMeans.interval
+    monkeypatch.setattr(TrialMeans, "interval", lambda self, alpha: interval(self, 0.32))
+
+
+def errors_over_trials(factor: Callable[[int], float]) -> Apply:
+    """Standard errors over trials times a factor of the number of trials."""
+
+    def change(f: Any, *args: Any, **kwargs: Any) -> Any:
+        means = f(*args, **kwargs)
+        return replace(means, stderr=factor(means.n_trials) * means.stderr)
+
+    return changed("lesions.contributions.two_errors.trial_means", change)
 
 
 def unshuffled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,16 +108,9 @@ SABOTAGES: dict[str, tuple[Apply, str, int]] = {
     "information is not corrected": (
         changed("probes.mutual_information.tables._bias", lambda f, n, *rest: 0 * f(n, *rest)), "information: cov", 400,
     ),
-    "intervals are of 68 %: lesions": (
-        changed("lesions.contributions.result.t_interval_each", narrow), "single_lesions: coverage", 150,
-    ),
-    "errors over trials are halved": (
-        changed("lesions.contributions.stimulus_error.standard_error", halved), "single_lesions: false", 200,
-    ),
-    "errors are those of single trials": (
-        changed("lesions.contributions.stimulus_error.standard_error",
-                lambda f, x, axis=-1: f(x, axis=axis) * math.sqrt(x.shape[axis])), "single_lesions: power", 60,
-    ),
+    "intervals are of 68 %: lesions": (intervals_over_trials_of_68, "single_lesions: coverage", 150),
+    "errors over trials are halved": (errors_over_trials(lambda n: 0.5), "single_lesions: false", 200),
+    "errors are those of single trials": (errors_over_trials(math.sqrt), "single_lesions: power", 60),
     "errors over coalitions are halved": (of_result("shapley", stderr=lambda s: 0.5 * s), "shapley: coverage", 200),
     "Banzhaf values are Shapley's": (
         changed("verification.calibration.game_claims.banzhaf", lambda f, *a, **k: ap.shapley(*a, **k)),
