@@ -1,6 +1,7 @@
 """Probes: reading a network's activity. Nothing here writes to a model.
 
-Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering.
+Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering,
+peristimulus.
 """
 
 from artiphys.probes.clustering.cell_types import cell_types
@@ -13,6 +14,8 @@ from artiphys.probes.detection.population import Population
 from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
 from artiphys.probes.mutual_information.tables import Information, information
+from artiphys.probes.peristimulus.psth import psth
+from artiphys.probes.peristimulus.result import Psth
 from artiphys.probes.searchlights.neighbourhoods import neighbourhoods
 from artiphys.probes.searchlights.result import Searchlight
 from artiphys.probes.searchlights.searchlight import searchlight
@@ -25,6 +28,7 @@ __all__ = [
     "Detection",
     "Information",
     "Population",
+    "Psth",
     "Searchlight",
     "SignalDetection",
     "Transfer",
@@ -34,6 +38,7 @@ __all__ = [
     "detectability",
     "information",
     "neighbourhoods",
+    "psth",
     "searchlight",
     "signal_detection",
     "tuning_curves",

@@ -46,6 +46,7 @@ ORDER = [
     "artiphys.probes.tuning",
     "artiphys.probes.detection",
     "artiphys.probes.clustering",
+    "artiphys.probes.peristimulus",
     "artiphys.lesions.operations",
     "artiphys.lesions.evaluation",
     "artiphys.lesions.cache",
@@ -140,11 +141,12 @@ def test_results_stand_apart_from_the_functions_that_give_them() -> None:
         ap.CellTypes,
         ap.Decoding,
         ap.Detection,
+        ap.Psth,
         ap.Searchlight,
         ap.Tuning,
     ]
     functions = [ap.minimal_circuit, ap.interactions, ap.single_lesions, ap.shapley, ap.banzhaf, ap.attribution,
-                 ap.cell_types, ap.decode, ap.detectability, ap.searchlight, ap.tuning_curves]  # fmt: skip
+                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.searchlight, ap.tuning_curves]  # fmt: skip
     assert all(r.__module__.endswith(".result") for r in results)
     assert not any(f.__module__.endswith(".result") for f in functions)
 
@@ -200,11 +202,11 @@ def test_private_names_stay_where_they_are() -> None:
 def test_public_names() -> None:
     assert set(ap.__all__) == {
         "Attribution", "CellTypes", "Circuit", "CriticalSets", "Decoding", "Detection", "Edge", "Game", "Interactions",
-        "Lesion", "Preparation", "Recording", "Scoreboard", "Searchlight", "Site", "Stimuli", "Tuning", "attribution",
-        "banzhaf",
+        "Lesion", "Preparation", "Psth", "Recording", "Scoreboard", "Searchlight", "Site", "Stimuli", "Tuning",
+        "attribution", "banzhaf",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
         "Calibration", "calibrate",
-            "minimal_circuit", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
+        "minimal_circuit", "psth", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
         "tuning_curves", "verification", "verify", "wrap", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)

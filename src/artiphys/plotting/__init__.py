@@ -2,7 +2,7 @@
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
 scoreboards, sparsity, calibrations, network_parts, network_subject, unit_steps, wiring, columns,
-network_layout, networks.
+network_layout, networks, psth.
 """
 
 from artiphys.plotting.calibrations import plot_calibration
@@ -13,6 +13,7 @@ from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_gener
 from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.interactions import plot_interactions
 from artiphys.plotting.networks import plot_network
+from artiphys.plotting.psth import plot_psth, plot_raster
 from artiphys.plotting.scoreboards import plot_scoreboard
 from artiphys.plotting.searchlights import plot_searchlight
 from artiphys.plotting.sparsity import plot_superposition
@@ -33,6 +34,8 @@ __all__ = [
     "plot_head_map",
     "plot_interactions",
     "plot_network",
+    "plot_psth",
+    "plot_raster",
     "plot_scoreboard",
     "plot_searchlight",
     "plot_superposition",
