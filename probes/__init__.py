@@ -1,11 +1,13 @@
 """Probes: reading a network's activity. Nothing here writes to a model.
 
 Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering,
-peristimulus.
+peristimulus, covariability.
 """
 
 from artiphys.probes.clustering.cell_types import cell_types
 from artiphys.probes.clustering.result import CellTypes
+from artiphys.probes.covariability.correlations import correlations
+from artiphys.probes.covariability.result import Correlations
 from artiphys.probes.decoding.decode import decode
 from artiphys.probes.decoding.result import Decoding
 from artiphys.probes.decoding.transfer import Transfer
@@ -24,6 +26,7 @@ from artiphys.probes.tuning.tuning_curves import tuning_curves
 
 __all__ = [
     "CellTypes",
+    "Correlations",
     "Decoding",
     "Detection",
     "Information",
@@ -34,6 +37,7 @@ __all__ = [
     "Transfer",
     "Tuning",
     "cell_types",
+    "correlations",
     "decode",
     "detectability",
     "information",

@@ -2,13 +2,14 @@
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
 scoreboards, sparsity, calibrations, network_parts, network_subject, unit_steps, wiring, columns,
-network_layout, networks, psth.
+network_layout, networks, psth, correlations.
 """
 
 from artiphys.plotting.calibrations import plot_calibration
 from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes
 from artiphys.plotting.clustering import plot_cell_types
 from artiphys.plotting.contributions import plot_contributions, plot_convergence, plot_head_map
+from artiphys.plotting.correlations import plot_correlations, plot_fano
 from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_generalisation, plot_time_course
 from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.interactions import plot_interactions
@@ -28,8 +29,10 @@ __all__ = [
     "plot_confusion",
     "plot_contributions",
     "plot_convergence",
+    "plot_correlations",
     "plot_decoding",
     "plot_detection",
+    "plot_fano",
     "plot_generalisation",
     "plot_head_map",
     "plot_interactions",
