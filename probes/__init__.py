@@ -1,7 +1,7 @@
 """Probes: reading a network's activity. Nothing here writes to a model.
 
 Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering,
-peristimulus, covariability.
+peristimulus, dimensions, covariability.
 """
 
 from artiphys.probes.clustering.cell_types import cell_types
@@ -15,6 +15,8 @@ from artiphys.probes.detection.detectability import detectability
 from artiphys.probes.detection.population import Population
 from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
+from artiphys.probes.dimensions.dimensionality import dimensionality
+from artiphys.probes.dimensions.result import Dimensionality
 from artiphys.probes.mutual_information.tables import Information, information
 from artiphys.probes.peristimulus.psth import psth
 from artiphys.probes.peristimulus.result import Psth
@@ -29,6 +31,7 @@ __all__ = [
     "Correlations",
     "Decoding",
     "Detection",
+    "Dimensionality",
     "Information",
     "Population",
     "Psth",
@@ -40,6 +43,7 @@ __all__ = [
     "correlations",
     "decode",
     "detectability",
+    "dimensionality",
     "information",
     "neighbourhoods",
     "psth",
