@@ -37,7 +37,8 @@ def signal_correlation(strata: Strata) -> SignalCorrelation:
 
     The covariance of estimated curves is that of the true ones plus the mean over stimuli of noise covariance / n, also
     where units' noise is correlated; what is subtracted is its estimate from the same trials. So the covariances are
-    unbiased, and the correlations nearly. They can lie outside of -1 to 1 by chance.
+    unbiased; their ratios are off by some hundredths where reliabilities are below about .8, and can lie outside of -1
+    to 1 by chance.
 
     References
     ----------

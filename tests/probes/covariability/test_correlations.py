@@ -81,7 +81,7 @@ def test_signal_correlation_is_not_made_by_noise_nor_lost_in_it() -> None:
         low, high = found.interval("signal")
         covered.append((low.values[0, 1] <= 1 <= high.values[0, 1], low.values[0, 2] <= 0 <= high.values[0, 2]))
     assert np.mean(naive_same) < 0.95 and np.mean(naive_orthogonal) > 0.09
-    assert np.nanmedian(same) == pytest.approx(1, abs=0.06) and np.nanmean(orthogonal) == pytest.approx(0, abs=0.05)
+    assert np.nanmedian(same) == pytest.approx(1, abs=0.06) and np.nanmedian(orthogonal) == pytest.approx(0, abs=0.08)
     assert np.mean(p) <= 0.09 and np.mean(covered) >= 0.9
 
 
