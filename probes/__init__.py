@@ -1,7 +1,7 @@
 """Probes: reading a network's activity. Nothing here writes to a model.
 
 Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering,
-peristimulus, dimensions, covariability.
+peristimulus, factors, dimensions, covariability.
 """
 
 from artiphys.probes.clustering.cell_types import cell_types
@@ -17,6 +17,8 @@ from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
 from artiphys.probes.dimensions.dimensionality import dimensionality
 from artiphys.probes.dimensions.result import Dimensionality
+from artiphys.probes.factors.mixed_selectivity import mixed_selectivity
+from artiphys.probes.factors.result import MixedSelectivity
 from artiphys.probes.mutual_information.tables import Information, information
 from artiphys.probes.peristimulus.psth import psth
 from artiphys.probes.peristimulus.result import Psth
@@ -33,6 +35,7 @@ __all__ = [
     "Detection",
     "Dimensionality",
     "Information",
+    "MixedSelectivity",
     "Population",
     "Psth",
     "Searchlight",
@@ -45,6 +48,7 @@ __all__ = [
     "detectability",
     "dimensionality",
     "information",
+    "mixed_selectivity",
     "neighbourhoods",
     "psth",
     "searchlight",

@@ -49,6 +49,7 @@ ORDER = [
     "artiphys.probes.peristimulus",
     "artiphys.probes.dimensions",
     "artiphys.probes.covariability",
+    "artiphys.probes.factors",
     "artiphys.lesions.operations",
     "artiphys.lesions.evaluation",
     "artiphys.lesions.cache",
@@ -144,14 +145,15 @@ def test_results_stand_apart_from_the_functions_that_give_them() -> None:
         ap.Decoding,
         ap.Detection,
         ap.Psth,
+        ap.MixedSelectivity,
         ap.Dimensionality,
         ap.Correlations,
         ap.Searchlight,
         ap.Tuning,
     ]
     functions = [ap.minimal_circuit, ap.interactions, ap.single_lesions, ap.shapley, ap.banzhaf, ap.attribution,
-                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.dimensionality, ap.correlations,
-                 ap.searchlight, ap.tuning_curves]  # fmt: skip
+                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.mixed_selectivity, ap.dimensionality,
+                 ap.correlations, ap.searchlight, ap.tuning_curves]  # fmt: skip
     assert all(r.__module__.endswith(".result") for r in results)
     assert not any(f.__module__.endswith(".result") for f in functions)
 
@@ -210,7 +212,8 @@ def test_public_names() -> None:
         "Lesion", "Preparation", "Psth", "Recording", "Scoreboard", "Searchlight", "Site", "Stimuli", "Tuning",
         "Correlations",
         "Dimensionality",
-        "attribution", "banzhaf", "dimensionality", "correlations",
+        "MixedSelectivity",
+        "attribution", "banzhaf", "mixed_selectivity", "dimensionality", "correlations",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
         "Calibration", "calibrate",
         "minimal_circuit", "psth", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",

@@ -51,15 +51,7 @@ class Strata:
         if groups is None:
             return cls(x, stimulus, n, stimulus)
         group = np.unique(groups, return_inverse=True)[1]
-        member = np.column_stack([stimulus[:, None] == np.arange(len(n)), group[:, None] == np.arange(group.max() + 1)])
-        design = member.astype(float)
-        if np.linalg.matrix_rank(design) < design.shape[1] - 1:
-            raise StatisticsError(
-                "the groups cannot be told from the stimuli, as where each group saw stimuli of its own; wanted groups "
-                "that share stimuli. Analyse each group by itself"
-            )
-        slopes = np.linalg.lstsq(design, x, rcond=None)[0][len(n) :]
-        x = x - design[:, len(n) :] @ (slopes - np.bincount(group) @ slopes / len(x))
+        x = without_groups(x, stimulus, group)
         cell = np.unique(np.column_stack([stimulus, group]), axis=0, return_inverse=True)[1].ravel()
         alone = np.bincount(cell)[cell] < 2
         if alone.any():
@@ -70,6 +62,26 @@ class Strata:
     def cells(self) -> list[Array]:
         """Trials of each stratum."""
         return [np.flatnonzero(self.cell == c) for c in range(self.cell.max() + 1) if (self.cell == c).any()]
+
+
+def without_groups(x: Array, stimulus: Array, group: Array) -> Array:
+    """Activity ``(trial, unit)`` less what groups add to it, by least squares beside the stimuli.
+
+    Raises
+    ------
+    StatisticsError
+        If groups cannot be told from stimuli.
+    """
+    n = stimulus.max() + 1
+    member = np.column_stack([stimulus[:, None] == np.arange(n), group[:, None] == np.arange(group.max() + 1)])
+    design = member.astype(float)
+    if np.linalg.matrix_rank(design) < design.shape[1] - 1:
+        raise StatisticsError(
+            "the groups cannot be told from the stimuli, as where each group saw stimuli of its own; wanted groups "
+            "that share stimuli. Analyse each group by itself"
+        )
+    slopes = np.linalg.lstsq(design, x, rcond=None)[0][n:]
+    return np.asarray(x - design[:, n:] @ (slopes - np.bincount(group) @ slopes / len(x)))
 
 
 def warn_of_drift(z: Array) -> None:

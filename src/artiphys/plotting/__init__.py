@@ -2,7 +2,7 @@
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
 scoreboards, sparsity, calibrations, network_parts, network_subject, unit_steps, wiring, columns,
-network_layout, networks, psth, dimensionality, correlations.
+network_layout, networks, psth, factors, dimensionality, correlations.
 """
 
 from artiphys.plotting.calibrations import plot_calibration
@@ -13,6 +13,7 @@ from artiphys.plotting.correlations import plot_correlations, plot_fano
 from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_generalisation, plot_time_course
 from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.dimensionality import plot_dimensionality
+from artiphys.plotting.factors import plot_mixed_selectivity
 from artiphys.plotting.interactions import plot_interactions
 from artiphys.plotting.networks import plot_network
 from artiphys.plotting.psth import plot_psth, plot_raster
@@ -38,6 +39,7 @@ __all__ = [
     "plot_generalisation",
     "plot_head_map",
     "plot_interactions",
+    "plot_mixed_selectivity",
     "plot_network",
     "plot_psth",
     "plot_raster",
