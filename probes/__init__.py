@@ -1,7 +1,7 @@
 """Probes: reading a network's activity. Nothing here writes to a model.
 
 Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering,
-peristimulus, factors, dimensions, covariability.
+peristimulus, projections, factors, dimensions, covariability.
 """
 
 from artiphys.probes.clustering.cell_types import cell_types
@@ -22,6 +22,8 @@ from artiphys.probes.factors.result import MixedSelectivity
 from artiphys.probes.mutual_information.tables import Information, information
 from artiphys.probes.peristimulus.psth import psth
 from artiphys.probes.peristimulus.result import Psth
+from artiphys.probes.projections.components import components
+from artiphys.probes.projections.result import Components
 from artiphys.probes.searchlights.neighbourhoods import neighbourhoods
 from artiphys.probes.searchlights.result import Searchlight
 from artiphys.probes.searchlights.searchlight import searchlight
@@ -30,6 +32,7 @@ from artiphys.probes.tuning.tuning_curves import tuning_curves
 
 __all__ = [
     "CellTypes",
+    "Components",
     "Correlations",
     "Decoding",
     "Detection",
@@ -43,6 +46,7 @@ __all__ = [
     "Transfer",
     "Tuning",
     "cell_types",
+    "components",
     "correlations",
     "decode",
     "detectability",

@@ -50,6 +50,7 @@ ORDER = [
     "artiphys.probes.dimensions",
     "artiphys.probes.covariability",
     "artiphys.probes.factors",
+    "artiphys.probes.projections",
     "artiphys.lesions.operations",
     "artiphys.lesions.evaluation",
     "artiphys.lesions.cache",
@@ -145,6 +146,7 @@ def test_results_stand_apart_from_the_functions_that_give_them() -> None:
         ap.Decoding,
         ap.Detection,
         ap.Psth,
+        ap.Components,
         ap.MixedSelectivity,
         ap.Dimensionality,
         ap.Correlations,
@@ -152,8 +154,8 @@ def test_results_stand_apart_from_the_functions_that_give_them() -> None:
         ap.Tuning,
     ]
     functions = [ap.minimal_circuit, ap.interactions, ap.single_lesions, ap.shapley, ap.banzhaf, ap.attribution,
-                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.mixed_selectivity, ap.dimensionality,
-                 ap.correlations, ap.searchlight, ap.tuning_curves]  # fmt: skip
+                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.components, ap.mixed_selectivity,
+                 ap.dimensionality, ap.correlations, ap.searchlight, ap.tuning_curves]  # fmt: skip
     assert all(r.__module__.endswith(".result") for r in results)
     assert not any(f.__module__.endswith(".result") for f in functions)
 
@@ -213,7 +215,8 @@ def test_public_names() -> None:
         "Correlations",
         "Dimensionality",
         "MixedSelectivity",
-        "attribution", "banzhaf", "mixed_selectivity", "dimensionality", "correlations",
+        "Components",
+        "attribution", "banzhaf", "components", "mixed_selectivity", "dimensionality", "correlations",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
         "Calibration", "calibrate",
         "minimal_circuit", "psth", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",

@@ -32,6 +32,7 @@ from artiphys.preparation.preparation import Preparation
 from artiphys.preparation.wrap import wrap
 from artiphys.probes import (
     CellTypes,
+    Components,
     Correlations,
     Decoding,
     Detection,
@@ -41,6 +42,7 @@ from artiphys.probes import (
     Searchlight,
     Tuning,
     cell_types,
+    components,
     correlations,
     decode,
     detectability,
@@ -61,6 +63,7 @@ __all__ = [
     "Calibration",
     "CellTypes",
     "Circuit",
+    "Components",
     "Correlations",
     "CriticalSets",
     "Decoding",
@@ -84,6 +87,7 @@ __all__ = [
     "banzhaf",
     "calibrate",
     "cell_types",
+    "components",
     "correlations",
     "critical_sets",
     "decode",

@@ -2,7 +2,7 @@
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
 scoreboards, sparsity, calibrations, network_parts, network_subject, unit_steps, wiring, columns,
-network_layout, networks, psth, factors, dimensionality, correlations.
+network_layout, networks, psth, trajectories, factors, dimensionality, correlations.
 """
 
 from artiphys.plotting.calibrations import plot_calibration
@@ -21,6 +21,7 @@ from artiphys.plotting.scoreboards import plot_scoreboard
 from artiphys.plotting.searchlights import plot_searchlight
 from artiphys.plotting.sparsity import plot_superposition
 from artiphys.plotting.style import short
+from artiphys.plotting.trajectories import plot_trajectories
 from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "plot_searchlight",
     "plot_superposition",
     "plot_time_course",
+    "plot_trajectories",
     "plot_tuning",
     "plot_tuning_map",
     "short",
