@@ -1,11 +1,13 @@
 """Probes: reading a network's activity. Nothing here writes to a model.
 
 Read data, readers and mutual_information; then the analyses: decoding, searchlights, tuning, detection, clustering,
-peristimulus, projections, factors, dimensions, covariability.
+peristimulus, count_models, projections, factors, dimensions, covariability.
 """
 
 from artiphys.probes.clustering.cell_types import cell_types
 from artiphys.probes.clustering.result import CellTypes
+from artiphys.probes.count_models.encode_counts import encode_counts
+from artiphys.probes.count_models.result import CountEncoding
 from artiphys.probes.covariability.correlations import correlations
 from artiphys.probes.covariability.result import Correlations
 from artiphys.probes.decoding.decode import decode
@@ -34,6 +36,7 @@ __all__ = [
     "CellTypes",
     "Components",
     "Correlations",
+    "CountEncoding",
     "Decoding",
     "Detection",
     "Dimensionality",
@@ -51,6 +54,7 @@ __all__ = [
     "decode",
     "detectability",
     "dimensionality",
+    "encode_counts",
     "information",
     "mixed_selectivity",
     "neighbourhoods",

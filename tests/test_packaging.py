@@ -47,6 +47,7 @@ ORDER = [
     "artiphys.probes.detection",
     "artiphys.probes.clustering",
     "artiphys.probes.peristimulus",
+    "artiphys.probes.count_models",
     "artiphys.probes.dimensions",
     "artiphys.probes.covariability",
     "artiphys.probes.factors",
@@ -146,6 +147,7 @@ def test_results_stand_apart_from_the_functions_that_give_them() -> None:
         ap.Decoding,
         ap.Detection,
         ap.Psth,
+        ap.CountEncoding,
         ap.Components,
         ap.MixedSelectivity,
         ap.Dimensionality,
@@ -154,8 +156,9 @@ def test_results_stand_apart_from_the_functions_that_give_them() -> None:
         ap.Tuning,
     ]
     functions = [ap.minimal_circuit, ap.interactions, ap.single_lesions, ap.shapley, ap.banzhaf, ap.attribution,
-                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.components, ap.mixed_selectivity,
-                 ap.dimensionality, ap.correlations, ap.searchlight, ap.tuning_curves]  # fmt: skip
+                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.encode_counts, ap.components,
+                 ap.mixed_selectivity, ap.dimensionality, ap.correlations, ap.searchlight,
+                 ap.tuning_curves]  # fmt: skip
     assert all(r.__module__.endswith(".result") for r in results)
     assert not any(f.__module__.endswith(".result") for f in functions)
 
@@ -216,7 +219,8 @@ def test_public_names() -> None:
         "Dimensionality",
         "MixedSelectivity",
         "Components",
-        "attribution", "banzhaf", "components", "mixed_selectivity", "dimensionality", "correlations",
+        "CountEncoding",
+        "attribution", "banzhaf", "encode_counts", "components", "mixed_selectivity", "dimensionality", "correlations",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
         "Calibration", "calibrate",
         "minimal_circuit", "psth", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",

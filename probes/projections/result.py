@@ -119,7 +119,7 @@ class Components(Tested):
             )
         return (
             f"Demixed principal components (Kobak et al. 2016) of {len(self.centre)} units are by "
-            f"{' and '.join(self.by)} over {self.n_trials} trials, with a ridge of {self.ridge:.2g} times a unit's mean "
-            "sum of squares. Reliability is the correlation between halves of the trials, over "
+            f"{' and '.join(self.by)} over {self.n_trials} trials, with a ridge of {self.ridge:.2g} times a unit's "
+            "mean sum of squares. Reliability is the correlation between halves of the trials, over "
             f"{self.n_splits} halvings.{test} (artiphys {self.version})"
         )

@@ -2,7 +2,7 @@
 
 Read style, contributions, interactions, circuits, edge_circuits, decoding, searchlights, tuning, detection, clustering,
 scoreboards, sparsity, calibrations, network_parts, network_subject, unit_steps, wiring, columns,
-network_layout, networks, psth, trajectories, factors, dimensionality, correlations.
+network_layout, networks, psth, count_models, trajectories, factors, dimensionality, correlations.
 """
 
 from artiphys.plotting.calibrations import plot_calibration
@@ -10,6 +10,7 @@ from artiphys.plotting.circuits import plot_circuit, plot_circuit_sizes
 from artiphys.plotting.clustering import plot_cell_types
 from artiphys.plotting.contributions import plot_contributions, plot_convergence, plot_head_map
 from artiphys.plotting.correlations import plot_correlations, plot_fano
+from artiphys.plotting.count_models import plot_count_encoding
 from artiphys.plotting.decoding import plot_confusion, plot_decoding, plot_generalisation, plot_time_course
 from artiphys.plotting.detection import plot_detection
 from artiphys.plotting.dimensionality import plot_dimensionality
@@ -33,6 +34,7 @@ __all__ = [
     "plot_contributions",
     "plot_convergence",
     "plot_correlations",
+    "plot_count_encoding",
     "plot_decoding",
     "plot_detection",
     "plot_dimensionality",

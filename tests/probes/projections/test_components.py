@@ -56,7 +56,7 @@ def test_principal_components_are_those_of_the_covariance() -> None:
 def test_margins_sum_to_the_whole_and_are_at_right_angles() -> None:
     means = np.random.default_rng(0).normal(size=(2, 3, 4, 5)) + 7
     parts = margins(means, 2)
-    np.testing.assert_allclose(np.sum(parts, axis=0), means - means.mean(axis=(0, 1, 2)))
+    np.testing.assert_allclose(np.asarray(parts).sum(axis=0), means - means.mean(axis=(0, 1, 2)))
     for i in range(4):
         for j in range(i):
             assert abs((parts[i] * parts[j]).sum()) < 1e-9
@@ -86,11 +86,13 @@ def test_planted_margins_are_demixed() -> None:
         encoder = found.encoders.sel(component=name)
         assert abs(float((encoder * AXES[i]).sum())) > 0.9
     assert found.reliability is not None and (found.reliability > 0.8).all()
-    # Demixed: the projection on rule does not depend on cue; along the axis itself it does, as axes are oblique.
-    of_rule = found.trajectories.sel(component="rule 1")
-    apart = of_rule.mean(["rule", "time"]).std() / of_rule.mean(["cue", "time"]).std()
-    raw = (planted(2, both=1.0, n=20) @ xr.DataArray(AXES[1], dims="unit")).groupby("cue").mean(["trial", "time"]).std()
-    assert float(apart) < 0.15 and float(raw) > 0.2
+    # Demixed: the projection on rule hardly follows time; along the axis of rule it does, for the axes are oblique.
+    x = planted(2, both=1.0, n=20, noise=0.2)
+    of_rule = ap.components(x, ["rule", "cue"], n=1).trajectories.sel(component="rule 1")
+    along = (x @ xr.DataArray(AXES[1], dims="unit")).groupby("rule").mean("trial")
+    demixed_share = of_rule.mean(["rule", "cue"]).std() / of_rule.mean(["cue", "time"]).std()
+    raw_share = along.mean("rule").std() / along.mean("time").std()
+    assert float(demixed_share) < 0.5 * float(raw_share)
     table = found.to_dataframe()
     assert {"explained cue", "reliability", "margin"} <= set(table) and "Kobak" in found.methods_text()
 
@@ -98,8 +100,9 @@ def test_planted_margins_are_demixed() -> None:
 def test_shares_of_margins_leave_noise_out() -> None:
     """Sums of squares over conditions and times, by the closed form of the planted effects."""
     t = np.linspace(0, 1, 6)
-    shape = [4 * np.var(np.sin(3 * t)), 4 * np.mean(t**2), 4 * 2 / 3 * np.mean((1 - t) ** 2), 0.0]
-    truth = np.array(shape) / sum(shape)
+    sizes = [np.var(np.sin(3 * t)), np.mean(t**2), 2 / 3 * np.mean((1 - t) ** 2), 0.0]
+    truth = np.array(sizes, dtype=float)
+    truth = truth / truth.sum()
     found = [ap.components(planted(s, n=4), ["rule", "cue"], ridge=0.1, n_splits=1) for s in range(30)]
     values = np.mean([f.margin_variance.to_numpy() for f in found], axis=0)
     np.testing.assert_allclose(values, truth, atol=0.02)
