@@ -59,7 +59,8 @@ class Predictor:
             raise InputError(f"the kind of {name!r} came as {kind!r}; wanted one of {', '.join(KINDS)}")
         if kind != "categorical" and not numeric:
             raise InputError(f"{name!r} holds {values.dtype}; a {kind} predictor must be numbers")
-        if kind == "circular" and (period is None or not (math.isfinite(period) and period > 0)):
+        turn = isinstance(period, (int, float, np.integer, np.floating)) and math.isfinite(period) and period > 0
+        if kind == "circular" and not turn:
             raise InputError(f"{name!r} is circular; wanted its period, such as circular={{{name!r}: 360}}")
         labels, code = coded(values)
         if len(labels) < 2:

