@@ -100,7 +100,8 @@ def mean_correlation(noise: NoiseCorrelation) -> tuple[float, float]:
     df = float(noise.df[pairs > 0].max())
     used = (z != 0).any(axis=1)
     factor = 1 + float(noise.n_strata.max()) / (2 * df)
-    return mean, float(factor * np.sqrt((adds[used] ** 2).sum() * used.sum() / df) / df)
+    # Residuals are smaller than noise; made up for twice, as a jackknife does.
+    return mean, float(factor * np.sqrt((adds[used] ** 2).sum()) * used.sum() / df**2)
 
 
 def permuted_p(
