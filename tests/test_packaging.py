@@ -46,6 +46,12 @@ ORDER = [
     "artiphys.probes.tuning",
     "artiphys.probes.detection",
     "artiphys.probes.clustering",
+    "artiphys.probes.peristimulus",
+    "artiphys.probes.count_models",
+    "artiphys.probes.dimensions",
+    "artiphys.probes.covariability",
+    "artiphys.probes.factors",
+    "artiphys.probes.projections",
     "artiphys.lesions.operations",
     "artiphys.lesions.evaluation",
     "artiphys.lesions.cache",
@@ -140,11 +146,19 @@ def test_results_stand_apart_from_the_functions_that_give_them() -> None:
         ap.CellTypes,
         ap.Decoding,
         ap.Detection,
+        ap.Psth,
+        ap.CountEncoding,
+        ap.Components,
+        ap.MixedSelectivity,
+        ap.Dimensionality,
+        ap.Correlations,
         ap.Searchlight,
         ap.Tuning,
     ]
     functions = [ap.minimal_circuit, ap.interactions, ap.single_lesions, ap.shapley, ap.banzhaf, ap.attribution,
-                 ap.cell_types, ap.decode, ap.detectability, ap.searchlight, ap.tuning_curves]  # fmt: skip
+                 ap.cell_types, ap.decode, ap.detectability, ap.psth, ap.encode_counts, ap.components,
+                 ap.mixed_selectivity, ap.dimensionality, ap.correlations, ap.searchlight,
+                 ap.tuning_curves]  # fmt: skip
     assert all(r.__module__.endswith(".result") for r in results)
     assert not any(f.__module__.endswith(".result") for f in functions)
 
@@ -200,11 +214,16 @@ def test_private_names_stay_where_they_are() -> None:
 def test_public_names() -> None:
     assert set(ap.__all__) == {
         "Attribution", "CellTypes", "Circuit", "CriticalSets", "Decoding", "Detection", "Edge", "Game", "Interactions",
-        "Lesion", "Preparation", "Recording", "Scoreboard", "Searchlight", "Site", "Stimuli", "Tuning", "attribution",
-        "banzhaf",
+        "Lesion", "Preparation", "Psth", "Recording", "Scoreboard", "Searchlight", "Site", "Stimuli", "Tuning",
+        "Correlations",
+        "Dimensionality",
+        "MixedSelectivity",
+        "Components",
+        "CountEncoding",
+        "attribution", "banzhaf", "encode_counts", "components", "mixed_selectivity", "dimensionality", "correlations",
         "cell_types", "critical_sets", "decode", "detectability", "errors", "interactions", "lesioned",
         "Calibration", "calibrate",
-            "minimal_circuit", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
+        "minimal_circuit", "psth", "record", "scores", "searchlight", "shapley", "single_lesions", "specimens", "toys",
         "tuning_curves", "verification", "verify", "wrap", "__version__",
     }  # fmt: skip
     assert all(hasattr(ap, name) for name in ap.__all__)

@@ -1,0 +1,4 @@
+"""Peri-stimulus time histograms.
+
+Read psth, spike_trains, binning, smoothing; then result.
+"""
