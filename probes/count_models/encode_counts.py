@@ -15,7 +15,7 @@ from artiphys.errors import InputError
 from artiphys.probes.count_models.poisson_fits import deviances, fitted, folds_of, trainings
 from artiphys.probes.count_models.predictors import Predictor, predictors_of
 from artiphys.probes.count_models.result import CountEncoding
-from artiphys.probes.data.trial_values import groups_of
+from artiphys.probes.data.design import groups_of
 from artiphys.probes.data.units import Units
 from artiphys.progress import progress_bar
 from artiphys.stats.p_values import p_value
@@ -165,7 +165,7 @@ def _plans(read: list[Predictor], group: Array | None, fold: Array) -> list[Perm
     whole = Permutations.of(together, group, fold)
     # The numbers of trials that bear them, so that all predictors of a trial move together.
     first = np.unique(together, return_index=True)[1]
-    moved = Permutations(first[together], whole.groups, whole.scheme, whole.n_distinct)
+    moved = whole.of_others(first[together])
     return [moved, *(Permutations.of(q.code, group, fold) for q in read)]
 
 

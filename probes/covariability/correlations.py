@@ -14,7 +14,8 @@ from artiphys.probes.covariability.result import Correlations
 from artiphys.probes.covariability.signal_correlation import signal_correlation
 from artiphys.probes.covariability.strata import Strata, warn_of_drift
 from artiphys.probes.data.activity import as_activity, loaded
-from artiphys.probes.data.trial_values import coded, groups_of, per_trial
+from artiphys.probes.data.design import groups_of
+from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.stats.permutations import Permutations, PermutationTest, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.user_warnings import warn

@@ -120,6 +120,11 @@ class Design:
                 warn(drift)
 
 
+def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
+    """The group of each trial; `StatisticsError` where none are given though the conditions say trials are grouped."""
+    return Design.of(data, groups).groups
+
+
 def _names(given: Any) -> list[str]:
     if isinstance(given, str):
         return [given]

@@ -9,7 +9,8 @@ from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.activity import as_activity, loaded
-from artiphys.probes.data.trial_values import coded, groups_of, per_trial
+from artiphys.probes.data.design import groups_of
+from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.probes.dimensions.participation import participation_ratio
 from artiphys.probes.dimensions.result import Dimensionality
 from artiphys.probes.dimensions.shared_variance import shared_spectrum, spectrum, split_means

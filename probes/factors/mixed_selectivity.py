@@ -10,7 +10,8 @@ import xarray as xr
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.errors import InputError
-from artiphys.probes.data.trial_values import coded, groups_of, per_trial
+from artiphys.probes.data.design import groups_of
+from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.probes.data.units import Units
 from artiphys.probes.factors.crossed import Crossed
 from artiphys.probes.factors.result import MixedSelectivity

@@ -59,7 +59,7 @@ def permuted(design: Crossed, member: Array, plan: Permutations, n: int, seed: i
     contrasts = design.contrasts()
     everything = np.eye(len(counts))
     left = [design.x - fitted(design.x, member, everything - p)[design.cell] for p in design.projections()]
-    numbered = Permutations(np.arange(len(design.x)), plan.groups, plan.scheme, plan.n_distinct)
+    numbered = plan.of_others(np.arange(len(design.x)))
     for order in numbered.draw(n, seed):
         yield [wald(*cell_moments(x[order], member), counts, contrast) for x, contrast in zip(left, contrasts)]
 

@@ -58,7 +58,7 @@ def permuted_p_values(
     that the other conditions do.
     """
     flat = design.x.reshape(len(design.x), -1)
-    numbered = Permutations(np.arange(len(flat)), plan.groups, plan.scheme, plan.n_distinct)
+    numbered = plan.of_others(np.arange(len(flat)))
     found = []
     for i, projection in enumerate(cell_projections(design.shape)):
         fit = fitted(flat, design.member, np.eye(len(projection)) - projection)[design.cell]

@@ -12,7 +12,8 @@ from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.activity import as_activity, loaded, times_of
-from artiphys.probes.data.trial_values import coded, groups_of, per_trial
+from artiphys.probes.data.design import groups_of
+from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.probes.projections.component_tests import permuted_p_values, reliability
 from artiphys.probes.projections.demixing import RIDGES, demixed, loss
 from artiphys.probes.projections.design import Design

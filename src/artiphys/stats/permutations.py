@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -238,6 +238,10 @@ class Permutations:
     def unit_containers(self) -> Array:
         """The container of each unit."""
         return self.container[self._first]
+
+    def of_others(self, labels: Array) -> Permutations:
+        """The same exchange of other labels, such as the numbers of the trials; drawn, never each once."""
+        return replace(self, labels=labels, n_distinct=math.inf)
 
     def draw(self, n: int, seed: Seed) -> Iterator[Array]:
         """``n`` relabellings of the trials; where there are no more, each one other than the labels themselves."""

@@ -50,7 +50,7 @@ def test_permuted_statistics_are_those_of_freedman_and_lane() -> None:
     a, b = 2 * UNEVEN_A - 1.0, 2 * UNEVEN_B - 1.0
     columns = np.column_stack([np.ones(60), a, b, a * b])
     assert design.plan is not None
-    orders = list(type(design.plan)(np.arange(60), None, "trials", np.inf).draw(5, 3))
+    orders = list(design.plan.of_others(np.arange(60)).draw(5, 3))
     for order, statistics in zip(orders, permuted(design, member, design.plan, 5, 3)):
         for term in range(3):
             reduced = np.delete(columns, term + 1, axis=1)
