@@ -33,7 +33,7 @@ def group_names(groups: Any, n: int) -> Array:
         raise InputError("groups came with one name; leave groups out, or give the animal of each unit")
     if counts.min() < LEAST_UNITS:
         raise InputError(
-            f"group {counts.idxmin()!r} has {counts.min()} units; wanted {LEAST_UNITS} or more in each, for a mean and "
+            f"group {str(counts.idxmin())!r} has {counts.min()} units; wanted {LEAST_UNITS} or more in each, for a mean and "
             "a spread. Leave out groups that are smaller"
         )
     return names
@@ -45,7 +45,9 @@ def without_offsets(table: pd.DataFrame, groups: Array) -> pd.DataFrame:
     spread = by.transform(lambda column: column.std(ddof=1))
     still = (spread <= 1e-12 * table.abs().max()).to_numpy().any(axis=1)
     if still.any():
-        raise InputError(f"in group {groups[still][0]!r} a feature is constant; leave the group or the feature out")
+        raise InputError(
+            f"in group {str(groups[still][0])!r} a feature is constant; leave the group or the feature out"
+        )
     together: pd.DataFrame = (table - by.transform("mean")) / spread * np.sqrt((spread**2).mean())
     return together
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artiphys.array_types import Array
 from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError
 from artiphys.missing import plain_array
-from artiphys.array_types import Array
 from artiphys.probes.clustering.animals import group_names, recurrence, without_offsets
 from artiphys.probes.clustering.cluster_tests import criteria_of, gaussian_like, tightness
 from artiphys.probes.clustering.halves import Split, split_in_two

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from artiphys.array_types import Array
 from artiphys.probes.clustering.curves import Curve, best_curve
 from artiphys.probes.clustering.cuts import Cut, all_cuts, best_cut
-from artiphys.probes.clustering.mixtures import Mixture, best_mixture, log_sum, one_gaussian
+from artiphys.probes.clustering.mixtures import best_mixture, log_sum, one_gaussian
 from artiphys.probes.clustering.valley import valley_p
 
 N_SPLITS = 9  # random halves; the median over them does not hang on one draw

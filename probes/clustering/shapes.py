@@ -8,7 +8,7 @@ from artiphys.array_types import Array
 from artiphys.probes.clustering.curves import FULL, Curve
 
 N_RESAMPLED = 200
-SURE = 3.5  # standard errors beyond which a cloud is called skewed, flat or heavy-tailed
+SURE, FLAT = 3.5, 2.0  # standard errors beyond which a cloud is skewed or heavy-tailed, and flat: this has a limit
 LONG = 2.0  # times as wide as the next direction
 OPEN = FULL / 4  # [rad] without a unit, beyond which a ring is an arc
 
@@ -27,7 +27,7 @@ def shape_of(x: Array, curve: Curve | None, rng: np.random.Generator) -> str:
     excess = float(((z**4).mean(axis=0) - 3).mean()) / np.sqrt(24 / (n * p))  # of a Gaussian a standard normal score
     if excess > SURE:
         return "a heavy-tailed cloud"
-    if excess < -SURE:
+    if excess < -FLAT:
         return "a flat cloud"
     widths = np.sqrt(np.sort(np.linalg.eigvalsh(np.cov(x.T).reshape(p, p)))[::-1])
     return "an elongated cloud" if p > 1 and widths[0] > LONG * widths[1] else "one Gaussian cloud"

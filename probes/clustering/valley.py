@@ -11,6 +11,9 @@ from artiphys.array_types import Array
 
 # Sides share the units of the valley, which correlates their z scores, by a half where all three are as wide.
 SHARED = 0.5
+# Where one peak is this many times as dense as all that is beyond it, the rest is a tail; it falls, from the valley to
+# what lies beyond it, to this share at most.
+STEEP, FALL = 4.0, 0.8
 
 
 def valley_p(counts: Array, widths: Array, same: bool, depth: float = 1.0) -> float:
@@ -35,7 +38,12 @@ def valley_p(counts: Array, widths: Array, same: bool, depth: float = 1.0) -> fl
     for sides in [(0, 0), (2, 2)] if same else product((0, 2), repeat=2):
         rows = np.arange(len(counts))
         peak, valley = counts[rows, sides], counts[:, 1]
-        share = widths[rows, sides] / (widths[rows, sides] + depth * widths[:, 1])
+        others = np.array([2 - side for side in sides])
+        wide, between = widths[rows, sides], widths[:, 1]
+        here = (peak + valley).sum() / (wide + between).sum()
+        is_tail = counts[rows, others].sum() / widths[rows, others].sum() > STEEP * here
+        least = 1 / FALL if is_tail and depth == 1 else depth
+        share = wide / (wide + least * between)
         z[sides] = float(norm.isf(_at_least(int(peak.sum()), peak + valley, share)))
     sides, weak = min(z.items(), key=lambda item: item[1])
     strong = z[tuple(2 - s for s in sides)]
