@@ -76,8 +76,8 @@ def cell_types(
 
     References
     ----------
-    Hartigan & Hartigan 1985, The dip test of unimodality (why a flat density is the hardest case). Hennig 2010,
-    Methods for merging Gaussian mixture components. Liu, Hayes, Nobel & Marron 2008, Statistical significance of clustering for high-dimension, low-sample size data.
+    Liu, Hayes, Nobel & Marron 2008, Statistical significance of clustering for high-dimension, low-sample size data.
+    Hennig 2010, Methods for merging Gaussian mixture components (parts without a valley are one type).
 
     >>> two = np.random.default_rng(0).normal(size=(60, 2)) + np.repeat([[-4, 0], [4, 0]], 30, axis=0)
     >>> cell_types(two, max_types=3, n_null=40).n_types

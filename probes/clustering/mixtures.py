@@ -52,12 +52,15 @@ def one_gaussian(x: Array) -> Mixture:
 def best_mixture(x: Array) -> Mixture:
     """The mixture of two or three Gaussians of the smallest BIC.
 
-    Expectation-maximisation starts from two hierarchical clusterings: Ward's, which finds types of like size, and of
-    mean distances, which splits off the rare ones (Fraley & Raftery 2002, Model-based clustering, discriminant
+    Expectation-maximisation starts from hierarchical clusterings: Ward's, which finds types of like size, the same of
+    directions made equally wide, which finds long types side by side, and that of mean distances, which splits off
+    the rare ones (Fraley & Raftery 2002, Model-based clustering, discriminant
     analysis, and density estimation).
     """
     n, p = x.shape
-    trees = [linkage(x, method) for method in ("ward", "average")]
+    white = (x - x.mean(axis=0)) @ np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[2].T
+    white = white / np.maximum(white.std(axis=0), 1e-9)
+    trees = [linkage(x, "ward"), linkage(x, "average"), linkage(white, "ward")]
     found = []
     for k in range(2, MOST + 1):
         starts = [np.eye(k)[fcluster(tree, k, "maxclust") - 1] for tree in trees]

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 def plot_cell_types(types: CellTypes, *, ax: Axes | None = None) -> Axes:
     """Tightness of clusters beside what a continuum shows, the units, and the valley that parts them or does not.
 
-    In `ax` the cluster index against the number of clusters (mean and 95 % of draws). Without `ax`, beside it, the units in the plane of the types or of the ring, and their density along the line or the curve on which a
-    valley was looked for; its place is shaded.
+    In `ax` the cluster index against the number of clusters (mean and 95 % of draws). Without `ax`, beside it the
+    units in the plane of the types or of the ring, and their density along the line or the curve on which a valley was
+    looked for; its place is shaded.
     """
     alone = ax is None
     ax = axes_of(ax, 9.6, 4.2)
     if alone:  # room on the left
         ax.set_position((0.64, 0.14, 0.33, 0.68))
-        ax.figure.set_layout_engine("none")
+        ax.get_figure(root=True).set_layout_engine("none")  # type: ignore[union-attr]
     k = types.criteria.index.to_numpy()
     drawn = types.null[:, 0]
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
@@ -65,14 +66,10 @@ def _units(types: CellTypes, ax: Axes) -> None:
     above.set_title(f"{what} (p {types.p_value:.2g})\n", fontsize=10)
     above.set_ylabel("widest beside it" if not ring else "plane of the ring", fontsize=9)
     above.set_xlabel("" if not ring else "plane of the ring", fontsize=9)
-    bins = np.linspace(types.along.min(), types.along.max(), max(12, int(len(types.along) ** 0.5) * 2))
-    bins = bins if bins[0] < bins[-1] else 10
-    below.hist(types.along, bins=bins, color=GREY)
+    below.hist(types.along, bins=max(12, 2 * int(len(types.along) ** 0.5)), color=GREY)
     below.axvspan(types.edges[1], types.edges[2], color=ORANGE, alpha=0.25, lw=0)
-    below.set_xlabel(
-        f"along the {'ring [rad]' if ring else 'line between clusters [sd]'}; shaded: {valley} (p {types.p_valley:.2g})",
-        fontsize=9,
-    )
+    line = "ring [rad]" if ring else "line between clusters [sd]"
+    below.set_xlabel(f"along the {line}; shaded: {valley} (p {types.p_valley:.2g})", fontsize=9)
     below.set_ylabel("units", fontsize=9)
     for axes in (above, below):
         clean(axes)
