@@ -33,8 +33,8 @@ def group_names(groups: Any, n: int) -> Array:
         raise InputError("groups came with one name; leave groups out, or give the animal of each unit")
     if counts.min() < LEAST_UNITS:
         raise InputError(
-            f"group {str(counts.idxmin())!r} has {counts.min()} units; wanted {LEAST_UNITS} or more in each, for a mean "
-            "and a spread. Leave out groups that are smaller"
+            f"group {str(counts.idxmin())!r} has {counts.min()} units; wanted {LEAST_UNITS} or more in each, for a "
+            "mean and a spread. Leave out groups that are smaller"
         )
     return names
 

@@ -112,5 +112,6 @@ def _waves(angle: Array) -> Array:
 
 def _log_kernel(at: Array, angles: Array, width: float) -> Array:
     apart = (at[:, None] - angles + np.pi) % FULL - np.pi
-    total: Array = logsumexp(-0.5 * (apart / width) ** 2, axis=1)
-    return total - np.log(len(angles) * width * np.sqrt(FULL))
+    total = logsumexp(-0.5 * (apart / width) ** 2, axis=1)
+    log: Array = total - np.log(len(angles) * width * np.sqrt(FULL))
+    return log

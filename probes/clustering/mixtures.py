@@ -37,7 +37,8 @@ class Mixture:
         roots = np.linalg.cholesky(self.covariances)
         white = np.linalg.solve(roots, (x - self.means[:, None]).transpose(0, 2, 1))
         spread = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1) + 0.5 * x.shape[1] * np.log(2 * np.pi)
-        return (np.log(self.weights) - spread)[:, None].T - 0.5 * (white**2).sum(axis=1).T
+        logs: Array = np.log(self.weights) - spread - 0.5 * (white**2).sum(axis=1).T
+        return logs
 
     def log_density(self, x: Array) -> Array:
         """Log of the density ``(unit,)``."""

@@ -27,8 +27,9 @@ class CellTypes:
     p_value : float
         Of one continuum: the larger of `p_tight` and `p_valley`. Types are believed where it is alpha or less.
     p_valley : float
-        Of there being no valley between two clusters, by units that had no part in choosing where it would be. It is
-        valid for any cloud with one peak on every line, whatever its shape, and for rings and arcs.
+        Of there being no valley between two clusters, by units that had no part in choosing where it would be. It
+        holds for clouds with one peak on every line, for rings and for arcs. A tail is taken to fall to .8 at most from
+        the valley to what lies beyond: of an even background around a dense core p is too small.
     verdict : str
         In words.
     caution : str

@@ -24,7 +24,8 @@ def _ring(rng: Rng, angles: Array, noise: float = 0.15) -> Array:
 def _tuned(rng: Rng, preferred: Array) -> Array:
     """Tuning curves shifted along a circle: a ring in as many dimensions as there are stimuli."""
     s = np.arange(8) * np.pi / 4
-    return np.exp(np.cos(s - preferred[:, None]) - 1) + 0.05 * rng.normal(size=(len(preferred), 8))
+    curves: Array = np.exp(np.cos(s - preferred[:, None]) - 1) + 0.05 * rng.normal(size=(len(preferred), 8))
+    return curves
 
 
 CONTINUA: dict[str, tuple[Callable[[Rng], Array], str]] = {
