@@ -1,4 +1,4 @@
-"""cell_types(): clusters of units tested against one Gaussian of the same covariance."""
+"""cell_types(): clusters of units, believed where they are tighter than one cloud and a valley parts them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artiphys.array_types import Array
 from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError
 from artiphys.missing import plain_array
-from artiphys.probes.clustering.cluster_tests import clusters, criteria_of, gaussian_like, split_in_two, tightness
+from artiphys.probes.clustering.animals import group_names, recurrence, without_offsets
+from artiphys.probes.clustering.cluster_tests import criteria_of, gaussian_like, tightness
+from artiphys.probes.clustering.halves import Split, split_in_two
 from artiphys.probes.clustering.result import CellTypes
-from artiphys.probes.clustering.valley import between_two, valley_p_value
+from artiphys.probes.clustering.shapes import shape_of
+from artiphys.probes.clustering.tree import types_of
 from artiphys.probes.tuning.result import Tuning
 from artiphys.progress import progress_bar
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.user_warnings import warn
 
 MAX_SHARE_AT_END = 0.1  # share of units at one end of a feature's range that makes a verdict impossible
+
+
+MOST_KINDS = 4  # values of a feature, up to which they are kinds and not steps of a scale
 
 
 @border
@@ -30,21 +37,28 @@ def cell_types(
     n_null: int = 100,
     seed: Seed = 0,
     standardise: bool = False,
+    groups: Any = None,
     progress: bool = True,
 ) -> CellTypes:
     """Cluster units, and say whether a continuum would look the same.
 
-    Any clustering finds clusters. Here the tightness of the clusters is held against data drawn from one Gaussian with
-    the covariance of the features: a single elongated cloud passes as types by silhouette, but not by this. A flat or
-    skewed cloud is no Gaussian either: take logarithms of skewed features, and see whether there is a valley. A test
-    of the features between the found clusters would prove nothing: the clusters were made by these features.
+    Any clustering finds clusters. Types are believed where two tests agree. Clusters must be tighter than those of
+    one Gaussian of the same covariance, by k-means or by a mixture's likelihood of units left out; an elongated cloud
+    passes as types by silhouette, but not by this. And there must be a valley between them, on a line that one half
+    of the units has chosen and that the other half is counted on: flat, skewed and heavy-tailed clouds have none. Of
+    a ring or an arc, which has valleys on straight lines, the valley must show along the curve. Types are cut in two
+    again as long as both parts show a valley. A test of the features between the found clusters would prove nothing:
+    the clusters were made by these features.
+
+    Two types 3 standard deviations apart have so flat a valley that hundreds of units leave it in doubt; at 5, sixty
+    show it. Discrete features are spread over their steps, for empty places between whole numbers are no valleys.
 
     Parameters
     ----------
     features : DataFrame or array ``(unit, feature)``, or Tuning
         Of a Tuning the shape of each unit's curve (mean 0, length 1); silent units must be left out first.
     max_types : int
-        Largest number of clusters tried.
+        Largest number of clusters tried, and of types.
     alpha : float
         p below which types are believed.
     n_null : int
@@ -52,6 +66,9 @@ def cell_types(
     standardise : bool
         Give every feature unit variance first. Needed where features have different units; where they share one it
         hides types, since what sets types apart is then as wide as what does not.
+    groups : array ``(unit,)``, optional
+        Animal or session of each unit. What differs between groups in offset or scale is taken out, and types must
+        recur: in two groups at least, and in more than half of those large enough to have three units of the type.
 
     Raises
     ------
@@ -60,6 +77,7 @@ def cell_types(
     References
     ----------
     Liu, Hayes, Nobel & Marron 2008, Statistical significance of clustering for high-dimension, low-sample size data.
+    Hennig 2010, Methods for merging Gaussian mixture components (parts without a valley are one type).
 
     >>> two = np.random.default_rng(0).normal(size=(60, 2)) + np.repeat([[-4, 0], [4, 0]], 30, axis=0)
     >>> cell_types(two, max_types=3, n_null=40).n_types
@@ -82,42 +100,80 @@ def cell_types(
             f"features differ {spread.max() / spread.min():.0f}-fold in spread, and the widest decides what is near; "
             "if they have different units, pass standardise=True"
         )
-    x = (table - table.mean()).to_numpy() / (spread if standardise else spread.max())
+    names = None if groups is None else group_names(groups, n)
     caution = _piled(table)
     rng = np.random.default_rng(seed)
+    spaced = _spread_over_steps(table, rng)
+    spaced = spaced if names is None else without_offsets(spaced, names)
+    spread = spaced.std(ddof=0).to_numpy()
+    x = (spaced - spaced.mean()).to_numpy() / (spread if standardise else spread.max())
     ks = range(2, max_types + 1)
     observed = tightness(x, ks, rng)
     draws = progress_bar("continua", over=range(n_null), show=progress)
     null = np.stack([tightness(gaussian_like(x, rng), ks, rng) for _ in draws])  # (draw, measure, k)
     every = np.concatenate([observed[None, 0], null[:, 0]])
     z = (every.mean(axis=0) - every) / every.std(axis=0)  # tight is large
-    p_value = float((np.sum(z[1:].max(axis=1) >= z[0].max() - 1e-12) + 1) / (n_null + 1))
-    valley = valley_p_value(between_two(x, rng), n_null, rng)
-    believed = p_value <= alpha and not caution
-    labels = np.zeros(n, dtype=int)
-    if believed:
-        labels = split_in_two(x, n, alpha, n_null, rng)
-        if labels.max() == 0:  # more than two that no cut in two brings out
-            labels = clusters(x, int(ks[int(z[0].argmax())]), rng)[0]
+    split = split_in_two(x, rng)
+    p_index = float((np.sum(z[1:].max(axis=1) >= z[0].max() - 1e-12) + 1) / (n_null + 1))
+    p_tight = min(p_index, split.p_mixture)
+    p_value = max(p_tight, split.p_valley)
+    labels, recurs, alone = np.zeros(n, dtype=int), None, ""
+    if p_value <= alpha and not caution:
+        labels = types_of(x, split, max_types, alpha, rng)
+        if names is not None:
+            recurs, alone = recurrence(labels, names)
+            labels = np.zeros(n, dtype=int) if alone else labels
     k = int(labels.max()) + 1
     criteria = criteria_of(x, ks, observed, null, rng)
+    shape = "" if k > 1 or caution else shape_of(x, split.curve, rng)
     if caution:
         verdict = f"no verdict: {caution}"
         warn(caution)
-    elif believed:
-        verdict = f"{k} types, tighter than a single Gaussian cloud of the same covariance (p {p_value:.3g})"
-        verdict += (
-            f", with a valley between them (p {valley:.2g})."
-            if valley <= alpha
-            else f". No valley shows between them (p {valley:.2g}), so one flat or skewed cloud may look the same."
-        )
-    else:
-        best = int(np.asarray(ks)[criteria["silhouette"].to_numpy().argmax()])
+    elif k > 1:
         verdict = (
-            f"no types, a continuum: {best} clusters have a silhouette of {criteria['silhouette'][best]:.2f}, and a "
-            f"single cloud of the same covariance shows {criteria['silhouette_null'][best]:.2f} (p {p_value:.2g})."
+            f"{k} types, tighter than a single Gaussian cloud of the same covariance (p {p_tight:.2g}), with a valley "
+            f"between them (p {split.p_valley:.2g})."
         )
-    return CellTypes(k, labels, criteria, p_value, valley, verdict, caution, table, null, n_null, seed, standardise)
+    elif alone:
+        verdict = f"no types that recur in the groups: {alone}."
+    else:
+        verdict = _no_types(shape, p_tight, split, alpha)
+    position, along, edges = _drawn(x, split)
+    return CellTypes(
+        n_types=k, labels=labels, criteria=criteria, p_value=p_value, p_valley=split.p_valley, verdict=verdict,
+        caution=caution, features=table, null=null, n_null=n_null, seed=seed, standardised=standardise,
+        p_tight=p_tight, shape=shape, position=position, along=along, edges=edges, groups=names, recurrence=recurs,
+    )  # fmt: skip
+
+
+def _no_types(shape: str, p_tight: float, split: Split, alpha: float) -> str:
+    why = [
+        *([f"no valley shows between clusters (p {split.p_valley:.2g})"] if split.p_valley > alpha else []),
+        *([f"clusters are no tighter than a single Gaussian's (p {p_tight:.2g})"] if p_tight > alpha else []),
+    ]
+    return f"no types: {shape}, a continuum; {' and '.join(why)}."
+
+
+def _spread_over_steps(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Values of features that come in steps, spread evenly over their step; features of few values are kinds."""
+    spread = table.copy()
+    for name in table.columns:
+        values = np.unique(table[name])
+        if MOST_KINDS < len(values) <= len(table) / 2:
+            step = float(np.median(np.diff(values)))
+            spread[name] = table[name] + step * rng.uniform(-0.5, 0.5, size=len(table))
+    return spread
+
+
+def _drawn(x: Array, split: Split) -> tuple[Array, Array, Array]:
+    """Units in a plane ``(unit, 2)``, along the line or curve of the valley ``(unit,)``, and its edges ``(4,)``."""
+    if split.curve is not None:
+        plane = (x - split.curve.mean) @ split.curve.frame[:, :2] - split.curve.centre
+        return plane, split.curve.along(x), split.edges
+    along = x @ split.line
+    beside = x - np.outer(along, x.T @ along / (along @ along))  # what the line does not tell
+    wide = np.linalg.svd(beside - beside.mean(axis=0), full_matrices=False)[2][0]
+    return np.column_stack([along, beside @ wide]), along, split.edges
 
 
 def _table(features: Any) -> pd.DataFrame:
@@ -153,7 +209,7 @@ def _piled(table: pd.DataFrame) -> str:
     for name in table.columns:
         for end in (table[name].min(), table[name].max()):
             share = float((table[name] == end).mean())
-            if share > MAX_SHARE_AT_END and table[name].nunique() > 4:
+            if share > MAX_SHARE_AT_END and table[name].nunique() > MOST_KINDS:
                 return (
                     f"{share:.0%} of units lie at {end:g}, an end of the range of {name!r}. An index such as "
                     "(a - b) / (a + b) piles up there when counts are small, although preference is a continuum; "
