@@ -110,9 +110,7 @@ class Moments:
         new = np.isnan(self.centre[place])
         if new.any():  # any value near the mean will do, so that squares stay small
             mean = np.nansum(flat, axis=0) / np.maximum(known.sum(axis=0), 1)
-            self.centre[place] = np.where(
-                new & known.any(axis=0), round_centre(mean, low, high), self.centre[place]
-            )
+            self.centre[place] = np.where(new & known.any(axis=0), round_centre(mean, low, high), self.centre[place])
         self.low[place] = np.fmin(self.low[place], low)
         self.high[place] = np.fmax(self.high[place], high)
         moved = np.where(known, flat - self.centre[place], 0.0)
