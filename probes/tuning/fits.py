@@ -61,14 +61,18 @@ class Fits(Indices):
         """Least-squares bump of every unit: a Gaussian, or a von Mises bump for circular stimuli.
 
         Each trial counts with the stimulus it showed, also where curves are of bins. Standard errors are those of
-        least squares with residuals of any variance (HC3), so that they hold for counts. ``flag`` says where numbers
-        mean less than they seem: "peak out of range" (the place is an end of the range of
-        stimuli shown), "peak near the end of the range" (within two standard errors), "narrower than can be told" or
-        "wider than can be told" (the width lies at its bound), "second peak" (what the bump leaves over rises elsewhere,
-        by more than a quarter of its height and four standard errors, as at the opposite direction), "height within
-        noise" (below 3.5 standard errors, which the best bump of an untuned unit may reach), "no bump" (none fits
-        better than a constant); several are joined by "; ". Where a parameter lies at a bound, the standard errors that
-        rest on it are NaN. The errors suppose many trials: with few under a narrow bump they are too small.
+        least squares with residuals of any variance (HC3), so that they hold for counts; they suppose many trials, and
+        with few under a narrow bump they are too small. Those that rest on a parameter at a bound are NaN.
+
+        ``flag`` says where numbers mean less than they seem, several joined by "; ":
+
+        - "peak out of range": the place is an end of the range of stimuli shown;
+        - "peak near the end of the range": an end is within two standard errors;
+        - "narrower than can be told", "wider than can be told": the width lies at its bound;
+        - "second peak": what the bump leaves over rises elsewhere, as at the opposite direction, by more than a
+          quarter of its height and four standard errors;
+        - "height within noise": below 3.5 standard errors, which the best bump of an untuned unit may reach;
+        - "no bump": none fits better than a constant.
 
         The width lies between half the least step of the stimulus (of binned ones, what holds five trials on average)
         and the period, or twice the range.

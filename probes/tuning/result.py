@@ -13,7 +13,6 @@ from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.held_units import HeldUnits
-from artiphys.probes.data.pooled_null import pool_of
 from artiphys.probes.data.trial_values import groups_of
 from artiphys.probes.tuning.bumps import Observed
 from artiphys.probes.tuning.fits import Fits
@@ -72,7 +71,6 @@ class Tuning(Fits, Tested):
     axes: UnitAxes | None = field(default=None, repr=False, compare=False)
     removed: Confounds | None = field(default=None, repr=False, compare=False)
     groups: Array | None = field(default=None, repr=False, compare=False)
-    exchange: str | None = None
     averaged_over: str = ""
 
     def __repr__(self) -> str:
@@ -169,7 +167,6 @@ class Tuning(Fits, Tested):
         n_permutations: int = 999,
         seed: Seed = 0,
         groups: TrialValues | None = None,
-        exchange: str | None = None,
         activity: ActivityLike | None = None,
     ) -> TwoWay:
         """Tests of either of two stimuli given the other, and of their interaction; see `TwoWay`.
@@ -177,27 +174,26 @@ class Tuning(Fits, Tested):
         Parameters
         ----------
         n_permutations, seed : int
-        groups, exchange : optional
-            As for `tuning_curves`, whose own are taken where these are None.
+        groups : array or str, optional
+            Trials of one group share a source; by default those of `tuning_curves`.
         activity : optional
             The activity again, where it was large and is gone.
         """
         if len(self.dims) != 2 or self.units is None:
             raise InputError("effects and their interaction are of two stimuli; pass tuning_curves a mapping of two")
+        if self.scheme == "circular shifts":
+            raise StatisticsError("slow trials cannot be turned here; pass groups= of neighbouring trials to effects")
         units = self.units.units(activity)
         own = self.groups if groups is None else None
         every = groups_of(groups, units.first) if own is None else own
         cell = np.ravel_multi_index([lv.of_trial for lv in self.levels], self.n.shape)
         rows = self.visited.to_numpy().ravel()[cell]
         rows_of = np.stack([lv.of_trial[rows] for lv in self.levels])
-        blocks = ((place, cleaned(block, self.removed)[rows]) for place, block in units.blocks())
-        n = whole_count("n_permutations", n_permutations)
-        design = Design(rows_of, self.dims, None if every is None else every[rows], exchange or self.exchange,
-                        self.removed.values.shape[1] if self.removed is not None else 0)  # fmt: skip
-        shape = self.eta_squared.shape
-        return two_way(
-            blocks, pool_of(units, max(n, 1)), design, n, whole_seed(seed), lambda v: self.of_unit(v.reshape(shape))
-        )
+        blocks = (cleaned(block, self.removed)[rows] for _, block in units.blocks())
+        lost = self.removed.values.shape[1] if self.removed is not None else 0
+        design = Design(rows_of, self.dims, None if every is None else every[rows], lost)
+        n, shape = whole_count("n_permutations", n_permutations), self.eta_squared.shape
+        return two_way(blocks, design, n, whole_seed(seed), lambda v: self.of_unit(v.reshape(shape)))
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per unit: its labels along every axis, preferred value, selectivity, p and FDR-adjusted p."""

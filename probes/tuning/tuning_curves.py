@@ -144,7 +144,7 @@ def tuning_curves(
         levels=levels if len(levels) > 1 else (replace(levels[0], name="stimulus"),), units=HeldUnits(units),
         confounds=f" after {removed.values.shape[1]} confounds were regressed out" if removed.any else "",
         min_occupancy=least, smoothing=widths, cells=cells, filters=filters, axes=UnitAxes.of(units),
-        removed=removed, groups=own_groups, exchange=exchange,
+        removed=removed, groups=own_groups,
     )  # fmt: skip
 
 

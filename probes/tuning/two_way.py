@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,14 @@ import xarray as xr
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
-from artiphys.probes.data.pooled_null import MIN_POOLED_UNITS
-from artiphys.stats.p_values import false_discovery, p_value, pooled_p_value
-from artiphys.stats.permutations import Permutations, PermutationTest, Tested
+from artiphys.probes.tuning.two_way_model import TwoWayModel
+from artiphys.stats.p_values import false_discovery
+from artiphys.stats.permutations import PermutationTest, Tested
 from artiphys.stats.text import brief
 from artiphys.user_warnings import warn
 from artiphys.version import __version__
 
-RANK_TOLERANCE = 1e-9
-ROUNDING = 1e-12  # of sums of squares of activity whose variance is 1
+MIN_DISTINCT = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,13 +30,15 @@ class TwoWay(Tested):
     ----------
     f, p_value : DataArray ``(effect, ..., unit)``
         F of each stimulus given the other's, and of the interaction given both (sums of squares of type II, over the
-        residual variance within cells), and its permutation p.
+        variance within combinations), and its p.
     eta_squared : DataArray ``(effect, ..., unit)``
         Share of the variance over trials that each takes up given the others.
     df, df_residual : degrees of freedom ``(effect,)`` and of the residuals
     test : PermutationTest
-        Residuals of the model without the effect are exchanged over trials (Freedman & Lane 1983, A nonstochastic
-        interpretation of reported significance levels), so that other effects may be as strong as they like.
+        The signs of the residuals of the model without the effect are drawn anew (Wu 1986, Jackknife, bootstrap and
+        other resampling methods in regression analysis). Each trial keeps the size of its residual, so that other
+        effects may be as strong as they like and variances as unequal, as those of counts are. Every unit is held
+        against its own draws: p is never below 1 / (n_permutations + 1).
     """
 
     f: xr.DataArray
@@ -71,9 +73,9 @@ class TwoWay(Tested):
         """A paragraph fit for a methods section."""
         first, second = self.f["effect"].to_numpy()[:2]
         return (
-            f"Effects of {first} and {second}, each given the other, and their interaction were tested by F over the "
-            f"variance within cells (type II sums of squares); p by permuting the residuals of the model without the "
-            f"effect {self.n_permutations} times ({self.scheme}; Freedman & Lane 1983). (artiphys {self.version})"
+            f"Effects of {first} and {second}, each given the other, and their interaction were tested by F (type II "
+            f"sums of squares over the variance within combinations); p by drawing the {self.scheme} of the model "
+            f"without the effect {self.n_permutations} times (wild bootstrap, Wu 1986). (artiphys {self.version})"
         )
 
 
@@ -86,7 +88,6 @@ class Design:
     levels : int ``(2, trial)``
     names : of the two stimuli
     groups : ``(trial,)`` or None
-    exchange : as for `tuning_curves`
     n_confounds : int
         Degrees of freedom that activity has lost already.
     """
@@ -94,13 +95,11 @@ class Design:
     levels: Array
     names: Sequence[str]
     groups: Array | None
-    exchange: str | None
     n_confounds: int
 
 
 def two_way(
-    blocks: Iterable[tuple[slice, Array]],
-    chosen: Array,
+    blocks: Iterable[Array],
     design: Design,
     n_permutations: int,
     seed: int,
@@ -110,9 +109,7 @@ def two_way(
 
     Parameters
     ----------
-    blocks : iterable of a place among all units and ``(trial, unit)``
-    chosen : bool ``(unit,)``
-        Units that make up the null.
+    blocks : iterable of ``(trial, unit)``
     design : Design
     n_permutations, seed : int
     label : gives values ``(unit,)`` their labels
@@ -122,106 +119,54 @@ def two_way(
     InputError, StatisticsError
     """
     if n_permutations < 1:
-        raise StatisticsError("effects are tested by permutations; wanted n_permutations=199 or more")
-    levels, names = design.levels, design.names
-    n = levels.shape[1]
-    place = np.unique(levels, axis=1, return_inverse=True)[1].ravel()
-    columns = [np.eye(int(v.max()) + 1)[v] for v in (*levels, place)]
-    ones = np.ones((n, 1))
-    first, second = (_basis(np.hstack([ones, c])) for c in columns[:2])
-    both, cells = _basis(np.hstack([ones, *columns[:2]])), _basis(columns[2])
-    reduced = [second, first, both]
-    effects = [_beyond(both, second), _beyond(both, first), _beyond(cells, both)]
-    df = np.array([e.shape[1] for e in effects])
-    df_residual = n - cells.shape[1] - design.n_confounds
-    if df_residual < 1:
-        raise StatisticsError("every combination has a single trial, so that the variance within is unknown")
-    if not df.all():
-        lost = [*names, "interaction"][int((df == 0).argmax())]
-        raise StatisticsError(
-            f"the visited combinations leave no degree of freedom for {lost}; show more combinations or use fewer bins"
-        )
-    plan = _plan(design)
-    orders = np.stack(list(plan.draw(n_permutations, seed)))
-    found, nulls, shares = [], [], []
-    for where, block in blocks:
+        raise StatisticsError("effects are tested by resampling; wanted n_permutations=199 or more")
+    model = TwoWayModel(design.levels, design.names, design.n_confounds)
+    signs, test = _signs(design, n_permutations, seed)
+    found, p_values, shares = [], [], []
+    for block in blocks:
         if np.isnan(block).any():
             raise InputError("effects are of activity without gaps, and some is padded; choose times that all have")
         y = block - block.mean(axis=0)
         size = np.sqrt((y**2).mean(axis=0))
         y = y / np.where(size > 1e-12 * np.abs(block).max(axis=0), size, np.inf)
-        squares = np.stack([_power(e, y) for e in effects])
-        found.append(_f(squares, (y**2).sum(axis=0) - _power(cells, y), df, df_residual))
-        shares.append(squares / np.maximum((y**2).sum(axis=0), 1e-300))
-        nulls.append(_null(y[:, chosen[where]], reduced, effects, cells, orders, df, df_residual))
-    observed, null = np.concatenate(found, axis=1), np.concatenate(nulls, axis=2)
-    pooled = observed.shape[1] >= MIN_POOLED_UNITS
-    p = np.stack([(pooled_p_value if pooled else p_value)(o, m) for o, m in zip(observed, null)])
-    test = plan.test(n_permutations, seed)
-    if pooled:
-        scheme = f"{plan.scheme}; null pooled over {null.shape[2]} units"
-        test = replace(test, scheme=scheme, smallest_p=1 / (null[0].size + 1))
-    elif test.smallest_p > 0.05:
-        warn(f"{n_permutations} permutations: p cannot fall below {test.smallest_p:.2g}")
-    axis = pd.Index([*names, "interaction"], name="effect")
-    f, p_values, eta = (
-        xr.concat([label(v) for v in each], dim=axis) for each in (observed, p, np.concatenate(shares, axis=1))
+        found.append(model.f(y))
+        shares.append(model.shares(y))
+        p_values.append(_p(y, found[-1], model, signs))
+    axis = pd.Index([*design.names, "interaction"], name="effect")
+    f, p, eta = (
+        xr.concat([label(v) for v in np.concatenate(each, axis=1)], dim=axis) for each in (found, p_values, shares)
     )
-    degrees = xr.DataArray(df, dims="effect", coords={"effect": axis})
-    return TwoWay(f, p_values, eta, degrees, df_residual, test)
+    degrees = xr.DataArray(model.df, dims="effect", coords={"effect": axis})
+    return TwoWay(f, p, eta, degrees, model.df_residual, test)
 
 
-def _plan(design: Design) -> Permutations:
-    levels, groups, exchange = design.levels, design.groups, design.exchange
-    n = levels.shape[1]
-    if groups is not None and exchange in (None, "within groups"):
-        for name, level in zip(design.names, levels):
-            if all(len(np.unique(level[groups == g])) == 1 for g in np.unique(groups)):
-                raise StatisticsError(
-                    f"{name} is constant within every group, and residuals are exchanged within groups; "
-                    "test it alone with tuning_curves(..., groups=), which exchanges whole groups"
-                )
-        return Permutations.of(np.arange(n), groups, exchange="within groups")
-    return Permutations.of(np.arange(n), groups, exchange=exchange)
+def _signs(design: Design, n_permutations: int, seed: int) -> tuple[Array, PermutationTest]:
+    """Signs ``(draw, trial)``, alike within groups, and what the test reports."""
+    n = design.levels.shape[1]
+    group = np.arange(n) if design.groups is None else np.unique(design.groups, return_inverse=True)[1].ravel()
+    n_groups = int(group.max()) + 1
+    distinct = 2.0 ** (n_groups - 1) if n_groups <= 50 else math.inf  # F is the same with all signs turned
+    if distinct < MIN_DISTINCT:
+        raise StatisticsError(
+            f"{n_groups} groups have {distinct:.0f} distinct sets of signs, so no p below {1 / distinct:.2g} can be "
+            "reached; use more groups"
+        )
+    drawn = np.random.default_rng(seed).integers(2, size=(n_permutations, n_groups)) * 2.0 - 1
+    scheme = "signs of the residuals" if design.groups is None else "signs, alike within groups, of the residuals"
+    smallest = max(1 / (n_permutations + 1), 1 / distinct)
+    if smallest > 0.05:
+        warn(f"{n_permutations} permutations: p cannot fall below {smallest:.2g}")
+    return drawn[:, group], PermutationTest(n_permutations, seed, scheme, distinct, smallest)
 
 
-def _basis(columns: Array) -> Array:
-    """Orthonormal columns that span those given."""
-    u, size, _ = np.linalg.svd(columns, full_matrices=False)
-    return np.asarray(u[:, size > RANK_TOLERANCE * size[0]])
+def _p(y: Array, observed: Array, model: TwoWayModel, signs: Array) -> Array:
+    """p of each effect ``(effect, unit)``.
 
-
-def _beyond(larger: Array, smaller: Array) -> Array:
-    """Orthonormal columns of what ``larger`` spans at right angles to ``smaller``."""
-    u, size, _ = np.linalg.svd(larger - smaller @ (smaller.T @ larger), full_matrices=False)
-    return np.asarray(u[:, size > 1e-6])
-
-
-def _power(basis: Array, y: Array) -> Array:
-    return np.asarray(((basis.T @ y) ** 2).sum(axis=0))
-
-
-def _f(squares: Array, inside: Array, df: Array, df_residual: int) -> Array:
-    """F ``(effect, unit)``; 0 where neither effect nor residual is more than rounding, infinite without residual."""
-    squares = np.where(squares > ROUNDING, squares, 0.0) / df[:, None]
-    inside = np.where(inside > ROUNDING, inside, 0.0) / df_residual
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(squares > 0, squares / inside, 0.0)
-
-
-def _null(
-    y: Array, reduced: list[Array], effects: list[Array], cells: Array, orders: Array, df: Array, df_residual: int
-) -> Array:
-    """F of data whose residuals from the model without the effect are permuted: ``(effect, permutation, unit)``.
-
-    What the reduced model fits lies in the span of every larger one, so that only the residuals need be projected.
+    What the model without an effect fits lies in the span of every larger one, so that only residuals count.
     """
-    null = np.empty((len(effects), len(orders), y.shape[1]))
-    for k, (less, effect) in enumerate(zip(reduced, effects)):
-        left = y - less @ (less.T @ y)
-        total = (left**2).sum(axis=0)
-        for m, order in enumerate(orders):
-            moved = left[order]
-            inside = total - _power(cells, moved)
-            null[k, m] = _f(_power(effect, moved)[None], inside, df[k : k + 1], df_residual)[0]
-    return null
+    p = np.empty(observed.shape)
+    for k in range(len(p)):
+        left = model.residuals(y, k)
+        reached = observed[k] * (1 - 1e-9)
+        p[k] = (1 + sum((model.f(left * s[:, None])[k] >= reached).astype(float) for s in signs)) / (len(signs) + 1)
+    return p
