@@ -83,6 +83,11 @@ def _numbers(
     if circular:
         values = values % period
         values = np.where(values > period * (1 - rounding), 0.0, values)  # what rounding puts just below a full turn
+    names = np.unique(values)
+    apart = np.diff(names) > SINGLE_PRECISION * np.maximum(np.abs(names[1:]), period if circular else 0.0)
+    if apart.sum() >= max(MAX_LEVELS, len(values) / 2):  # measured, not set: values that lie near are no slips
+        edges = _edges(values, circular, period, bins)
+        return _binned(values, values, edges, keep_empty)
     labels, level = distinct_numbers(values, period if circular else 0.0, rounding)
     if circular and len(labels) > 1 and labels[0] + period - labels[-1] <= SINGLE_PRECISION * period:
         level = np.where(level == len(labels) - 1, 0, level)  # on both sides of a full turn
@@ -93,6 +98,10 @@ def _numbers(
     edges = _edges(values, circular, period, bins)
     # A value that rounding puts just below an edge lies on it.
     nearly = values + rounding * np.maximum(np.abs(values), period if circular else 0.0)
+    return _binned(values, nearly, edges, keep_empty)
+
+
+def _binned(values: Array, nearly: Array, edges: Array, keep_empty: bool) -> tuple[Array, Array, Array, Array]:
     outside = (nearly < edges[0]) | (values > edges[-1])
     if outside.any():
         raise InputError(

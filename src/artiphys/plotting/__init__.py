@@ -17,7 +17,7 @@ from artiphys.plotting.scoreboards import plot_scoreboard
 from artiphys.plotting.searchlights import plot_searchlight
 from artiphys.plotting.sparsity import plot_superposition
 from artiphys.plotting.style import short
-from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
+from artiphys.plotting.tuning import plot_effects, plot_tuning, plot_tuning_map
 
 __all__ = [
     "plot_calibration",
@@ -29,6 +29,7 @@ __all__ = [
     "plot_convergence",
     "plot_decoding",
     "plot_detection",
+    "plot_effects",
     "plot_generalisation",
     "plot_head_map",
     "plot_interactions",
