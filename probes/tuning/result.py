@@ -212,8 +212,10 @@ class Tuning(Fits, Tested):
 
     def methods_text(self) -> str:
         """A paragraph fit for a methods section."""
+        statistic = "Brown and Forsythe's F*" if self.scheme.startswith("signs") else "Welch's F"
+        what = "drawing signs" if self.scheme.startswith("signs") else "permuting the stimulus"
         test = (
-            f" Tuning was tested by permuting the stimulus {self.n_permutations} times ({self.scheme}; Welch's F)."
+            f" Tuning was tested by {what} {self.n_permutations} times ({self.scheme}; {statistic})."
             if self.n_permutations
             else ""
         )

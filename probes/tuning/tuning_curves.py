@@ -24,6 +24,7 @@ from artiphys.probes.tuning.maps import curves_of, kernels
 from artiphys.probes.tuning.points import cleaned
 from artiphys.probes.tuning.result import Tuning
 from artiphys.probes.tuning.selectivity import eta_squared
+from artiphys.probes.tuning.sign_test import N_CHECKED, draw_signs, sign_p_values, warn_of_doubtful
 from artiphys.probes.tuning.stimulus_axes import levels_of
 from artiphys.probes.tuning.unit_axes import UnitAxes
 from artiphys.probes.tuning.welch_test import permuted_welch, welch
@@ -75,8 +76,10 @@ def tuning_curves(
     groups : array or str, optional
         Trials of one group share a source; the permutation keeps them together. Required for a test where the
         conditions have a column such as ``group`` or ``session``.
-    exchange : "trials", "within groups" or "shift", optional
-        As for `decode`.
+    exchange : "trials", "within groups", "shift" or "signs", optional
+        As for `decode`; "signs" holds for variances that differ between values as labels exchanged do not: the signs
+        of trials' deviations from the mean are drawn anew, and Brown and Forsythe's F* is held against each unit's own
+        draws. A warning says where p by exchanged labels may be that of unequal variances.
     n_permutations : int
         0 for no test.
     confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
@@ -109,7 +112,7 @@ def tuning_curves(
             f"{counted.max()}), and tuning needs at least two; use fewer bins or a smaller min_occupancy"
         )
     own_groups = None if groups is None and not n_permutations else groups_of(groups, units.first)
-    rows, plan = visited[cell], None
+    rows, plan, by_signs = visited[cell], None, exchange == "signs"
     code = (np.cumsum(visited) - 1)[cell[rows]]  # of the visited cells only
     if n_permutations:
         if (counted[visited] < 2).any():
@@ -117,17 +120,29 @@ def tuning_curves(
                 f"{int((counted[visited] == 1).sum())} stimulus values have fewer than two trials, so that their "
                 "variance is unknown; use fewer bins, or min_occupancy=2 to leave them out"
             )
-        plan = Permutations.of(code, None if own_groups is None else own_groups[rows], exchange=exchange)
+        if not by_signs:
+            plan = Permutations.of(code, None if own_groups is None else own_groups[rows], exchange=exchange)
     removed = Confounds.of(confounds, units.first, reliability)
-    chosen = pool_of(units, n_permutations) if plan is not None else np.zeros(units.n_units, dtype=bool)
-    gather = _by_trials if units.on_disk and not removed.any else _by_units
+    chosen = (
+        pool_of(units, n_permutations) if plan is not None else np.full(units.n_units, by_signs and n_permutations > 0)
+    )
+    gather = _by_trials if units.on_disk and not removed.any and not by_signs else _by_units
     mean, var, count, nulls = gather(units, cell, len(counted), removed, chosen, progress)
+    nulls, n_visited = (block if rows.all() else block[rows] for block in nulls), int(visited.sum())
     p, test = None, PermutationTest(seed=seed)
     if plan is not None:
+        checked: list[Array] = []
         observed = welch(mean[visited], var[visited], count[visited])
-        nulls = (block if rows.all() else block[rows] for block in nulls)
-        p_values, test = permuted_p_values(observed, nulls, _welch_null(int(visited.sum())), plan, n_permutations, seed)
+        kept = _with_first(nulls, checked)
+        p_values, test = permuted_p_values(observed, kept, _welch_null(n_visited), plan, n_permutations, seed)
+        if plan.scheme == "trials":
+            some = np.concatenate(checked, axis=1)
+            warn_of_doubtful(some, code, n_visited, p_values[chosen][: some.shape[1]], seed)
         p = units.label(p_values)
+    elif by_signs:
+        own = None if own_groups is None else own_groups[rows]
+        signs, test = draw_signs(len(code), own, n_permutations, seed, "deviations from the mean")
+        p = units.label(np.concatenate([sign_p_values(block, code, n_visited, signs) for block in nulls]))
     extra = {"stimulus" if len(levels) == 1 else lv.name: lv.labels for lv in levels}
     cells = Observed(mean.T, var.T, count.T)
     filters = kernels(shape, widths, [lv.kind == "circular" for lv in levels]) if any(widths) else ()
@@ -181,3 +196,12 @@ def _by_trials(
 
 def _welch_null(n_levels: int) -> Statistic:
     return lambda block, labelled: (f for _, f in permuted_welch(block, labelled, n_levels))
+
+
+def _with_first(blocks: Iterator[Array], kept: list[Array]) -> Iterator[Array]:
+    """Blocks as they come; the activity of the first units is kept on the way."""
+    for block in blocks:
+        room = N_CHECKED - sum(b.shape[1] for b in kept)
+        if room > 0 or not kept:
+            kept.append(np.array(block[:, : max(room, 0)]))
+        yield block

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,14 +11,12 @@ import xarray as xr
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
+from artiphys.probes.tuning.sign_test import draw_signs
 from artiphys.probes.tuning.two_way_model import TwoWayModel
 from artiphys.stats.p_values import false_discovery
 from artiphys.stats.permutations import PermutationTest, Tested
 from artiphys.stats.text import brief
-from artiphys.user_warnings import warn
 from artiphys.version import __version__
-
-MIN_DISTINCT = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,7 +118,7 @@ def two_way(
     if n_permutations < 1:
         raise StatisticsError("effects are tested by resampling; wanted n_permutations=199 or more")
     model = TwoWayModel(design.levels, design.names, design.n_confounds)
-    signs, test = _signs(design, n_permutations, seed)
+    signs, test = draw_signs(design.levels.shape[1], design.groups, n_permutations, seed, "the residuals")
     found, p_values, shares = [], [], []
     for block in blocks:
         if np.isnan(block).any():
@@ -138,25 +135,6 @@ def two_way(
     )
     degrees = xr.DataArray(model.df, dims="effect", coords={"effect": axis})
     return TwoWay(f, p, eta, degrees, model.df_residual, test)
-
-
-def _signs(design: Design, n_permutations: int, seed: int) -> tuple[Array, PermutationTest]:
-    """Signs ``(draw, trial)``, alike within groups, and what the test reports."""
-    n = design.levels.shape[1]
-    group = np.arange(n) if design.groups is None else np.unique(design.groups, return_inverse=True)[1].ravel()
-    n_groups = int(group.max()) + 1
-    distinct = 2.0 ** (n_groups - 1) if n_groups <= 50 else math.inf  # F is the same with all signs turned
-    if distinct < MIN_DISTINCT:
-        raise StatisticsError(
-            f"{n_groups} groups have {distinct:.0f} distinct sets of signs, so no p below {1 / distinct:.2g} can be "
-            "reached; use more groups"
-        )
-    drawn = np.random.default_rng(seed).integers(2, size=(n_permutations, n_groups)) * 2.0 - 1
-    scheme = "signs of the residuals" if design.groups is None else "signs, alike within groups, of the residuals"
-    smallest = max(1 / (n_permutations + 1), 1 / distinct)
-    if smallest > 0.05:
-        warn(f"{n_permutations} permutations: p cannot fall below {smallest:.2g}")
-    return drawn[:, group], PermutationTest(n_permutations, seed, scheme, distinct, smallest)
 
 
 def _p(y: Array, observed: Array, model: TwoWayModel, signs: Array) -> Array:

@@ -72,12 +72,12 @@ def test_widths_are_unbiased_and_standard_errors_cover(kind: str, n: int) -> Non
         truth = dict(TRUTH)
         if kind == "counts on a line":
             s = rng.uniform(0, 10, n)
-            rate, options = gauss(s, 4.3, 2, 8, 2), {}
+            rate, options = gauss(s, 4.3, 2, 8, 2), dict[str, Any]()
         else:
             s = rng.uniform(0, 360, n) if kind == "counts on a circle" else np.resize(np.arange(12) * 30.0, n)
             rate, options = von_mises(s, 100, kappa, 8, 2), {"circular": True, "period": 360.0}
             truth |= {"preferred": 100, "width": 360 / np.pi * np.arccos(1 - np.log(2) / kappa)}
-        fit = ap.tuning_curves(rng.poisson(rate[:, None] * np.ones(40)), s, progress=False, **options).fit()  # type: ignore[arg-type]
+        fit = ap.tuning_curves(rng.poisson(rate[:, None] * np.ones(40)), s, progress=False, **options).fit()
         medians.append([float(fit[name].median()) for name in NAMES])
         errors = [abs(fit[name] - truth[name]) <= 1.965 * fit[f"{name}_stderr"] for name in NAMES]
         within.append([float(e.mean()) for e in errors])
@@ -99,7 +99,9 @@ def test_fits_that_mean_less_are_flagged(flag: str, rate: Callable[[Any], Any], 
     rng = np.random.default_rng(4)
     s = rng.uniform(0, 360, 400)
     y = rng.poisson(rate(s)[:, None] * np.ones(100))
-    flags = ap.tuning_curves(y, s, **options, **({"period": 360.0} if options else {})).fit()["flag"].to_numpy()
+    if options:
+        options = options | {"period": 360.0}
+    flags = ap.tuning_curves(y, s, **options).fit()["flag"].to_numpy()
     assert np.mean([flag in f if flag else f == "" for f in flags]) > 0.75
 
 

@@ -14,7 +14,7 @@ import artiphys as ap
 from artiphys.errors import ArtiphysError, StatisticsError
 from artiphys.probes.tuning.maps import marginal_weights, rank_one_share
 
-EDGES = np.linspace(0, 100, 13)
+EDGES: Any = np.linspace(0, 100, 13)
 
 
 def box(seed: int = 0, n: int = 2000) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +31,7 @@ STIMULI = {"x": PLACE[:, 0], "y": PLACE[:, 1]}
 
 
 def histograms(weights: Any) -> np.ndarray:
-    return np.histogram2d(PLACE[:, 0], PLACE[:, 1], bins=(EDGES, EDGES), weights=weights)[0]
+    return np.asarray(np.histogram2d(PLACE[:, 0], PLACE[:, 1], bins=(EDGES, EDGES), weights=weights)[0])
 
 
 def test_a_map_is_summed_activity_over_occupancy_and_nan_where_never_visited() -> None:
@@ -115,6 +115,10 @@ def test_marginals_of_gaps_hold_what_a_sum_of_effects_would_fill_in() -> None:
         apart.marginal("a")
 
 
+def off(v: np.ndarray, m: np.ndarray) -> float:
+    return float(np.nansum((m - np.outer(v[:5], v[5:])) ** 2))
+
+
 def test_separability_of_gaps_is_the_best_product() -> None:
     rng = np.random.default_rng(4)
     whole = rng.gamma(2, 1, (2, 5, 6))
@@ -125,10 +129,7 @@ def test_separability_of_gaps_is_the_best_product() -> None:
         np.testing.assert_allclose(rank_one_share(whole, about), size[:, 0] / size.sum(axis=1))
         for m, share in zip(gaps, rank_one_share(gaps, about)):
             m = m - np.nanmean(m) * about
-            left = min(
-                minimize(lambda v, m=m: np.nansum((m - np.outer(v[:5], v[5:])) ** 2), rng.normal(size=11)).fun
-                for _ in range(8)
-            )
+            left = min(minimize(off, rng.normal(size=11), args=(m,)).fun for _ in range(8))
             assert share == pytest.approx(1 - left / np.nansum(m**2), abs=1e-5)
     product = np.outer([1, 2, 3.0], [1, 5, 2, 2.0])[None]
     product[0, 1, 1] = np.nan
