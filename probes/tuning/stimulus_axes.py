@@ -13,6 +13,7 @@ from artiphys.border import check
 from artiphys.errors import InputError
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.tuning.levels import Levels
+from artiphys.user_warnings import warn
 
 
 def levels_of(
@@ -53,9 +54,21 @@ def levels_of(
                 raise InputError(f"the {name} is categorical: its values have no neighbours to smooth over")
             width = 0.0
         widths.append(width)
+    _check_periods(period, levels)
     if smoothing and not isinstance(smoothing, Mapping) and not any(widths):
         raise InputError("smoothing is of numbers; values of a categorical stimulus have no neighbours")
     return tuple(levels), tuple(widths)
+
+
+def _check_periods(period: Any, levels: list[Levels]) -> None:
+    """Warn of a period of a stimulus that is not circular: it would say nothing, and angles be taken for a line."""
+    if isinstance(period, Mapping):
+        idle = [lv.name for lv in levels if lv.name in period and lv.kind != "circular"]
+    else:
+        given = not math.isclose(period, 2 * math.pi)
+        idle = [lv.name for lv in levels] if given and all(lv.kind != "circular" for lv in levels) else []
+    if idle:
+        warn(f"a period came for {', '.join(idle)}, which is not circular, so it has no effect; pass circular=True")
 
 
 def _of(value: Any, name: str, default: Any) -> Any:
