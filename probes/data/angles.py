@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from artiphys.array_types import Array
 from artiphys.border import check
@@ -28,9 +28,9 @@ def turn_of(circular: object, period: object) -> float:
     return turn if circular else 0.0
 
 
-def check_turn(values: Float[Array, " trial"], period: float) -> None:
+def check_turn(values: Num[Array, " trial"], period: float) -> None:
     """Warn where angles seem to be in other units than their period."""
-    span = float(values.max() - values.min())
+    span = float(values.max()) - float(values.min())  # of small integers the difference would overflow
     if period <= 2 * math.pi + 1e-6 and span > 4 * math.pi:
         warn(
             f"the circular stimulus spans {span:g}, many times its period of {period:g}; if it is in degrees, pass "

@@ -48,11 +48,12 @@ def skaggs_information(
     """
     bits, p, spikes = skaggs(rates, n), n / n.sum(), rates @ n
     with np.errstate(invalid="ignore", divide="ignore"):
-        fano = np.nansum(sem**2 * n**2, axis=1) / spikes
+        known = ~np.isnan(sem)  # of values with one trial the variance is unknown
+        fano = np.nansum(sem**2 * n**2, axis=1) / np.where(known, rates * n, 0.0).sum(axis=1)
         bias = fano * (len(n) - 1) / (2 * spikes * math.log(2))
         mean = (rates * p).sum(axis=1, keepdims=True)
         slope = np.where(rates > 0, p / mean * (np.log2(rates / mean) - bits[:, None]), 0.0)
-    error = np.sqrt(((slope * sem) ** 2).sum(axis=1))
+    error = np.sqrt(((slope * np.where(known, sem, np.sqrt(fano[:, None] * rates / n))) ** 2).sum(axis=1))
     return UnitInformation(bits - bias, error, bias, int(n.sum()))
 
 

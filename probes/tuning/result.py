@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from artiphys.array_types import ActivityLike, Array
+from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
+from artiphys.probes.data.confounds import Confounds
+from artiphys.probes.data.design import groups_of
 from artiphys.probes.data.held_units import HeldUnits
-from artiphys.probes.mutual_information.tables import Information
-from artiphys.probes.mutual_information.units import UnitInformation, shannon_information, skaggs_information
-from artiphys.probes.tuning.bump_fits import cosine_phase, fit_bumps
+from artiphys.probes.tuning.bumps import Observed
+from artiphys.probes.tuning.fits import Fits
 from artiphys.probes.tuning.levels import Levels
-from artiphys.probes.tuning.selectivity import circular_selectivity, full_turn, rates_of, sparseness
+from artiphys.probes.tuning.maps import marginal_weights, rank_one_share, smoothed
+from artiphys.probes.tuning.points import cleaned
+from artiphys.probes.tuning.two_way import Design, TwoWay, two_way
+from artiphys.probes.tuning.unit_axes import UnitAxes
 from artiphys.stats.intervals import t_interval
 from artiphys.stats.p_values import false_discovery
-from artiphys.stats.permutations import PermutationTest, Tested
+from artiphys.stats.permutations import PermutationTest, Tested, whole_count
+from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.stats.text import brief, span
 
 
 @dataclass(frozen=True, repr=False)
-class Tuning(Tested):
+class Tuning(Fits, Tested):
     """Tuning of every unit.
 
     Attributes
@@ -42,6 +46,10 @@ class Tuning(Tested):
         Scheme, number and seed of the permutations, and the smallest p that can be attained.
     eta_squared : DataArray ``(..., unit)``
     kind : "categorical", "linear" or "circular", of each stimulus
+    min_occupancy : int
+        Trials that a value needs: below it curves are NaN.
+    smoothing : tuple of float
+        Standard deviations of the Gaussian over each stimulus, in bins; 0 for none.
     """
 
     curves: xr.DataArray
@@ -56,6 +64,14 @@ class Tuning(Tested):
     levels: tuple[Levels, ...] = field(default=(), repr=False)
     confounds: str = ""
     units: HeldUnits | None = field(default=None, repr=False, compare=False)
+    min_occupancy: int = 1
+    smoothing: tuple[float, ...] = ()
+    cells: Observed | None = field(default=None, repr=False, compare=False)
+    filters: tuple[Array, ...] | list[Array] = field(default=(), repr=False, compare=False)
+    axes: UnitAxes | None = field(default=None, repr=False, compare=False)
+    removed: Confounds | None = field(default=None, repr=False, compare=False)
+    groups: Array | None = field(default=None, repr=False, compare=False)
+    averaged_over: str = ""
 
     def __repr__(self) -> str:
         p = "" if self.p_value is None else f", {int((self.p_fdr < 0.05).sum())} significant after FDR"
@@ -64,11 +80,6 @@ class Tuning(Tested):
             f"Tuning of {self.eta_squared.size} units to {shape} {self.kind} stimulus values: selectivity "
             f"{brief(self.eta_squared)}{p}"
         )
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """Names of the stimulus axes."""
-        return tuple(str(d) for d in self.n.dims)
 
     @property
     def p_fdr(self) -> xr.DataArray:
@@ -86,214 +97,139 @@ class Tuning(Tested):
     @border
     def interval(self, confidence: float = 0.95) -> tuple[xr.DataArray, xr.DataArray]:
         """Lower and upper ends of every point of the curves, t with (trials - 1) degrees of freedom."""
-        df = np.maximum(self.n.to_numpy() - 1, 1)
+        assert self.cells is not None
+        if len(self.filters):
+            count = smoothed(self.cells, self.n.shape, self.filters)[2]
+        else:
+            count = np.asarray(self.cells.count, dtype=float)
+        df = np.maximum(count.reshape(self.curves.shape) - 1, 1)
         low, high = t_interval(self.curves.to_numpy(), self.sem.to_numpy(), df, confidence)
         return self.curves.copy(data=low), self.curves.copy(data=high)
 
     @border
     def marginal(self, stimulus: str) -> Tuning:
-        """Tuning to one of two stimuli: curves averaged over the other one's values, each weighed alike."""
+        """Tuning to one of two stimuli: curves averaged over the other one's values, each weighed alike.
+
+        Where combinations were not visited, those are filled by the sum of an effect of either stimulus (least squares
+        over visited ones). Of what was not smoothed. `effects` has its p.
+
+        Raises
+        ------
+        InputError, StatisticsError
+            `StatisticsError` where the visited combinations fall into parts without a common value.
+        """
         if stimulus not in self.dims:
             raise InputError(unknown("stimulus", stimulus, self.dims))
         if len(self.dims) == 1:
             return self
-        (other,) = (d for d in self.dims if d != stimulus)
+        assert self.cells is not None
+        axis, visited = self.dims.index(stimulus), self.visited.to_numpy()
         (level,) = (lv for lv in self.levels if lv.name == stimulus)
-        curves = self.curves.mean(other)
-        between = self.curves.var(self.dims)
-        share = (curves.var(stimulus) / between.where(between > 0)).fillna(0.0) * self.eta_squared
-        return Tuning(
-            curves, (self.sem**2).sum(other) ** 0.5 / int(self.n.sizes[other]), self.n.sum(other), None, share,
-            level.kind, level.period, PermutationTest(seed=self.seed), self.version, (level,), self.confounds,
-            units=self.units,
+        weights = marginal_weights(visited, axis)[:, visited.ravel()]
+        mean, var, count = (np.asarray(a)[:, visited.ravel()] for a in self.cells.arrays)
+        made = mean @ weights.T
+        error = np.sqrt((var / count) @ (weights**2).T)
+        n = self.n.where(self.visited, 0).sum(self.dims[1 - axis])
+        like = self.curves.isel({self.dims[1 - axis]: 0}, drop=True)
+        curves = like.copy(data=made.reshape(like.shape))
+        between = self.cells.mean[:, visited.ravel()].var(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(between > 0, np.minimum(np.nanvar(made, axis=1) / between, 1.0), 0.0)
+        trials = np.broadcast_to(n.to_numpy().astype(float), made.shape)
+        return replace(
+            self, curves=curves, sem=curves.copy(data=error.reshape(like.shape)), n=n, p_value=None,
+            eta_squared=self.eta_squared * share.reshape(self.eta_squared.shape), kind=level.kind, period=level.period,
+            test=PermutationTest(seed=self.seed), levels=(level,), min_occupancy=1, smoothing=(0.0,),
+            cells=Observed(made, error**2 * trials, trials), filters=(), averaged_over=self.dims[1 - axis],
         )  # fmt: skip
 
-    def separability(self) -> xr.DataArray:
-        """Share of the power of a curve over two stimuli that is a product of two curves, 0 to 1."""
+    def separability(self, about_mean: bool = False) -> xr.DataArray:
+        """Share of the power of a curve over two stimuli that is a product of two curves, 0 to 1.
+
+        Of the raw map a flat part counts as a product, so that any map on a high baseline is separable; of the map
+        about its mean it does not, but then the sum of two curves is no product either. With combinations that were
+        not visited the product is fitted to the others by least squares.
+
+        Parameters
+        ----------
+        about_mean : bool
+            Take the mean over visited combinations off first.
+        """
         if len(self.dims) != 2:
             raise InputError("separability is of curves over two stimuli")
-        power = np.linalg.svd(self.curves.to_numpy(), compute_uv=False) ** 2
-        total = power.sum(axis=-1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self.of_unit(np.where(total > 0, power[..., 0] / total, np.nan))
+        maps = self.curves.to_numpy()
+        return self.of_unit(rank_one_share(maps.reshape(-1, *self.n.shape), about_mean).reshape(maps.shape[:-2]))
 
     @border
-    def preferred(self, method: str = "auto") -> xr.DataArray:
-        """Preferred stimulus of each unit; constant units have none: NaN.
-
-        Parameters
-        ----------
-        method : "auto", "circular mean", "fit" or "peak"
-            Of circular stimuli the phase of a cosine fitted to the curve, or the peak of a fitted von Mises
-            bump; of linear ones the peak of a fitted Gaussian (from five values on; below, or for text, the value of
-            the highest mean).
-        """
-        single = self._single("preferred")
-        x = single.labels
-        if method == "auto":
-            method = "circular mean" if single.kind == "circular" else "fit"
-            if single.kind == "categorical" or (single.kind == "linear" and len(x) < 5):
-                method = "peak"
-        flat = (self.curves.max(single.name) == self.curves.min(single.name)).to_numpy()
-        if method == "fit":
-            return self.fit()["preferred"]
-        if method == "circular mean":
-            if single.kind != "circular":
-                raise InputError("a circular mean is of circular stimuli; call tuning_curves with circular=True")
-            best = cosine_phase(self.curves.to_numpy(), single.labels, single.period)
-        elif method == "peak":
-            best = x[self.curves.argmax(single.name).to_numpy()]
-        else:
-            raise InputError(unknown("method", method, ["auto", "circular mean", "fit", "peak"]))
-        chosen = np.where(flat, np.nan, best if best.dtype.kind in "iuf" else best.astype(object))
-        return self.of_unit(chosen)
-
-    def fit(self) -> xr.Dataset:
-        """Least-squares bump of every unit: a Gaussian, or a von Mises bump for circular stimuli.
-
-        Returns
-        -------
-        Dataset of ``preferred``, ``width`` (full, at half height) [stimulus units], ``gain``, ``baseline`` [activity]
-        and ``r_squared``, each ``(..., unit)``; NaN where no bump fits better than a constant.
-
-        Raises
-        ------
-        InputError
-            Of text, two stimuli, or fewer than four values.
-        """
-        single = self._single("fit")
-        if single.kind == "categorical":
-            raise InputError("a bump can be fitted over numbers only; this stimulus is categorical")
-        curves = self.curves.to_numpy()
-        period = single.period if single.kind == "circular" else None
-        flat = curves.reshape(-1, curves.shape[-1])
-        fitted = fit_bumps(flat, single.labels.astype(float), self.n.to_numpy().astype(float), period)
-        return xr.Dataset({name: self.of_unit(v.reshape(curves.shape[:-1])) for name, v in fitted.items()})
-
-    def width(self) -> xr.DataArray:
-        """Full width at half height of the fitted bump [stimulus units]."""
-        return self.fit().data_vars["width"]
-
-    def gain(self) -> xr.DataArray:
-        """Height of the fitted bump above its baseline [activity]."""
-        return self.fit().data_vars["gain"]
-
-    def selectivity(self) -> xr.DataArray:
-        """Eta squared, 0 to 1: the share of a unit's variance over trials that the stimulus explains.
-
-        Biased upwards with few trials per value; compare it with its permutation p.
-        """
-        return self.eta_squared
-
-    @border
-    def orientation_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
-        """1 minus the circular variance at twice the direction, 0 to 1; of rates; by fit where angles are uneven."""
-        single = self._single("orientation selectivity")
-        rates = rates_of(self.curves.to_numpy(), len(self.dims), "orientation selectivity", baseline, rectify)
-        return self.of_unit(circular_selectivity(rates, *full_turn(single, also_half=True)))
-
-    def direction_selectivity(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
-        """1 minus the circular variance of the direction, 0 to 1; of rates over a full turn."""
-        single = self._single("direction selectivity")
-        rates = rates_of(self.curves.to_numpy(), len(self.dims), "direction selectivity", baseline, rectify)
-        return self.of_unit(circular_selectivity(rates, *full_turn(single, also_half=False)))
-
-    @border
-    def lifetime_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
-        """How few stimuli drive each unit, 0 to 1; of rates.
-
-        Noise raises it: an untuned Poisson unit of mean m, averaged over K trials, shows 1 / (1 + m K).
-        """
-        rates = rates_of(self.curves.to_numpy(), len(self.dims), "sparseness", baseline, rectify)
-        return self.of_unit(sparseness(rates.reshape(*rates.shape[: -len(self.dims)], -1)))
-
-    def population_sparseness(self, *, baseline: Any = None, rectify: bool = False) -> xr.DataArray:
-        """How few units each stimulus drives, 0 to 1: ``(stimulus,)``; of rates."""
-        rates = rates_of(self.curves.to_numpy(), len(self.dims), "sparseness", baseline, rectify)
-        shape = rates.shape[-len(self.dims) :]
-        return self.n.copy(data=sparseness(rates.reshape(-1, *shape), axis=0))
-
-    @border
-    def information(
+    def effects(
         self,
-        method: str = "skaggs",
         *,
-        bins: int = 4,
-        baseline: Any = None,
-        rectify: bool = False,
+        n_permutations: int = 999,
+        seed: Seed = 0,
+        groups: TrialValues | None = None,
         activity: ActivityLike | None = None,
-    ) -> Information:
-        """Information of each unit about the stimulus.
+    ) -> TwoWay:
+        """Tests of either of two stimuli given the other, and of their interaction; see `TwoWay`.
 
         Parameters
         ----------
-        method : "skaggs" or "shannon"
-            Skaggs et al. 1993 [bits per spike], of rates, less the bias of few spikes,
-            ``F (B - 1) / (2 N ln 2)`` of B values, N spikes and Fano factor F. Or the mutual information [bits] of
-            the stimulus and activity in ``bins`` equally filled classes, corrected after Panzeri & Treves 1996.
+        n_permutations, seed : int
+        groups : array or str, optional
+            Trials of one group share a source; by default those of `tuning_curves`.
         activity : optional
-            For "shannon", the activity again, where it was large and is gone.
+            The activity again, where it was large and is gone.
         """
-        if method == "shannon":
-            if self.confounds:
-                raise InputError(
-                    "Shannon information is of the activity as it came; call tuning_curves without confounds"
-                )
-            assert self.units is not None
-            level = np.ravel_multi_index([lv.of_trial for lv in self.levels], self.n.shape)
-            blocks = (block for _, block in self.units.units(activity).blocks())
-            return self._information(shannon_information(blocks, level, self.n.size, bins), "panzeri-treves")
-        if method != "skaggs":
-            raise InputError(unknown("method", method, ["skaggs", "shannon"]))
-        rates = rates_of(self.curves.to_numpy(), len(self.dims), "Skaggs information", baseline, rectify)
-        flat = rates.reshape(-1, self.n.size)
-        sem = self.sem.to_numpy().reshape(-1, self.n.size)
-        return self._information(skaggs_information(flat, sem, self.n.to_numpy().astype(float).ravel()), "skaggs")
-
-    def _information(self, information: UnitInformation, method: str) -> Information:
-        shape = self.eta_squared.shape
-        value, stderr, bias = (
-            self.of_unit(a.reshape(shape)) for a in (information.bits, information.stderr, information.bias)
-        )
-        return Information(value, stderr, bias, method, information.n_trials)
-
-    def _single(self, what: str) -> Levels:
-        if len(self.levels) != 1:
-            raise InputError(f"{what} is of one stimulus; choose one: tuning.marginal({self.dims[0]!r})")
-        return self.levels[0]
-
-    def of_unit(self, values: Array) -> xr.DataArray:
-        """One value per unit, labelled."""
-        like = self.curves.isel(dict.fromkeys(self.dims, 0), drop=True)
-        return xr.DataArray(values, dims=like.dims, coords=like.coords)
+        if len(self.dims) != 2 or self.units is None:
+            raise InputError("effects and their interaction are of two stimuli; pass tuning_curves a mapping of two")
+        if self.scheme == "circular shifts":
+            raise StatisticsError("slow trials cannot be turned here; pass groups= of neighbouring trials to effects")
+        units = self.units.units(activity)
+        own = self.groups if groups is None else None
+        every = groups_of(groups, units.first) if own is None else own
+        cell = np.ravel_multi_index([lv.of_trial for lv in self.levels], self.n.shape)
+        rows = self.visited.to_numpy().ravel()[cell]
+        rows_of = np.stack([lv.of_trial[rows] for lv in self.levels])
+        blocks = (cleaned(block, self.removed)[rows] for _, block in units.blocks())
+        lost = self.removed.values.shape[1] if self.removed is not None else 0
+        design = Design(rows_of, self.dims, None if every is None else every[rows], lost)
+        n, shape = whole_count("n_permutations", n_permutations), self.eta_squared.shape
+        return two_way(blocks, design, n, whole_seed(seed), lambda v: self.of_unit(v.reshape(shape)))
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per unit: preferred value, selectivity, p and FDR-adjusted p."""
+        """One row per unit: its labels along every axis, preferred value, selectivity, p and FDR-adjusted p."""
         if len(self.dims) == 1:
-            table = pd.DataFrame({"preferred": self.preferred().to_numpy().ravel()})
+            table = {"preferred": self.preferred()}
         else:
-            table = pd.DataFrame(
-                {f"preferred_{d}": self.marginal(d).preferred("peak").to_numpy().ravel() for d in self.dims}
-            )
-        table["selectivity"] = self.eta_squared.to_numpy().ravel()
-        if "site" in self.curves.coords:
-            table.insert(0, "site", self.curves["site"].to_numpy())
-            table.insert(1, "index", self.curves["index"].to_numpy())
+            table = {f"preferred_{d}": self.marginal(d).preferred("peak") for d in self.dims}
+        table["selectivity"] = self.eta_squared
         if self.p_value is not None:
-            table["p"] = self.p_value.to_numpy().ravel()
-            table["p_fdr"] = self.p_fdr.to_numpy().ravel()
-        return table
+            table |= {"p": self.p_value, "p_fdr": self.p_fdr}
+        values = pd.DataFrame({name: v.to_numpy().ravel() for name, v in table.items()})
+        if self.axes is None:
+            return values
+        labels = self.axes.table()
+        return pd.concat([labels.rename(columns={c: f"unit_{c}" for c in labels if c in values}), values], axis=1)
 
     def methods_text(self) -> str:
         """A paragraph fit for a methods section."""
+        statistic = "Brown and Forsythe's F*" if self.scheme.startswith("signs") else "Welch's F"
+        what = "drawing signs" if self.scheme.startswith("signs") else "permuting the stimulus"
         test = (
-            f" Tuning was tested by permuting the stimulus {self.n_permutations} times ({self.scheme}; Welch's F)."
+            f" Tuning was tested by {what} {self.n_permutations} times ({self.scheme}; {statistic})."
             if self.n_permutations
             else ""
         )
-        trials = span(self.n.min(), self.n.max())
+        n = self.n.where(self.visited, drop=False)
+        trials, visited = span(n.min(), n.max()), int(self.visited.sum())
+        left = f", of which {visited} were visited" if visited < self.n.size else ""
+        over = f", averaged over {self.averaged_over}" if self.averaged_over else ""
+        if self.min_occupancy > 1:
+            left += f" by at least {self.min_occupancy} trials"
+        if any(self.smoothing):
+            width = " x ".join(f"{s:g}" for s in self.smoothing)
+            over += f", smoothed by a Gaussian of {width} bins (summed activity and occupancy apart)"
         return (
-            f"Tuning curves are mean activity at {self.n.size} {self.kind} stimulus values ({trials} trials each), "
-            f"with the standard error over trials{self.confounds}; selectivity is eta squared."
+            f"Tuning curves are mean activity at {self.n.size} {self.kind} stimulus values{left} ({trials} trials "
+            f"each){over}, with the standard error over trials{self.confounds}; selectivity is eta squared."
             f"{test} (artiphys {self.version})"
         )

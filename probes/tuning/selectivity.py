@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: b
     if isinstance(baseline, str):
         if baseline != "min":
             raise InputError(f"baseline came as {baseline!r}; wanted a number, one per unit, or 'min'")
-        rates = rates - rates.min(axis=axes, keepdims=True)
+        rates = rates - np.nanmin(rates, axis=axes, keepdims=True)
     elif baseline is not None:
         level = plain_array(baseline)
         if level.dtype.kind not in "biuf" or not np.isfinite(level).all():
@@ -118,6 +119,42 @@ def rates_of(curves: Array, n_stimuli: int, what: str, baseline: Any, rectify: b
             "or baseline= (a number, one per unit, or 'min'), or use selectivity() or d' instead"
         )
     return np.asarray(rates)
+
+
+def contrast_index(rates: Array, labels: Array, period: float, apart: Sequence[float]) -> Array:
+    """(Rp - R) / (Rp + R) with Rp at the angle of the highest mean, and R the mean at those ``apart`` from it.
+
+    Parameters
+    ----------
+    rates : ``(..., level)``
+    labels : ``(level,)``
+    period : float
+    apart : list of float
+        In the units of the labels.
+
+    Raises
+    ------
+    InputError
+        If an angle is needed that was not shown.
+    """
+    known = np.asarray(~np.isnan(rates).reshape(-1, rates.shape[-1]).all(axis=0))
+    others = []
+    for d in apart:
+        away = np.abs((labels[None] - labels[:, None] - d + period / 2) % period - period / 2)  # (from, to)
+        away = np.where(known[None], away, np.inf)
+        alone = known & (away.min(axis=1) > 1e-6 * period)
+        if alone.any():
+            lonely = float(labels[alone][0])
+            raise InputError(
+                f"the index compares angles {abs(d):g} apart, and none lies there from {lonely:g}; use "
+                "direction_selectivity() or orientation_selectivity(), which need no such pairs"
+            )
+        others.append(away.argmin(axis=1))
+    best = np.where(np.isnan(rates), -np.inf, rates).argmax(axis=-1)
+    top = np.take_along_axis(rates, best[..., None], axis=-1)[..., 0]
+    rest = np.mean([np.take_along_axis(rates, o[best][..., None], axis=-1)[..., 0] for o in others], axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(top + rest > 0, (top - rest) / (top + rest), np.nan))
 
 
 def full_turn(level: Levels, also_half: bool) -> tuple[Array, Array]:

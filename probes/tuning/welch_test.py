@@ -42,7 +42,8 @@ def permuted_welch(
     member = torch.nn.functional.one_hot(torch.as_tensor(levels), n).double()  # (labelling, trial, level)
     member = member.transpose(1, 2).reshape(-1, levels.shape[1]).contiguous()
     step = max(1, CHUNK_BYTES // (8 * len(member)))
-    moved, known, _ = centred(flat)
+    x_centred = centred(flat)
+    moved, known = x_centred.moved, x_centred.known
     scale = np.sqrt(np.mean(moved**2, axis=0))  # F has no unit; so that tiny activity is not taken for constant
     moved = moved / np.where(scale > 0, scale, 1.0)
     for start in range(0, flat.shape[1], step):

@@ -23,7 +23,7 @@ from artiphys.plotting.searchlights import plot_searchlight
 from artiphys.plotting.sparsity import plot_superposition
 from artiphys.plotting.style import short
 from artiphys.plotting.trajectories import plot_trajectories
-from artiphys.plotting.tuning import plot_tuning, plot_tuning_map
+from artiphys.plotting.tuning import plot_effects, plot_tuning, plot_tuning_map
 
 __all__ = [
     "plot_calibration",
@@ -38,6 +38,7 @@ __all__ = [
     "plot_decoding",
     "plot_detection",
     "plot_dimensionality",
+    "plot_effects",
     "plot_fano",
     "plot_generalisation",
     "plot_head_map",

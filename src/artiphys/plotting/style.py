@@ -41,6 +41,16 @@ def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
     return figure.add_subplot()
 
 
+def polar_axes(width: float, height: float) -> Axes:
+    """New polar axes of a size in inches that belong to no window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure.add_subplot(projection="polar")
+
+
 def clean(ax: Axes) -> None:
     """Take away the frame above and to the right."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -58,3 +58,17 @@ def test_jitter_on_both_sides_of_a_full_turn_is_one_direction() -> None:
     angles = (STEP * 30 + 1e-6 * np.random.default_rng(1).normal(size=240)) % 360
     with pytest.warns(UserWarning, match="count as one"):
         assert ap.tuning_curves(COUNTS, angles, circular=True, period=360).n.values.tolist() == [20] * 12
+
+
+def test_a_period_without_a_circle_is_told() -> None:
+    """Taken for a line, 0 and 330 degrees are far apart."""
+    for options in ({"period": 360.0}, {"period": {"stimulus": 360.0}}):
+        with pytest.warns(UserWarning, match="pass circular=True"):
+            ap.tuning_curves(COUNTS, STEP * 30, **options)
+    ap.tuning_curves(COUNTS, {"a": STEP * 30, "b": np.arange(240) // 120}, circular={"a": True}, period=360)
+
+
+def test_measured_values_that_lie_near_each_other_are_no_slips() -> None:
+    place = np.random.default_rng(0).uniform(0, 1, 240)
+    place[1] = place[0] * (1 + 1e-8)
+    assert ap.tuning_curves(COUNTS, place).n.values.tolist() == [30] * 8

@@ -57,3 +57,34 @@ def test_angles_that_determine_no_sinusoid_are_refused(levels: list[float]) -> N
 def test_a_baseline_that_is_no_number_is_refused() -> None:
     with pytest.raises(InputError, match="baseline came as"):
         tuning(UNEVEN, np.full(8, 20.0), 180).orientation_selectivity(baseline=np.nan)
+
+
+def test_direction_and_orientation_indices_by_hand() -> None:
+    rates = np.array([2.0, 3, 1, 1, 4, 1, 9, 3])  # preferred 270, opposite 90; at right angles 0 and 180
+    found = tuning(list(np.arange(8) * 45.0), rates, 360)
+    assert found.direction_index().item() == pytest.approx((9 - 1) / (9 + 1))
+    assert found.orientation_index().item() == pytest.approx((9 - 3) / (9 + 3))
+    half = tuning(list(np.arange(8) * 22.5), rates, 180)
+    assert half.orientation_index().item() == pytest.approx((9 - 1) / (9 + 1))
+    with pytest.raises(InputError, match="full turn"):
+        half.direction_index()
+
+
+def test_indices_need_the_opposite_and_rates() -> None:
+    with pytest.raises(InputError, match="none lies there"):
+        tuning([0, 90, 200, 300], np.arange(1.0, 5), 360).direction_index()
+    with pytest.raises(InputError, match="negative"):
+        tuning([0, 90, 180, 270], np.arange(4.0) - 2, 360).orientation_index()
+    assert np.isnan(tuning([0, 90, 180, 270], np.zeros(4), 360).direction_index().item())
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint16", "int64", "float32", "float64"])
+def test_whole_angles_work_as_floats_do(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    angle = np.arange(240) % 13 * 10 - 60 if dtype == "int8" else np.arange(260) % 13 * 30
+    x = rng.poisson(4, (len(angle), 2))
+    found, wanted = (ap.tuning_curves(x, angle.astype(d), circular=True, period=180) for d in (dtype, float))
+    assert found.n.equals(wanted.n) and found.curves.equals(wanted.curves)
+    if dtype != "int8":
+        turn = ap.tuning_curves(x, angle.astype(dtype), circular=True, period=360)
+        assert turn.n.values.tolist() == [40] + [20] * 11  # 0 and 360 are one

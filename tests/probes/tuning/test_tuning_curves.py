@@ -104,7 +104,7 @@ def test_gate_is_untuned_and_backup_is_silent() -> None:
     gate = ap.toys.load("gate")
     t = ap.tuning_curves(ap.record(ap.wrap(gate), gate.stimuli, "hidden")["hidden"], "label", n_permutations=30, seed=0)
     assert float(t.p_value[0]) == 1.0 and float(t.p_value[1]) < 0.2  # type: ignore[index]
-    assert t.to_dataframe().shape == (2, 4)
+    assert list(t.to_dataframe()) == ["unit", "preferred", "selectivity", "p", "p_fdr"]
 
 
 def test_bad_input_says_what_to_do() -> None:
@@ -246,11 +246,11 @@ def test_two_stimuli() -> None:
     assert float(t.marginal("orientation").preferred()[0]) == pytest.approx(60, abs=3)
     assert float(t.marginal("frequency").preferred()[0]) == 2
     assert (t.p_value[:2] < 0.05).all() and float(t.p_value[2]) > 0.01  # type: ignore[index]
-    assert list(t.to_dataframe())[:2] == ["preferred_orientation", "preferred_frequency"]
+    assert list(t.to_dataframe())[:3] == ["unit", "preferred_orientation", "preferred_frequency"]
     with pytest.raises(ArtiphysError, match=r"tuning.marginal\('orientation'\)"):
         t.preferred()
-    with pytest.raises(ArtiphysError, match="never shown"):
-        ap.tuning_curves(data, {"a": o, "b": np.where(o == 0, 1.0, f)})
+    never = ap.tuning_curves(data, {"a": o, "b": np.where(o == 0, 1.0, f)})
+    assert never.curves[:, 0, 1:].isnull().all() and not never.curves[:, 1:].isnull().any()
 
 
 def test_recordings_are_strung_together_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
