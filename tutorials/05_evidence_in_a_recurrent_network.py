@@ -87,11 +87,13 @@ before = total[:, step - 1]
 tunings = {}
 for name, activity in rec.items():
     now = activity.isel(time=step)
-    tuning = ap.tuning_curves(now, before, confounds=x[:, step, 0].numpy(), n_permutations=200, seed=0)
+    tuning = ap.tuning_curves(
+        now, before, confounds=x[:, step, 0].numpy(), confound_form="spline", n_permutations=200, seed=0
+    )
     tunings[name] = tuning
     integrating = int((tuning.p_fdr < 0.05).sum())
     print(f"{name}: {integrating} of 24 units integrate, at most {float(tuning.selectivity().max()):.2f} of variance")
-    value = ap.decode(now, before, confounds=x[:, step, 0].numpy(), n_permutations=0)
+    value = ap.decode(now, before, confounds=x[:, step, 0].numpy(), confound_form="spline", n_permutations=0)
     print(f"    evidence before step {step} read with R squared {float(value.score):.2f}")
 plotting.plot_tuning(tunings["trained"]).figure.savefig(folder / "integrating.png")
 

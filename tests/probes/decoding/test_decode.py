@@ -293,7 +293,8 @@ def test_units_of_measurement_do_not_matter(scale: float) -> None:
         np.testing.assert_array_equal(one.folds, other.folds)
         np.testing.assert_array_equal(one.null, other.null)
     for s in (y, angle):
-        options: dict[str, Any] = {"circular": s is angle, "period": 360, "n_permutations": 20, "seed": 0}
+        options: dict[str, Any] = {"n_permutations": 20, "seed": 0}
+        options |= {"circular": True, "period": 360} if s is angle else {}
         tunings = [ap.tuning_curves(x * k, s, **options) for k in (1.0, scale)]
         np.testing.assert_allclose(tunings[0].selectivity(), tunings[1].selectivity(), atol=1e-12)
         np.testing.assert_array_equal(tunings[0].p_value, tunings[1].p_value)
