@@ -1,4 +1,5 @@
 """Activity, values of trials and confounds, in the forms that all probes take.
 
-Read activity, trial_values, angles, units, held_units, recurring_items, order_in_time, design, confounds, pooled_null.
+Read activity, trial_values, angles, units, unit_axes, held_units, recurring_items, order_in_time, design, confounds,
+pooled_null.
 """

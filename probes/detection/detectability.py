@@ -15,6 +15,7 @@ from artiphys.probes.data.design import Design
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
 from artiphys.probes.data.trial_values import coded, per_trial
+from artiphys.probes.data.unit_axes import UnitAxes
 from artiphys.probes.data.units import Units
 from artiphys.probes.detection.result import Detection
 from artiphys.probes.detection.roc import auc, auc_chunks
@@ -96,6 +97,7 @@ def detectability(
         units.label(d), units.label(d_a), units.label(area), p, xr.Dataset(stderr), signal_name, noise_name,
         int((y[used] == 1).sum()), int((y[used] == 0).sum()), len(strata), test, __version__,
         np.where(np.isin(np.arange(len(y)), used), y, -1), HeldUnits(units),
+        UnitAxes.of(units),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.missing import plain_array
 from artiphys.probes.data.held_units import HeldUnits
+from artiphys.probes.data.unit_axes import UnitAxes
 from artiphys.probes.detection.population import Population, population
 from artiphys.probes.detection.signal_detection import SignalDetection, signal_detection
 from artiphys.stats.intervals import check_confidence
@@ -59,6 +60,7 @@ class Detection(Tested):
     version: str
     labels: Array = field(repr=False, compare=False)
     units: HeldUnits = field(repr=False, compare=False)
+    axes: UnitAxes = field(repr=False, compare=False)
 
     def __repr__(self) -> str:
         p = "" if self.p_value is None else f", {int((self.p_fdr < 0.05).sum())} significant after FDR"
@@ -134,13 +136,10 @@ class Detection(Tested):
         return signal_detection(hits, self.n_signal - hits, alarms, self.n_noise - alarms)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per unit."""
+        """One row per unit: its labels along all axes, d', AUC with its interval, p."""
         low, high = self.interval()
         columns = {"d_prime": self.d_prime, "d_a": self.d_a, "auc": self.auc, "auc_low": low, "auc_high": high}
-        table = pd.DataFrame({name: a.to_numpy().ravel() for name, a in columns.items()})
-        if "site" in self.auc.coords:
-            table.insert(0, "site", self.auc["site"].to_numpy())
-            table.insert(1, "index", self.auc["index"].to_numpy())
+        table = self.axes.table().assign(**{name: a.to_numpy().ravel() for name, a in columns.items()})
         if self.p_value is not None:
             table = table.assign(p=self.p_value.to_numpy().ravel(), p_fdr=self.p_fdr.to_numpy().ravel())
         return table

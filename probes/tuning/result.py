@@ -14,13 +14,13 @@ from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.design import groups_of
 from artiphys.probes.data.held_units import HeldUnits
+from artiphys.probes.data.unit_axes import UnitAxes
 from artiphys.probes.tuning.bumps import Observed
 from artiphys.probes.tuning.fits import Fits
 from artiphys.probes.tuning.levels import Levels
 from artiphys.probes.tuning.maps import marginal_weights, rank_one_share, smoothed
 from artiphys.probes.tuning.points import cleaned
 from artiphys.probes.tuning.two_way import Design, TwoWay, two_way
-from artiphys.probes.tuning.unit_axes import UnitAxes
 from artiphys.stats.intervals import t_interval
 from artiphys.stats.p_values import false_discovery
 from artiphys.stats.permutations import PermutationTest, Tested, whole_count

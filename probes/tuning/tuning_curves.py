@@ -17,6 +17,7 @@ from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.design import Design
 from artiphys.probes.data.held_units import HeldUnits
 from artiphys.probes.data.pooled_null import Statistic, permuted_p_values, pool_of
+from artiphys.probes.data.unit_axes import UnitAxes
 from artiphys.probes.data.units import Units
 from artiphys.probes.tuning.bumps import Observed
 from artiphys.probes.tuning.level_moments import Moments, moments
@@ -26,7 +27,6 @@ from artiphys.probes.tuning.result import Tuning
 from artiphys.probes.tuning.selectivity import eta_squared
 from artiphys.probes.tuning.sign_test import N_CHECKED, draw_signs, sign_p_values, warn_of_doubtful
 from artiphys.probes.tuning.stimulus_axes import levels_of
-from artiphys.probes.tuning.unit_axes import UnitAxes
 from artiphys.probes.tuning.welch_test import permuted_welch, welch
 from artiphys.progress import progress_bar
 from artiphys.stats.permutations import PermutationTest, whole_count

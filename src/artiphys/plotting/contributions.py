@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+PALE = 0.3  # opacity of heads whose effect may be none
+
+
 @border
 def plot_contributions(
     single: Attribution,
@@ -58,6 +61,14 @@ def _ends(result: Attribution, confidence: float, over: Any) -> tuple[Any, Any]:
         return result.interval(confidence, over)
     except (BudgetError, StatisticsError):
         return result.values * np.nan, result.values * np.nan
+
+
+def _interval_holds_0(attribution: Attribution) -> np.ndarray[Any, Any] | None:
+    """For each player; None where there are no intervals."""
+    low, high = _ends(attribution, attribution.confidence, "both")
+    if np.isnan(low).all() or (low.to_numpy() == high.to_numpy()).all():
+        return None
+    return np.asarray(~((low.to_numpy() > 0) | (high.to_numpy() < 0)))
 
 
 def _one_output(result: Attribution) -> np.ndarray[Any, Any]:
@@ -131,7 +142,10 @@ def plot_convergence(
 
 @border
 def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Sequence[str] = ()) -> Axes:
-    """Layer x head map of an attribution whose players are heads; marked players get a frame."""
+    """Layer x head map of an attribution whose players are heads; marked players get a frame.
+
+    Heads whose interval holds 0 are drawn pale, where there are intervals.
+    """
     places = [re.search(r"blocks\.(\d+)\..*\.(\d+)$", str(p)) for p in attribution.values["player"].values]
     if not all(places):
         raise InputError(
@@ -147,6 +161,12 @@ def plot_head_map(attribution: Attribution, *, ax: Axes | None = None, mark: Seq
     ax = axes_of(ax, 9.0, 3.8)
     limit = float(np.nanmax(np.abs(grid))) or 1.0
     image = ax.imshow(grid.T, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", origin="lower")
+    unsure = _interval_holds_0(attribution)
+    if unsure is not None:
+        strength = np.ones_like(grid)
+        strength[cells[:, 0], cells[:, 1]] = np.where(unsure, PALE, 1.0)
+        image.set_alpha(strength.T)
+        ax.set_title("pale: the interval holds 0", fontsize=9)
     for name in mark:
         place = re.search(r"blocks\.(\d+)\..*\.(\d+)$", name)
         if place:

@@ -140,6 +140,19 @@ def test_a_head_map_marks_only_players() -> None:
         plot_head_map(phi, mark=["zz"])
 
 
+def test_heads_whose_interval_holds_0_are_pale() -> None:
+    prep = ap.wrap(transformer("gpt2"))
+    tokens = ap.Stimuli(torch.randint(0, 50, (20, 6), generator=torch.manual_seed(0)), {"target": [3, 4] * 10})
+    players = prep.players("blocks.*.attn.hook_z")
+    phi = ap.single_lesions(ap.Game(prep, tokens, ap.scores.log_prob("target"), players, kind="zero"))
+    low, high = phi.interval()
+    names = low["player"].to_numpy()[((low <= 0) & (high >= 0)).to_numpy()]
+    unsure = {(int(n.split(".")[1]), int(n.split(".")[-1])) for n in map(str, names)}
+    alpha = np.asarray(plot_head_map(phi).images[0].get_alpha())
+    pale = {(int(layer), int(head)) for head, layer in zip(*np.nonzero(alpha < 1))}
+    assert pale == unsure and 0 < len(unsure) < len(players)
+
+
 def linear(c: np.ndarray[Any, Any]) -> Any:
     return c.sum(axis=1)
 

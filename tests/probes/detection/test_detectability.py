@@ -175,3 +175,15 @@ def test_choice_probability_in_several_sessions() -> None:
     told = x + 1.5 * choice[:, None]
     strong = ap.detectability(told, choice, within=stimulus, groups=session, n_permutations=199)
     assert strong.p_value is not None and (strong.p_value <= 0.02).all()
+
+
+def test_tables_name_units_and_times() -> None:
+    rng = np.random.default_rng(0)
+    data = xr.DataArray(
+        rng.normal(size=(20, 2, 3)),
+        dims=("trial", "time", "unit"),
+        coords={"time": [0.1, 0.2], "unit": ["a", "b", "c"], "depth": ("unit", [10, 20, 30])},
+    )
+    table = ap.detectability(data, np.arange(20) % 2, n_permutations=0).to_dataframe()
+    assert table["time"].tolist() == [0.1] * 3 + [0.2] * 3 and table["unit"].tolist() == list("abc") * 2
+    assert table["depth"].tolist() == [10, 20, 30] * 2 and {"d_prime", "auc_low"} <= set(table)
