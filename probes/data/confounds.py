@@ -21,8 +21,9 @@ from artiphys.probes.data.order_in_time import some_features
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.user_warnings import warn
 
-FORMS = ("linear", "spline")
+FORMS = ("linear", "spline", "matched")
 N_KNOTS = 5
+MATCHED_TRIALS = 6  # of nearly the same confound, between which labels are exchanged
 MAX_P = 0.001  # of activity that depends on confounds no more than by a line
 MIN_SHARE = 0.02  # of a unit's variance, below which what is left does not matter
 
@@ -37,9 +38,10 @@ class Confounds:
     reliability : float
         Share of a confound's variance that is not measurement error. Regression on a badly measured confound
         removes too little; slopes are divided by this to remove all of it.
-    form : "linear" or "spline"
+    form : "linear", "spline" or "matched"
         Of each confound's trace in the activity: a straight line, or cubic splines between quantiles (of few values, a
-        level for each), which follow any smooth trace at the cost of some degrees of freedom.
+        level for each), which follow any smooth trace at the cost of some degrees of freedom. Or nothing is removed,
+        and labels are exchanged between trials of nearly the same confound only, whatever its trace.
     """
 
     values: Array
@@ -58,8 +60,8 @@ class Confounds:
             raise InputError(f"reliability came as {reliability!r}; wanted a number above 0, at most 1")
         if form not in FORMS:
             raise InputError(unknown("confound_form", form, FORMS))
-        if form == "spline" and reliability < 1:
-            raise InputError("reliability corrects the slope of a line; a spline has none. Give confound_form='linear'")
+        if form != "linear" and reliability < 1:
+            raise InputError("reliability corrects the slope of a line; give it with confound_form='linear' only")
         if columns_given is None:
             return cls(np.empty((data.sizes["trial"], 0)), reliability, form)
         columns: Sequence[Any]
@@ -86,8 +88,21 @@ class Confounds:
 
     @property
     def any(self) -> bool:
-        """Whether there are any."""
-        return bool(self.values.shape[1])
+        """Whether any are to be removed."""
+        return bool(self.values.shape[1]) and self.form != "matched"
+
+    @property
+    def alike(self) -> Array | None:
+        """For each trial the stretch of the ordered confound that it lies in, where labels are matched; else None."""
+        if self.form != "matched" or not self.values.shape[1]:
+            return None
+        if self.values.shape[1] > 1:
+            raise InputError(
+                f"{self.values.shape[1]} confounds came; labels can be matched by one. Give that, or splines"
+            )
+        _, index, count = np.unique(self.values[:, 0], return_inverse=True, return_counts=True)
+        before = np.cumsum(count) - count  # equal values stay together
+        return np.asarray((before[index] // MATCHED_TRIALS).astype(int))
 
     def removed(self, x: Tensor, train: Array) -> Tensor:
         """Activity ``(..., trial, feature)`` without what regression on trials ``train`` predicts of it."""

@@ -33,6 +33,8 @@ class Design:
         From the widest to the narrowest, each within the one before and all within groups.
     exchange : str or None
         As `Permutations.of` takes it.
+    alike : ``(trial,)`` or None
+        Trials that are alike in a confound, between which alone labels are exchanged.
     said : collection of str
         Names of columns that the user has named in this call, and so knows.
     """
@@ -41,6 +43,7 @@ class Design:
     blocks: tuple[Array, ...]
     exchange: str | None
     said: Collection[str] = ()
+    alike: Array | None = None
 
     @classmethod
     def of(
@@ -50,6 +53,7 @@ class Design:
         blocks: Any = None,
         exchange: str | None = None,
         known: Collection[Any] = (),
+        alike: Array | None = None,
     ) -> Design:
         """From the arguments of an analysis.
 
@@ -59,6 +63,7 @@ class Design:
         groups, blocks : array ``(trial,)`` or ``(trial, column)``, a name, or a list of names
             Groups of several columns are those of equal values in all; blocks go from the widest to the narrowest.
         known : other arguments of the analysis that may name columns
+        alike : ``(trial,)``, optional
 
         Raises
         ------
@@ -73,7 +78,12 @@ class Design:
         if not columns and not inner:
             _refuse_unsaid(data, said)
         member = None if not columns else columns[0] if len(columns) == 1 else _combined(columns)
-        return cls(member, inner, exchange, said)
+        if alike is not None and (member is not None or inner or exchange is not None):
+            raise StatisticsError(
+                "confound_form='matched' says how labels are exchanged, and so do groups, blocks and exchange; give "
+                "one of them, or confound_form='spline'"
+            )
+        return cls(member, inner, exchange, said, alike)
 
     @property
     def of_folds(self) -> Array | None:
@@ -83,7 +93,8 @@ class Design:
     def of_trials(self, rows: Array) -> Design:
         """The same of some trials."""
         groups = None if self.groups is None else self.groups[rows]
-        return replace(self, groups=groups, blocks=tuple(b[rows] for b in self.blocks))
+        alike = None if self.alike is None else self.alike[rows]
+        return replace(self, groups=groups, blocks=tuple(b[rows] for b in self.blocks), alike=alike)
 
     def within(self, stratum: Array) -> Design:
         """The same with labels exchanged within strata only; groups in which a stratum has one label say nothing."""
@@ -94,6 +105,9 @@ class Design:
 
     def permutations(self, labels: Array, folds: Array | None = None) -> Permutations:
         """How labels may be exchanged."""
+        if self.alike is not None:
+            plan = Permutations.of(labels, self.alike, exchange="within groups")
+            return replace(plan, scheme="trials of similar confounds")
         return Permutations.of(labels, self.groups, folds, self.exchange, self.blocks)
 
     def check(self, labels: Array, data: xr.DataArray, plan: Permutations | None) -> None:

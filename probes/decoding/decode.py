@@ -84,9 +84,10 @@ def decode(
         condition and test on those of every other. Folds are kept, so that the diagonal is cross-validated too.
     confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
         Removed from activity by regression fitted on the training part of each fold.
-    confound_form : "linear" or "spline"
-        A straight line of each confound, with a warning where activity depends on it otherwise; or splines, which
-        follow any smooth trace.
+    confound_form : "linear", "spline" or "matched"
+        A straight line of each confound, with a warning where activity depends on it otherwise; splines, which
+        follow any smooth trace; or nothing is removed and labels are exchanged between trials of nearly the same
+        confound only: hold the score against ``null_mean`` then, which is what the confound tells of the label.
     exchange : "trials", "within groups" or "shift", optional
         How labels are exchanged, where the design does not say it. "shift" is for trials in their order in time whose
         labels and activity change slowly: labels are turned round the trials, within each group where there are
@@ -137,13 +138,13 @@ def decode(
     n_controls = whole_count("n_controls", n_controls)
     check_estimator(estimator)
     seed = whole_seed(seed)
-    design = Design.of(first, groups, blocks, exchange, known=(labels, across, confounds, control))
+    removed = Confounds.of(confounds, first, reliability, confound_form)
+    removed.warn_of_what_is_left(first)
+    design = Design.of(first, groups, blocks, exchange, known=(labels, across, confounds, control), alike=removed.alike)
     task = Task.of(labels, first, estimator, cv, design, seed, scoring=scoring, period=turn_of(circular, period))
     reader = reader_of(estimator, task.n_classes, task.balanced, alphas, task.period)
     check_offer(reader, task.metric.said)
     crossing = Crossing.of(across, first, task)
-    removed = Confounds.of(confounds, first, reliability, confound_form)
-    removed.warn_of_what_is_left(first)
     targets, test = task.permuted(n_permutations, seed, first)
     if control is not None:
         targets += control_labels(per_trial(control, first, "control"), task, n_controls, seed)

@@ -85,6 +85,8 @@ class Task:
             classes, y = classes_of(y)
         if design.exchange == "shift" and member is None and isinstance(cv, (int, np.integer)) and cv > 1:
             cv = KFold(int(cv))  # neighbours are alike, so folds are blocks
+        elif design.alike is not None and isinstance(cv, (int, np.integer)) and cv > 1:
+            cv = KFold(int(cv), shuffle=True, random_state=seed)  # not balanced by labels, which move between folds
         folds = folds_of(y, member, cv, regress, seed)
         metric = metric_of(scoring, y, 0 if classes is None else len(classes), folds, period)
         return cls(y, classes, design, folds, strata_of(cv, folds, member, regress), metric, period)

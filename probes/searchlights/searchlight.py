@@ -103,7 +103,9 @@ def searchlight(
     most = None if max_permutations is None else whole_count("max_permutations", max_permutations)
     check_estimator(estimator)
     seed = whole_seed(seed)
-    design = Design.of(first, groups, blocks, exchange, known=(labels, confounds))
+    removed = Confounds.of(confounds, first, reliability, confound_form)
+    removed.warn_of_what_is_left(first)
+    design = Design.of(first, groups, blocks, exchange, known=(labels, confounds), alike=removed.alike)
     task = Task.of(labels, first, estimator, cv, design, seed, scoring=scoring, period=turn_of(circular, period))
     if alphas is None and estimator in (None, "ridge"):
         alphas = (1.0,)
@@ -113,8 +115,6 @@ def searchlight(
     options |= {"coordinates": coordinates, "radius": radius}
     places = Places(sites, {name: made_neighbourhoods(data, neighbourhoods, **options) for name, data in sites.items()})
     targets, test = task.permuted(n_permutations, seed, first)
-    removed = Confounds.of(confounds, first, reliability, confound_form)
-    removed.warn_of_what_is_left(first)
     work = CrossValidation(task, reader, Crossing(), removed, np.stack(targets))
     with progress_bar("searchlight", total=len(places), unit="place", show=progress) as bar:
         scores, guesses = places.read(work, bar)

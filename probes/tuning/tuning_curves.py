@@ -88,7 +88,7 @@ def tuning_curves(
         0 for no test.
     confounds : array ``(trial,)`` or ``(trial, k)``, name or list of names, optional
         Removed from activity by linear regression over all trials: what is left is residual tuning.
-    confound_form : "linear" or "spline"
+    confound_form : "linear", "spline" or "matched"
         As for `decode`.
     reliability : float
         Share of the confound's variance that is no measurement error. A confound measured with error is removed
@@ -117,10 +117,12 @@ def tuning_curves(
             f"{int(visited.sum())} stimulus values have the {least} trials of min_occupancy or more (the most are "
             f"{counted.max()}), and tuning needs at least two; use fewer bins or a smaller min_occupancy"
         )
+    removed = Confounds.of(confounds, units.first, reliability, confound_form)
+    removed.warn_of_what_is_left(units.first)
     own_groups, design = None, None
     if n_permutations or groups is not None or blocks is not None:
         said = (stimulus.values() if isinstance(stimulus, Mapping) else stimulus, confounds)
-        design = Design.of(units.first, groups, blocks, None if exchange == "signs" else exchange, known=said)
+        design = Design.of(units.first, groups, blocks, None if exchange == "signs" else exchange, said, removed.alike)
         own_groups = design.of_folds
     rows, plan, by_signs = visited[cell], None, exchange == "signs"
     code = (np.cumsum(visited) - 1)[cell[rows]]  # of the visited cells only
@@ -134,8 +136,6 @@ def tuning_curves(
             shown = np.flatnonzero(rows)
             plan = design.of_trials(shown).permutations(code)
             design.of_trials(shown).check(code, units.first.isel(trial=shown), plan)
-    removed = Confounds.of(confounds, units.first, reliability, confound_form)
-    removed.warn_of_what_is_left(units.first)
     chosen = (
         pool_of(units, n_permutations) if plan is not None else np.full(units.n_units, by_signs and n_permutations > 0)
     )

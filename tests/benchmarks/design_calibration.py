@@ -161,7 +161,7 @@ def slow(n_sets: int) -> Iterator[str]:
 def confounds(n_sets: int) -> Iterator[str]:
     """Traces of a confound that are no line."""
     for trace in ("quadratic", "exponential", "linear"):
-        for form in ("linear", "spline"):
+        for form in ("linear", "spline", "matched"):
             hits, warned = [], []
             for seed in range(n_sets):
                 rng = np.random.default_rng(seed)

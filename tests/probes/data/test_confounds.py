@@ -11,7 +11,7 @@ from fixtures.activity import noisy
 
 import artiphys as ap
 from artiphys.array_types import Array
-from artiphys.errors import InputError
+from artiphys.errors import InputError, StatisticsError
 
 TRACES: dict[str, Any] = {"quadratic": np.square, "exponential": lambda c: np.exp(1.5 * c), "linear": lambda c: c}
 
@@ -65,7 +65,7 @@ def test_reliability_and_forms_are_checked() -> None:
     c = np.random.default_rng(0).normal(size=60)
     noise = ap.decode(x, y, confounds=c, reliability=0.7, alphas=[1.0], n_permutations=0)
     assert not np.array_equal(noise.folds, ap.decode(x, y, confounds=c, alphas=[1.0], n_permutations=0).folds)
-    with pytest.raises(InputError, match="a spline has none"):
+    with pytest.raises(InputError, match="confound_form='linear' only"):
         ap.decode(x, y, confounds=c, reliability=0.7, confound_form="spline")
     with pytest.raises(InputError, match="no confound_form 'cubic'"):
         ap.searchlight(x, y, size=2, confounds=c, confound_form="cubic")
@@ -84,3 +84,25 @@ def test_a_badly_measured_confound_is_removed_by_its_reliability() -> None:
         plain.append(float(ap.decode(x, y, **options).score))
         corrected.append(float(ap.decode(x, y, reliability=0.5, **options).score))
     assert np.mean(plain) > 0.65 and np.mean(corrected) == pytest.approx(0.5, abs=0.04)
+
+
+def test_matched_labels_move_between_trials_of_similar_confounds() -> None:
+    p, found = [], []
+    for seed in range(40):
+        x, y, c = confounded("exponential", seed)
+        options: dict[str, Any] = {"confounds": c, "confound_form": "matched", "alphas": [1.0], "n_permutations": 19}
+        d = ap.decode(x, y, seed=seed, **options)
+        assert d.null_mean is not None and d.p_value is not None and d.scheme == "trials of similar confounds"
+        p.append(float(d.p_value))
+        assert float(d.null_mean) > 0.55  # what the confound tells of the label is in the null
+        x[:, 2] += 2 * y
+        told = ap.decode(x, y, seed=seed, **options)
+        found.append(float(told.p_value) <= 0.05)  # type: ignore[arg-type]
+    assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 40) and np.mean(found) > 0.9
+    with pytest.raises(StatisticsError, match="give one of them"):
+        ap.decode(x, y, confounds=c, confound_form="matched", groups=np.arange(120) // 10)
+    with pytest.raises(InputError, match="matched by one"):
+        ap.decode(x, y, confounds=np.column_stack([c, c**2]), confound_form="matched")
+    light = ap.searchlight(x, y, size=1, confounds=c, confound_form="matched", n_permutations=39, max_permutations=39)
+    tuned = ap.tuning_curves(x, y, confounds=c, confound_form="matched", n_permutations=39)
+    assert light.scheme == "trials of similar confounds" and tuned.scheme.startswith("trials of similar confounds")
