@@ -92,7 +92,13 @@ print(f"{int((light.p_corrected < 0.05).sum())} of {light.score.size} patches te
 
 # %% The orientation tuning of one stage in full.
 curves = ap.tuning_curves(
-    electrodes["trained"]["_blocks.4"], "orientation", circular=True, period=180, n_permutations=200, seed=0
+    electrodes["trained"]["_blocks.4"],
+    "orientation",
+    circular=True,
+    period=180,
+    n_permutations=200,
+    seed=0,
+    exchange="signs",  # responses to a grating vary over its phases and periods, more where they are strong
 )
 table = curves.to_dataframe().assign(width=curves.width(), orientation_index=curves.orientation_selectivity())
 print(table.sort_values("selectivity").tail(3))

@@ -15,7 +15,8 @@ from artiphys.errors import InputError
 from artiphys.probes.count_models.poisson_fits import deviances, fitted, folds_of, trainings
 from artiphys.probes.count_models.predictors import Predictor, predictors_of
 from artiphys.probes.count_models.result import CountEncoding
-from artiphys.probes.data.design import groups_of
+from artiphys.probes.data.design import Design
+from artiphys.probes.data.recurring_items import recurring_item
 from artiphys.probes.data.units import Units
 from artiphys.progress import progress_bar
 from artiphys.stats.p_values import p_value
@@ -99,7 +100,12 @@ def encode_counts(
         raise InputError(f"penalty came as {penalty:g}; wanted a number above 0, such as 1e-3")
     n_permutations, seed = whole_count("n_permutations", n_permutations), whole_seed(seed)
     read = predictors_of(predictors, data, kinds or {}, circular or {})
-    group = groups_of(groups, data)
+    trials = Design.of(data, groups, known=list(predictors))
+    group = trials.groups
+    for q in read:
+        found = recurring_item(q.code, data, np.arange(len(x)), group, [*trials.said, *map(str, predictors)])
+        if found:
+            warn(found.partition(". Pass groups=")[0] + f": p of {q.name!r} may be too small")
     fold = folds_of(len(x), cv, group, seed)
     _warn_of_unseen(read, fold)
     good = (x.sum(axis=0) >= MIN_SPIKES) & np.array([(x[t] > 0).any(axis=0) for t in trainings(fold)]).all(axis=0)

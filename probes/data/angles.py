@@ -25,6 +25,8 @@ def turn_of(circular: object, period: object) -> float:
     turn = float(period)  # type: ignore[arg-type]
     if circular and not (math.isfinite(turn) and turn > 0):
         raise InputError(f"period came as {period!r}; wanted a positive number, in the units of the labels")
+    if not circular and turn != 2 * math.pi:
+        warn(f"a period of {turn:g} came for labels that are not circular, so it has no effect; pass circular=True")
     return turn if circular else 0.0
 
 

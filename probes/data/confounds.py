@@ -62,6 +62,8 @@ class Confounds:
             raise InputError(unknown("confound_form", form, FORMS))
         if form != "linear" and reliability < 1:
             raise InputError("reliability corrects the slope of a line; give it with confound_form='linear' only")
+        if columns_given is None and (reliability < 1 or form != "linear"):
+            raise InputError("reliability and confound_form are of confounds, and none came; give confounds=")
         if columns_given is None:
             return cls(np.empty((data.sizes["trial"], 0)), reliability, form)
         columns: Sequence[Any]

@@ -13,7 +13,7 @@ from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 from artiphys.missing import plain_array
 from artiphys.probes.data.order_in_time import slow_together
-from artiphys.probes.data.recurring_items import recurring_item
+from artiphys.probes.data.recurring_items import recurring_item, scattered_item
 from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.stats.permutations import Permutations
 from artiphys.user_warnings import warn
@@ -35,6 +35,8 @@ class Design:
         As `Permutations.of` takes it.
     alike : ``(trial,)`` or None
         Trials that are alike in a confound, between which alone labels are exchanged.
+    columns : tuple of ``(trial,)``
+        Of groups and blocks as they were given, where they were several.
     said : collection of str
         Names of columns that the user has named in this call, and so knows.
     """
@@ -44,6 +46,7 @@ class Design:
     exchange: str | None
     said: Collection[str] = ()
     alike: Array | None = None
+    columns: tuple[Array, ...] = ()
 
     @classmethod
     def of(
@@ -75,7 +78,7 @@ class Design:
         said = {str(n) for given in (groups, blocks, *known) for n in _names(given)}
         columns = [] if groups is None else _columns(groups, data, "groups")
         inner = () if blocks is None else tuple(_columns(blocks, data, "blocks"))
-        if not columns and not inner:
+        if not columns and not inner and exchange != "trials":
             _refuse_unsaid(data, said)
         member = None if not columns else columns[0] if len(columns) == 1 else _combined(columns)
         if alike is not None and (member is not None or inner or exchange is not None):
@@ -83,7 +86,8 @@ class Design:
                 "confound_form='matched' says how labels are exchanged, and so do groups, blocks and exchange; give "
                 "one of them, or confound_form='spline'"
             )
-        return cls(member, inner, exchange, said, alike)
+        several = (*columns, *inner) if len(columns) + len(inner) > 1 else ()
+        return cls(member, inner, exchange, said, alike, several)
 
     @property
     def of_folds(self) -> Array | None:
@@ -94,7 +98,13 @@ class Design:
         """The same of some trials."""
         groups = None if self.groups is None else self.groups[rows]
         alike = None if self.alike is None else self.alike[rows]
-        return replace(self, groups=groups, blocks=tuple(b[rows] for b in self.blocks), alike=alike)
+        return replace(
+            self,
+            groups=groups,
+            blocks=tuple(b[rows] for b in self.blocks),
+            alike=alike,
+            columns=tuple(c[rows] for c in self.columns),
+        )
 
     def within(self, stratum: Array) -> Design:
         """The same with labels exchanged within strata only; groups in which a stratum has one label say nothing."""
@@ -110,7 +120,14 @@ class Design:
             return replace(plan, scheme="trials of similar confounds")
         return Permutations.of(labels, self.groups, folds, self.exchange, self.blocks)
 
-    def check(self, labels: Array, data: xr.DataArray, plan: Permutations | None) -> None:
+    def warn(self, labels: Array, data: xr.DataArray, plan: Permutations | None, *, order: bool = True) -> None:
+        """As `check`, but all of it as a warning: for analyses whose exchange cannot be said outright."""
+        try:
+            self.check(labels, data, plan, order=order)
+        except StatisticsError as error:
+            warn(str(error).partition(". Pass groups=")[0] + ": p may be too small")
+
+    def check(self, labels: Array, data: xr.DataArray, plan: Permutations | None, *, order: bool = True) -> None:
         """Refuse labels that belong to recurring items; warn where labels and activity drift together.
 
         Who says ``exchange`` outright has thought of both: "trials" and "within groups" wave them through.
@@ -124,9 +141,16 @@ class Design:
         group = self.of_folds
         unit = np.arange(len(labels)) if group is None else coded(group)[1]
         found = recurring_item(labels, data, unit if plan is None else plan.unit, group, self.said)
+        found = found or scattered_item(labels, self.columns, unit if plan is None else plan.unit)
         if found:
             raise StatisticsError(found)
-        if plan is not None:
+        if not order:
+            return
+        if plan is None and group is None:
+            drift = slow_together(labels, data, unit, None)
+            if drift:
+                warn(drift)
+        elif plan is not None:
             whole = plan.scheme.startswith("whole groups")
             inside = None if group is None or whole else coded(group)[1]
             drift = slow_together(labels, data, plan.unit, inside)

@@ -16,6 +16,8 @@ MIN_UNITS = 12  # trials or blocks; of fewer no order can be told
 MIN_INFLATION = 1.2  # of the variance of a difference, which takes an error rate of .05 to about .07
 MIN_Z = 3.5  # standard errors above what independent activity shows
 MIN_LABEL_Z = 3.0
+MAX_BINS = 16  # of a number, within which activity is taken to be flat
+TRIALS_A_BIN = 8
 MAX_NOISE = 3.0  # standard deviations
 ROUNDING = 1e-9  # of activity and labels of size 1
 MAX_BYTES = 2**26  # read from disk for the sake of a warning
@@ -53,7 +55,7 @@ def slow_together(
     x, y = x[order], labels[first][order]
     inside = np.zeros(len(y), dtype=int) if container is None else container[first][order]
     member = _indicators(y)
-    noise = _standardised(_left(x, np.column_stack([member, _indicators(exactly_coded(inside)[1])])))
+    noise = _standardised(_left(x, np.column_stack([member, _bins(y), _indicators(exactly_coded(inside)[1])])))
     noise = _of_one_spread(noise, member)
     member = _standardised(_left(member, _indicators(exactly_coded(inside)[1])))
     if not noise.shape[1] or not member.shape[1]:
@@ -101,6 +103,16 @@ def _indicators(values: Array) -> Float[Array, "unit column"]:
         number = values.astype(float)
         return np.asarray((number - number.mean())[:, None] / np.ptp(number))
     return np.asarray((code[:, None] == np.arange(len(names))).astype(float))
+
+
+def _bins(values: Array) -> Float[Array, "unit column"]:
+    """Indicators of equally filled bins of a number of many values: activity may follow it other than by a line."""
+    names, _ = exactly_coded(values)
+    if values.dtype.kind not in "iuf" or len(names) <= max(2, len(values) // 3):
+        return np.empty((len(values), 0))
+    rank = np.argsort(np.argsort(values, kind="stable"))
+    n_bins = min(MAX_BINS, len(values) // TRIALS_A_BIN)
+    return np.asarray(((rank * n_bins // len(values))[:, None] == np.arange(n_bins)).astype(float))
 
 
 def _left(x: Array, design: Array) -> Float[Array, "unit column"]:

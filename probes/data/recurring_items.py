@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,7 @@ from artiphys.missing import is_missing
 from artiphys.probes.data.trial_values import exactly_coded
 
 MIN_SHARE = 0.2  # of trials whose value recurs
+MAX_BROKEN = 1.5  # stretches of trials a unit, beyond which units are scattered over the trials
 MAX_CHANCE = 0.01  # that as many values had one label each if they had nothing to do with the labels
 
 
@@ -59,6 +60,33 @@ def recurring_item(
                 f"within groups each value of {str(name)!r} has a single label for several trials: these are blocks, "
                 f"whose trials are alike whatever the label. Pass blocks={str(name)!r}, or exchange='within "
                 "groups' if trials are independent"
+            )
+    return ""
+
+
+def scattered_item(labels: Array, columns: Sequence[Array], unit: Integer[Array, " trial"]) -> str:
+    """The same of a column that was given among several as groups or blocks, but is no stretch of trials.
+
+    Groups by session and image let the same image lie on both sides of a fold, in two sessions.
+
+    Parameters
+    ----------
+    columns : sequence of ``(trial,)``
+    unit : ``(trial,)``
+        What is exchanged as a whole.
+    """
+    _, label = exactly_coded(labels)
+    n_units = len(np.unique(unit))
+    n_stretches = 1 + int((np.diff(unit) != 0).sum())
+    if n_stretches <= MAX_BROKEN * n_units and len(unit) >= 2 * n_units:
+        return ""
+    for i, column in enumerate(columns):
+        _, item = exactly_coded(column)
+        if not _decides(label, item) and _recurs(item, label, unit):
+            return (
+                f"each value of column {i + 1} of groups and blocks ({exactly_coded(column)[0].tolist()[0]!r} ...) has "
+                "a single label and recurs in other groups, so that trials of one value lie on both sides of a fold: "
+                "give this column alone as groups="
             )
     return ""
 

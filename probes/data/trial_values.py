@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from artiphys.array_types import Array, TrialValues
@@ -27,12 +28,32 @@ def per_trial(given: TrialValues, activity: xr.DataArray, what: str) -> Array:
         if given not in known:
             raise InputError(f"{what}: " + unknown("condition", given, known))
         given = activity.coords[given].to_numpy()
+    _refuse_other_order(given, activity, what)
     values = plain_array(given)
     if values.shape != (n,):
         raise InputError(f"{what} came with shape {values.shape} for {n} trials; wanted one value per trial")
     if values.dtype.kind == "f" and np.isinf(values).any():
         raise InputError(f"{what} is infinite on {int(np.isinf(values).sum())} trials; leave these out first")
     return refuse_missing(values, what)
+
+
+def _refuse_other_order(given: object, activity: xr.DataArray, what: str) -> None:
+    """Values are matched by place; an index that names the same trials in another order says they are not."""
+    if isinstance(given, pd.Series):
+        theirs = given.index.to_numpy()
+    elif isinstance(given, xr.DataArray) and "trial" in given.coords and given.dims == ("trial",):
+        theirs = given["trial"].to_numpy()
+    else:
+        return
+    n = activity.sizes["trial"]
+    ours = activity["trial"].to_numpy() if "trial" in activity.coords else np.arange(n)
+    if len(theirs) != n or np.array_equal(theirs, ours):
+        return
+    if set(theirs.tolist()) == set(ours.tolist()):
+        raise InputError(
+            f"the index of {what} names the trials in another order than the activity has them; put it in order, such "
+            "as labels.loc[activity.index], or give plain values: labels.to_numpy()"
+        )
 
 
 N_ROUNDINGS = 64  # roundings, by which numbers that were calculated in other ways may differ

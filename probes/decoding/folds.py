@@ -11,6 +11,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
 
+DEFAULT_FOLDS = 5
 Folds = list[tuple[Array, Array]]
 
 
@@ -65,6 +66,8 @@ def _splitter(y: Array, groups: Array | None, k: int, regress: bool, seed: int) 
         n = len(np.unique(groups))
         if n < 2:
             raise StatisticsError("all trials are of one group; leaving it out leaves nothing to fit on")
+        if n < k == DEFAULT_FOLDS:
+            k = n  # each group is left out once
         if n < k:
             raise StatisticsError(f"{k} folds for {n} groups; use cv={n} or fewer")
         # Whole-group labels are permuted, so the folds must not have been chosen by them.

@@ -20,6 +20,16 @@ ALIASES = {"auc": "roc_auc", "mcc": "matthews_corrcoef", "log_loss": "neg_log_lo
 MIN_PROBABILITY = 1e-15
 
 
+BOUNDS = {  # of scores by the names of metrics, so that no interval leaves what is possible
+    "AUC": (0.0, 1.0),
+    "Matthews correlation": (-1.0, 1.0),
+    "log likelihood a trial": (-np.inf, 0.0),
+    "R squared": (-np.inf, 1.0),
+    "correlation": (-1.0, 1.0),
+    "cosine of the error": (-1.0, 1.0),
+}
+
+
 @dataclass(frozen=True)
 class Metric:
     """One measure of success.
@@ -68,7 +78,7 @@ def metric_of(scoring: str | None, y: Array, n_classes: int, folds: Folds, perio
     if scoring is None:
         scoring = "r2" if fit is NUMBERS else "cosine" if fit is ANGLES else "balanced_accuracy"
         scoring = "accuracy" if scoring == "balanced_accuracy" and balanced else scoring
-    scoring = ALIASES.get(scoring, scoring)
+    scoring = ALIASES.get(scoring.lower(), scoring.lower())
     if scoring not in fit:
         kind = "classes" if n_classes else "angles" if period else "numbers"
         raise InputError(f"labels are {kind}: " + unknown("scoring", scoring, fit))

@@ -13,6 +13,7 @@ from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.decoding.hit_rates import hit_interval
+from artiphys.probes.decoding.metrics import BOUNDS
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.transfer import Transfer, transferred
 from artiphys.probes.mutual_information.tables import Information, information
@@ -103,6 +104,7 @@ class Decoding(Tested):
             low, high = hit_interval(score, self.n_effective.to_numpy(), confidence)
         else:
             low, high = t_interval(score, np.where(stderr > 0, stderr, np.nan), len(self.folds) - 1, confidence)
+            low, high = (np.clip(end, *BOUNDS.get(self.metric, (-np.inf, np.inf))) for end in (low, high))
         return self.score.copy(data=low), self.score.copy(data=high)
 
     @property

@@ -17,7 +17,7 @@ from artiphys.probes.data.design import Design
 from artiphys.probes.data.trial_values import per_trial
 from artiphys.probes.decoding.cross_validation import told
 from artiphys.probes.decoding.hit_rates import effective_trials, hit_interval
-from artiphys.probes.decoding.metrics import metric_of
+from artiphys.probes.decoding.metrics import BOUNDS, metric_of
 from artiphys.probes.decoding.readout import Readout
 from artiphys.probes.decoding.task import Task
 from artiphys.stats.intervals import t_interval
@@ -68,6 +68,7 @@ class Transfer(Tested):
             low, high = hit_interval(score, self.n_effective.to_numpy(), confidence)
         else:
             low, high = t_interval(score, np.where(stderr > 0, stderr, np.nan), self.n_blocks - 1, confidence)
+            low, high = (np.clip(end, *BOUNDS.get(self.metric, (-np.inf, np.inf))) for end in (low, high))
         return self.score.copy(data=low), self.score.copy(data=high)
 
     def to_dataframe(self) -> pd.DataFrame:

@@ -103,6 +103,11 @@ def detectability(
 
 def _plan(y: Array, data: xr.DataArray, strata: list[Array], used: Array, design: Design) -> Permutations:
     """How the labels of the trials used may be exchanged: within strata where there are several."""
+    if len(strata) > 1 and design.exchange == "shift":
+        raise StatisticsError(
+            "within and exchange='shift' came together, and turning labels among the trials of one stimulus leaves "
+            "what drifts in them. Give groups= of neighbouring trials with within"
+        )
     data = data.isel(trial=used)
     design = design.of_trials(used)
     if len(strata) > 1:

@@ -10,7 +10,7 @@ import xarray as xr
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
 from artiphys.errors import InputError
-from artiphys.probes.data.design import groups_of
+from artiphys.probes.data.design import Design
 from artiphys.probes.data.trial_values import coded, per_trial
 from artiphys.probes.data.units import Units
 from artiphys.probes.factors.crossed import Crossed
@@ -85,8 +85,13 @@ def mixed_selectivity(
         raise InputError("activity is padded; choose times that all trials have")
     # Around each unit's mean, so that no digits are lost where it is large.
     centre = x.mean(axis=0)
-    group = groups_of(groups, data)
+    trials = Design.of(data, groups, known=(a, b))
+    group = trials.groups
     design = Crossed.of(x - centre, (codes[0], codes[1]), (names[0], names[1]), group, n_permutations > 0)
+    for code in codes:
+        trials.warn(code, data, None, order=False)
+    if len(design.cell) == units.n_trials:
+        trials.warn(design.cell, data, design.plan)
     member = (design.cell == np.arange(len(design.counts))[:, None]).astype(float)
     mean, variance = cell_moments(design.x, member)
     variance = np.where(variance < 1e-24 * (centre**2 + (mean**2).max(axis=0)), 0.0, variance)

@@ -14,6 +14,7 @@ from artiphys.border import border
 from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.pooled_null import MIN_POOLED_UNITS
 from artiphys.probes.decoding.hit_rates import hit_interval
+from artiphys.probes.decoding.metrics import BOUNDS
 from artiphys.probes.searchlights.clusters import clusters
 from artiphys.stats.intervals import check_confidence, t_interval
 from artiphys.stats.p_values import (
@@ -79,6 +80,7 @@ class Searchlight(Tested):
             low, high = hit_interval(score, self.n_effective.to_numpy(), confidence)
         else:
             low, high = t_interval(score, np.where(stderr > 0, stderr, np.nan), self.n_folds - 1, confidence)
+            low, high = (np.clip(end, *BOUNDS.get(self.metric, (-np.inf, np.inf))) for end in (low, high))
         return self.score.copy(data=low), self.score.copy(data=high)
 
     @border

@@ -13,7 +13,7 @@ import xarray as xr
 
 from artiphys.array_types import ActivityLike, Array, TrialValues
 from artiphys.border import border
-from artiphys.errors import StatisticsError
+from artiphys.errors import InputError, StatisticsError
 from artiphys.probes.data.activity import as_sites
 from artiphys.probes.data.angles import turn_of
 from artiphys.probes.data.confounds import Confounds
@@ -101,6 +101,8 @@ def searchlight(
     first = next(iter(sites.values()))
     n_permutations = whole_count("n_permutations", n_permutations)
     most = None if max_permutations is None else whole_count("max_permutations", max_permutations)
+    if most is not None and most < n_permutations:
+        raise InputError(f"max_permutations came as {most}, fewer than n_permutations ({n_permutations})")
     check_estimator(estimator)
     seed = whole_seed(seed)
     removed = Confounds.of(confounds, first, reliability, confound_form)

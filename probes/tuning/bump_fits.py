@@ -42,6 +42,17 @@ def fit_bumps(observed: Observed, bumps: Bumps) -> dict[str, Array]:
 
 
 def _fitted(seen: Observed, bumps: Bumps) -> dict[str, Array]:
+    """Of units whose activity is brought to size 1, so that its squares can neither vanish nor overflow."""
+    size = np.abs(seen.mean).max(axis=1, initial=0.0)
+    size = np.where(size > 0, size, 1.0)
+    small = Observed(seen.mean / size[:, None], seen.var / size[:, None] / size[:, None], seen.count)
+    values = _fitted_small(small, bumps)
+    for name in ("gain", "baseline", "gain_stderr", "baseline_stderr"):
+        values[name] = values[name] * size
+    return values
+
+
+def _fitted_small(seen: Observed, bumps: Bumps) -> dict[str, Array]:
     n, y = seen.count, seen.mean
     total = n.sum(axis=1)
     level = (n * y).sum(axis=1) / np.maximum(total, 1)

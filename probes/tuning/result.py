@@ -14,6 +14,7 @@ from artiphys.errors import InputError, StatisticsError, unknown
 from artiphys.probes.data.confounds import Confounds
 from artiphys.probes.data.design import groups_of
 from artiphys.probes.data.held_units import HeldUnits
+from artiphys.probes.data.order_in_time import slow_together
 from artiphys.probes.data.unit_axes import UnitAxes
 from artiphys.probes.tuning.bumps import Observed
 from artiphys.probes.tuning.fits import Fits
@@ -26,6 +27,7 @@ from artiphys.stats.p_values import false_discovery
 from artiphys.stats.permutations import PermutationTest, Tested, whole_count
 from artiphys.stats.seeds import Seed, whole_seed
 from artiphys.stats.text import brief, span
+from artiphys.user_warnings import warn
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,7 +129,8 @@ class Tuning(Fits, Tested):
         (level,) = (lv for lv in self.levels if lv.name == stimulus)
         weights = marginal_weights(visited, axis)[:, visited.ravel()]
         mean, var, count = (np.asarray(a)[:, visited.ravel()] for a in self.cells.arrays)
-        made = mean @ weights.T
+        observed = mean.min(axis=1, keepdims=True), mean.max(axis=1, keepdims=True)
+        made = np.clip(mean @ weights.T, *observed)  # what is filled in stays within what was seen
         error = np.sqrt((var / count) @ (weights**2).T)
         n = self.n.where(self.visited, 0).sum(self.dims[1 - axis])
         like = self.curves.isel({self.dims[1 - axis]: 0}, drop=True)
@@ -181,7 +184,7 @@ class Tuning(Fits, Tested):
         """
         if len(self.dims) != 2 or self.units is None:
             raise InputError("effects and their interaction are of two stimuli; pass tuning_curves a mapping of two")
-        if self.scheme == "circular shifts":
+        if self.scheme == "circular shifts" and groups is None:
             raise StatisticsError("slow trials cannot be turned here; pass groups= of neighbouring trials to effects")
         units = self.units.units(activity)
         own = self.groups if groups is None else None
@@ -189,6 +192,11 @@ class Tuning(Fits, Tested):
         cell = np.ravel_multi_index([lv.of_trial for lv in self.levels], self.n.shape)
         rows = self.visited.to_numpy().ravel()[cell]
         rows_of = np.stack([lv.of_trial[rows] for lv in self.levels])
+        if every is None:
+            some = units.first.isel(trial=np.flatnonzero(rows))
+            drift = slow_together(cell[rows].astype(str), some, np.arange(int(rows.sum())), None)
+            if drift:
+                warn(drift.replace("exchange='shift'", "groups= of neighbouring trials"))
         blocks = (cleaned(block, self.removed)[rows] for _, block in units.blocks())
         lost = self.removed.values.shape[1] if self.removed is not None else 0
         design = Design(rows_of, self.dims, None if every is None else every[rows], lost)

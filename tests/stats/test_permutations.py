@@ -103,8 +103,17 @@ def test_shifts_stay_inside_a_group() -> None:
         for g in range(3):
             turns = [np.roll(y[group == g], k).tolist() for k in range(20)]
             assert new[group == g].tolist() in turns
-    with pytest.raises(StatisticsError, match="only 1 distinct"):
+    with pytest.raises(StatisticsError, match="labels change 0 times"):
         Permutations.of(np.repeat([0, 1, 0], 20), group, exchange="shift")
+
+
+def test_labels_that_drift_itself_could_make_are_not_turned() -> None:
+    for labels in (np.repeat([0, 1], 60), np.repeat([0, 1, 0], 40)):
+        with pytest.raises(StatisticsError, match="nothing tells them from a drift"):
+            Permutations.of(labels, exchange="shift")
+    with pytest.raises(StatisticsError, match="only rise or only fall"):
+        Permutations.of(np.arange(50) * 1.0, exchange="shift")
+    assert Permutations.of(np.repeat([0, 1, 0, 1], 30), exchange="shift").n_distinct == 60
 
 
 def test_few_relabellings_are_all_taken_once() -> None:

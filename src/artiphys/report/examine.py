@@ -7,6 +7,7 @@ import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,8 @@ def _read(examination: Examination, patterns: list[str], progress: bool) -> None
     examination.sites = list(recording)
     examination.seconds["record"] = clock.perf_counter() - started
     started = clock.perf_counter()
+    # A network starts each trial anew, and its report is about the very stimuli that it was shown.
+    tested: dict[str, Any] = {"n_permutations": N_PERMUTATIONS, "seed": examination.seed}
     for i, site in enumerate(examination.sites):
         activity = _at_the_end(recording[site], subject, examination.seed + i)
         labels = activity.coords[subject.label].to_numpy()
@@ -118,13 +121,11 @@ def _read(examination: Examination, patterns: list[str], progress: bool) -> None
             continue  # nothing to tell apart, or too few trials to cross-validate: findings say so
         examination.read_sites.append(site)
         examination.tunings.append(
-            tuning_curves(activity, labels, n_permutations=N_PERMUTATIONS, seed=examination.seed, **circular)  # type: ignore[arg-type]
+            tuning_curves(activity, labels, exchange="trials", **tested, **circular)  # type: ignore[arg-type]
         )
         classes = labels.astype(str) if labels.dtype.kind == "f" else labels
         folds = min(5, int(counts.min()))
-        examination.decodings.append(
-            decode(activity, classes, cv=folds, n_permutations=N_PERMUTATIONS, seed=examination.seed, progress=False)
-        )
+        examination.decodings.append(decode(activity, classes, cv=folds, exchange="trials", progress=False, **tested))
     examination.seconds["tuning and decoding"] = clock.perf_counter() - started
 
 

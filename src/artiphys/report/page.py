@@ -182,8 +182,8 @@ def _figures(examination: Examination) -> list[tuple[str, Axes, str]]:
                 "decoding",
                 plotting.plot_decoding(examination.decodings, examination.read_sites),
                 f"Decoding '{examination.subject.label}' by site. n = {d.n_trials} trials, {len(d.folds)} folds; bars: "
-                f"95 % intervals (Nadeau-Bengio, cut at 0 and 1); null: mean of {d.n_permutations} label "
-                "permutations; no lesion.",
+                f"95 % intervals of a proportion; null: mean of {d.n_permutations} permutations of labels "
+                "between single trials; no lesion.",
             )
         )
         best = int(np.argmax([float(t.eta_squared.max()) for t in examination.tunings]))

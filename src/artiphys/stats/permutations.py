@@ -12,6 +12,7 @@ import numpy as np
 
 from artiphys.array_types import Array
 from artiphys.errors import InputError, StatisticsError
+from artiphys.stats.exchangeable import check_kinds, check_turns
 from artiphys.stats.relabellings import (
     containers_of,
     every_arrangement,
@@ -22,7 +23,6 @@ from artiphys.stats.relabellings import (
     turned,
 )  # fmt: skip
 from artiphys.stats.seeds import Seed
-from artiphys.user_warnings import warn
 
 Exchange = Literal["trials", "within groups", "shift"] | None
 EXCHANGES = (None, "trials", "within groups", "shift")
@@ -95,7 +95,6 @@ def whole_count(name: str, count: object) -> int:
     return int(count)
 
 
-MAX_SINGLE = 0.1  # share of groups with a single label, up to which (or one group) the others are exchanged within
 MIN_DISTINCT = 20
 
 
@@ -181,6 +180,7 @@ class Permutations:
         every, alone = np.zeros(len(labels), dtype=int), np.arange(len(labels))
         group = every if groups is None else _codes(groups)
         if exchange == "shift":
+            check_turns(labels, containers_of(group))
             within = "" if groups is None else " within groups"
             n_distinct = math.prod(float(n_turns(labels[p])) for p in containers_of(group))
             plan = cls(labels, alone, group, f"circular shifts{within}", n_distinct)
@@ -209,7 +209,7 @@ class Permutations:
             if constant.all() and (exchange is None or name == "blocks"):
                 return cls._counted(labels, inside, holds, f"whole {name}{f' within {outer}' if outer else ''}")
             if level == len(group) + len(blocks) - 1 and (exchange is None or name == "blocks"):
-                _check_kinds(constant, name)
+                check_kinds(constant, name)
             holds, outer = inside, name
         return cls._counted(labels, np.arange(len(labels)), holds, f"within {outer}")
 
@@ -271,21 +271,3 @@ def _codes(values: Array, within: Array | None = None) -> Array:
     if within is None:
         return np.asarray(codes)
     return np.asarray(np.unique(np.column_stack([within, codes]), axis=0, return_inverse=True)[1]).ravel()
-
-
-def _check_kinds(constant: Array, name: str) -> None:
-    """Refuse labels that are constant in some groups and vary in others, unless nearly all are of one kind."""
-    n, single = len(constant), int(constant.sum())
-    if not single:
-        return
-    if single <= max(1, MAX_SINGLE * n) and n - single >= 2:
-        warn(
-            f"{single} of {n} {name} hold a single label; labels are exchanged within {name}, which leaves out what "
-            f"these say (exchange='within groups' says so outright)"
-        )
-        return
-    raise StatisticsError(
-        f"labels are constant in {single} {name} and vary in {n - single}; "
-        "no exchange of labels keeps this design. Use groups of one kind, or exchange='within groups', "
-        "which leaves out what the constant ones say"
-    )

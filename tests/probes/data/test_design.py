@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -117,3 +118,55 @@ def test_groups_of_several_columns_are_those_that_share_all() -> None:
         ap.decode(x, y, groups=np.zeros((3, 2)))
     with pytest.raises(InputError, match="no condition 'dya'"):
         ap.decode(data, y, groups="animal", blocks=["dya"])
+
+
+def test_groups_by_session_and_image_leak_images() -> None:
+    """Naming both columns would let an image lie on both sides of a fold, in two sessions."""
+    rng = np.random.default_rng(0)
+    session = np.repeat(np.arange(6), 40)
+    image = np.concatenate([rng.permutation(np.tile(np.arange(20), 2)) for _ in range(6)])
+    label = (image < 10).astype(int)
+    x = rng.normal(size=(20, 4))[image] + rng.normal(size=(240, 4))
+    data = labelled(x, session=session, image=image)
+    cases: list[tuple[Any, dict[str, Any]]] = [
+        (x, {"groups": np.column_stack([session, image])}),
+        (data, {"groups": ["session", "image"]}),
+        (data, {"groups": "session", "blocks": "image"}),
+    ]
+    for activity, options in cases:
+        with pytest.raises(StatisticsError, match="this column alone as groups="):
+            ap.decode(activity, label, n_permutations=20, **options)
+    assert ap.decode(data, label, groups="image", n_permutations=20).scheme == "whole groups"
+
+
+def test_tuned_cells_and_random_labels_are_no_drift() -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(10):
+        direction = np.cumsum(np.random.default_rng(seed).normal(size=300) * 20) % 360
+        rate = 2 + 8 * np.exp(np.cos(np.deg2rad(direction[:, None] - np.arange(0, 360, 30))) - 1)
+        ap.decode(rng.poisson(rate), direction, circular=True, period=360, n_permutations=20, alphas=[1.0])
+
+
+def test_scores_without_permutations_are_warned_of_too() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.warns(UserWarning, match="both change slowly"):
+        ap.decode(drifting(120, 4, 0.9, rng), np.arange(120) // 12 % 2, n_permutations=0)
+
+
+def test_a_session_column_may_be_waved_through_and_few_groups_are_left_out_once() -> None:
+    x, y = np.random.default_rng(0).normal(size=(80, 4)), np.arange(80) % 2
+    session = np.arange(80) // 20
+    assert ap.decode(labelled(x, session=session), y, exchange="trials", n_permutations=20).scheme == "trials"
+    with pytest.raises(StatisticsError, match="groups='session'"):
+        ap.decode(labelled(x, session=session), y, exchange="shift", n_permutations=20)
+    assert len(ap.decode(x, y, groups=session, n_permutations=0).folds) == 4
+
+
+def test_an_index_in_another_order_is_refused() -> None:
+    x, y = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3))), pd.Series(np.arange(60) % 2)
+    with pytest.raises(InputError, match="in another order"):
+        ap.decode(x, y.sample(frac=1, random_state=0))
+    data = xr.DataArray(x.to_numpy(), dims=("trial", "unit"), coords={"trial": np.arange(60)[::-1]})
+    with pytest.raises(InputError, match="in another order"):
+        ap.decode(data, xr.DataArray(y, dims="trial", coords={"trial": np.arange(60)}))
+    assert ap.decode(x, y.set_axis(np.arange(60) + 7), n_permutations=0).n_trials == 60

@@ -142,7 +142,7 @@ def test_bad_input_says_what_to_do() -> None:
         ((x[:, 0], y), {}, r"wanted \(trial, ..., unit\)"),
         ((x, y), {"estimator": "forest"}, "scikit-learn estimator"),
         ((x, y), {"cv": "five"}, "splitter"),
-        ((x, y), {"cv": 5, "groups": np.arange(60) // 20}, "5 folds for 3 groups"),
+        ((x, y), {"cv": 6, "groups": np.arange(60) // 20}, "6 folds for 3 groups"),
         ((x, [None, *y[1:]]), {}, "missing on 1 trials"),
     ]
     for args, options, message in cases:

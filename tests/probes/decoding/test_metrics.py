@@ -130,3 +130,22 @@ def test_ties_count_half() -> None:
     true, evidence = np.array([[0, 0, 1, 1]]), np.array([1.0, 2.0, 2.0, 3.0])
     metric = metric_of("auc", true[0], 2, [(np.arange(4), np.arange(4))], 0.0)
     assert metric.compute(true, np.stack([-evidence, evidence], axis=-1)[None, None]).item() == 0.875
+
+
+def test_intervals_stay_within_what_is_possible() -> None:
+    for seed in range(20):
+        x, y = noisy(40, (3,), seed, 1.2)
+        for scoring in ("auc", "mcc"):
+            low, high = ap.decode(x, y, scoring=scoring, alphas=[1.0], n_permutations=0, seed=seed).interval()
+            assert not float(high) > 1 and not float(low) < -1
+
+
+def test_options_without_effect_are_told() -> None:
+    x, y = noisy(40, (3,), 0)
+    with pytest.warns(UserWarning, match="not circular"):
+        ap.decode(x, y, period=360, n_permutations=0)
+    with pytest.raises(InputError, match="none came"):
+        ap.decode(x, y, confound_form="spline")
+    with pytest.raises(InputError, match="fewer than n_permutations"):
+        ap.searchlight(x, y, size=2, n_permutations=100, max_permutations=20)
+    assert ap.decode(x, y, scoring="AUC", alphas=[1.0], n_permutations=0).metric == "AUC"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,7 @@ def test_what_is_there_is_found_and_told() -> None:
 def test_groups_are_kept_together() -> None:
     """Stimuli that are constant within sessions with a source of their own: trials alone would find effects."""
     found: dict[bool, list[float]] = {True: [], False: []}
+    warned: list[bool] = []
     for seed in range(60):
         rng = np.random.default_rng(seed)
         session = np.arange(160) // 8
@@ -91,8 +93,12 @@ def test_groups_are_kept_together() -> None:
         y = rng.normal(size=(160, 1)) + 1.5 * rng.normal(size=(20, 1))[session]
         for grouped, rejected in found.items():
             t = ap.tuning_curves(y, {"a": a, "b": b}, groups=session if grouped else None, progress=False)
-            rejected.append(float(t.effects(n_permutations=59, seed=seed).p_value[0, 0]) <= 0.05)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                rejected.append(float(t.effects(n_permutations=59, seed=seed).p_value[0, 0]) <= 0.05)
+            warned.append(bool(said) != grouped)
     assert np.mean(found[False]) > 0.4 and np.mean(found[True]) < 0.15
+    assert np.mean(warned) > 0.9, "drift is told of where no groups are given, and only there"
 
 
 def test_misuse_is_told() -> None:

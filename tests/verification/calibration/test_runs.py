@@ -69,7 +69,12 @@ def unshuffled(monkeypatch: pytest.MonkeyPatch) -> None:
 def trials_not_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels of single trials are exchanged, as if there were no groups."""
     draw = Permutations.draw
-    monkeypatch.setattr(Permutations, "draw", lambda self, n, seed: draw(replace(self, groups=None), n, seed))
+
+    def _of_trials(plan: Permutations) -> Permutations:
+        n = len(plan.labels)
+        return replace(plan, unit=np.arange(n), container=np.zeros(n, dtype=int), n_distinct=math.inf)
+
+    monkeypatch.setattr(Permutations, "draw", lambda self, n, seed: draw(_of_trials(self), n, seed))
 
 
 def of_result(name: str, **changes: Callable[[Any], Any]) -> Apply:
@@ -96,7 +101,7 @@ SABOTAGES: dict[str, tuple[Apply, str, int]] = {
         "searchlight: false", 60,
     ),
     "intervals are of 68 %: tuning": (changed("probes.tuning.result.t_interval", narrow), "tuning_curves: cov", 400),
-    "intervals are of 68 %: decoding": (changed("probes.decoding.result.t_interval", narrow), "decode: cov", 400),
+    "intervals are of 68 %: decoding": (changed("probes.decoding.result.hit_interval", narrow), "decode: cov", 400),
     "intervals are of 68 %: information": (
         changed("probes.mutual_information.tables._jackknife_moments", lambda f, n: (0.5 * f(n)[0], f(n)[1])),
         "information: cov", 400,
