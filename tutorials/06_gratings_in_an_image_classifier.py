@@ -52,15 +52,25 @@ for name, model in (("trained", trained), ("untrained", untrained.eval())):
     rec = ap.record(prep, stimuli, sites, batch_size=16, progress=False)
     electrodes[name] = {site: pooled(rec[site]) for site in sites}
 
-# %% Tuning to both stimuli, and the share of variance that each explains alone.
+# %% Tuning to both stimuli, and the share of variance that each explains alone. Responses vary with the phase, more so
+# where they are strong, so that means are tested by signs, which hold for unequal variances.
 two = {"circular": {"orientation": True}, "period": {"orientation": 180}}
 print("network    stage        tuned   orientation   period   separable   best period (median)")
 for name, by_site in electrodes.items():
     for site in sites:
         tuning = ap.tuning_curves(
-            by_site[site], ["orientation", "period"], n_permutations=200, seed=0, progress=False, **two
+            by_site[site],
+            ["orientation", "period"],
+            n_permutations=2000,
+            seed=0,
+            progress=False,
+            exchange="signs",
+            **two,
         )
         tuned = (tuning.p_fdr < 0.05).to_numpy()
+        if not tuned.any():
+            print(f"{name:10s} {site:10s}     0%")
+            continue
         share = [float(tuning.marginal(d).selectivity()[tuned].median()) for d in ("orientation", "period")]
         best = tuning.marginal("period").preferred("peak").to_numpy()[tuned]
         print(
@@ -73,7 +83,9 @@ for name, by_site in electrodes.items():
 # %% Can orientation be read from the electrodes, for periods the reader never saw?
 label = np.char.add(conditions["orientation"].astype(str), " deg")
 for name, activity in electrodes.items():
-    decoded = ap.decode(activity, label, groups=conditions["period"].astype(int), cv=5, n_permutations=50)
+    decoded = ap.decode(
+        activity, label, groups=conditions["period"].astype(int), exchange="within groups", cv=5, n_permutations=50
+    )
     shown_scores = ", ".join(f"{s} {v:.2f}" for s, v in zip(sites, decoded.score.values))
     print(f"{name}: {shown_scores} (chance {decoded.chance:.2f})")
 
@@ -85,7 +97,7 @@ level = np.isin(conditions["orientation"], [67.5, 90.0, 112.5])
 chosen = upright | level
 light = ap.searchlight(
     middle[chosen], upright[chosen], axis=("height", "width"), size=2, step=2,
-    groups=conditions["period"].astype(int)[chosen], n_permutations=50,
+    groups=conditions["period"].astype(int)[chosen], exchange="within groups", n_permutations=50,
 )  # fmt: skip
 plotting.plot_searchlight(light).figure.savefig(folder / "searchlight.png")
 print(f"{int((light.p_corrected < 0.05).sum())} of {light.score.size} patches tell them apart")
@@ -96,7 +108,7 @@ curves = ap.tuning_curves(
     "orientation",
     circular=True,
     period=180,
-    n_permutations=200,
+    n_permutations=2000,
     seed=0,
     exchange="signs",  # responses to a grating vary over its phases and periods, more where they are strong
 )

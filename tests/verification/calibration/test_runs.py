@@ -66,6 +66,11 @@ def unshuffled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Permutations, "draw", lambda self, n, seed: iter([self.labels] * n))
 
 
+def narrow_hits(f: Any, rate: Any, n_effective: Any, confidence: float) -> Any:
+    """Intervals of proportions that hold 68 % for 95 %."""
+    return f(rate, n_effective, 0.68)
+
+
 def trials_not_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels of single trials are exchanged, as if there were no groups."""
     draw = Permutations.draw
@@ -101,7 +106,9 @@ SABOTAGES: dict[str, tuple[Apply, str, int]] = {
         "searchlight: false", 60,
     ),
     "intervals are of 68 %: tuning": (changed("probes.tuning.result.t_interval", narrow), "tuning_curves: cov", 400),
-    "intervals are of 68 %: decoding": (changed("probes.decoding.result.hit_interval", narrow), "decode: cov", 400),
+    "intervals are of 68 %: decoding": (
+        changed("probes.decoding.result.hit_interval", narrow_hits), "decode: cov", 400,
+    ),
     "intervals are of 68 %: information": (
         changed("probes.mutual_information.tables._jackknife_moments", lambda f, n: (0.5 * f(n)[0], f(n)[1])),
         "information: cov", 400,
