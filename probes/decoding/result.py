@@ -225,6 +225,8 @@ class Decoding(Tested):
             table = pd.concat([places, table], axis=1)
             if self.p_corrected is not None:
                 table["p_corrected"] = self.p_corrected.to_numpy().ravel()
+        if self.median_error is not None:
+            table["median_error"] = self.median_error.to_numpy().ravel()
         if self.control is not None:
             table["selectivity"] = self.selectivity().to_numpy().ravel()
         return table

@@ -10,7 +10,18 @@ import numpy as np
 
 from artiphys.border import border, shown
 from artiphys.errors import InputError
-from artiphys.plotting.style import BLUE, CYCLE, GREY, MARKS, ORANGE, as_plain_text, axes_of, clean, label_ticks
+from artiphys.plotting.style import (
+    BLUE,
+    CYCLE,
+    GREY,
+    MARKS,
+    ORANGE,
+    as_plain_text,
+    axes_of,
+    clean,
+    label_ticks,
+    time_label,
+)
 from artiphys.probes.decoding.result import Decoding
 
 if TYPE_CHECKING:
@@ -44,7 +55,7 @@ def plot_time_course(decoding: Decoding, *, ax: Axes | None = None, confidence: 
     if decoding.p_corrected is not None:
         ax.plot([], [], color=GREY, lw=3.5, label="p corrected < .05")
     ax.axhline(decoding.chance, color=GREY, ls="--", lw=1, label="chance")
-    ax.set_xlabel("time [steps]")
+    ax.set_xlabel(time_label(times))
     ax.set_ylabel(decoding.metric)
     place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if many else {}
     place = place or {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
@@ -85,8 +96,9 @@ def plot_generalisation(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
             ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
     train, test = (str(d) for d in decoding.score.dims)
     label_ticks(ax, decoding.score[test].to_numpy(), decoding.score[train].to_numpy())
-    ax.set_xlabel(f"tested at {test}" + (" [steps]" if test == "time" else ""))
-    ax.set_ylabel(f"trained at {test}" + (" [steps]" if test == "time" else ""))
+    name = time_label(decoding.score[test].to_numpy()) if test == "time" else test
+    ax.set_xlabel(f"tested at {name}")
+    ax.set_ylabel(f"trained at {name}")
     bar = ax.figure.colorbar(image, ax=ax, label=f"{decoding.metric} (white: chance)")
     bar.outline.set_visible(False)
     return as_plain_text(ax)
@@ -99,7 +111,7 @@ def plot_confusion(decoding: Decoding, *, ax: Axes | None = None) -> Axes:
 
     counts = decoding.confusion
     if counts is None or counts.ndim != 2:
-        raise InputError("a confusion matrix is of classes, at one site and time; choose one before decoding")
+        raise InputError("a confusion matrix is of classes (numbers and angles have none), at one site and time")
     ax = axes_of(ax, *((6.2, 5.2) if counts.sizes["true"] > 6 else (4.4, 3.8)))
     share = counts.to_numpy() / counts.to_numpy().sum(axis=1, keepdims=True)
     names = [str(v) for v in counts["true"].to_numpy()]

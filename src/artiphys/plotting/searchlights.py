@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from artiphys.border import border
-from artiphys.plotting.style import BLUE, GREY, as_plain_text, axes_of, clean, label_ticks
+from artiphys.plotting.style import BLUE, GREY, as_plain_text, axes_of, clean, label_ticks, time_label
 from artiphys.probes.searchlights.result import Searchlight
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plot_searchlight(searchlight: Searchlight, site: str | None = None, *, ax: A
         if len(rows):
             ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
     label_ticks(ax, score["time"].to_numpy(), names)
-    ax.set_xlabel("time [steps]")
+    ax.set_xlabel(time_label(score["time"].to_numpy()))
     ax.set_ylabel("neighbourhood")
     ax.figure.colorbar(image, ax=ax, label=f"{searchlight.metric} (white: chance)")
     return as_plain_text(ax)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from artiphys.border import shown
 from artiphys.errors import InputError
 
@@ -60,7 +62,20 @@ def label_ticks(ax: Axes, columns: Any, rows: Any) -> None:
     """At most nine ticks on each axis of an image, labelled by its columns and rows."""
     for axis, labels in ((ax.xaxis, columns), (ax.yaxis, rows)):
         step = max(1, len(labels) // 8)
-        axis.set_ticks(range(0, len(labels), step), [str(v) for v in labels[::step]])
+        axis.set_ticks(range(0, len(labels), step), [_plain(v) for v in labels[::step]])
+
+
+def _plain(label: Any) -> str:
+    """A number without what rounding adds to its digits."""
+    return f"{label:.6g}" if isinstance(label, (float, np.floating)) else str(label)
+
+
+def time_label(times: Any) -> str:
+    """Name of a time axis: of steps where times are whole numbers, else of whatever they are measured in."""
+    values = np.asarray(times)
+    if values.dtype.kind not in "iuf":
+        return "time"
+    return "time [steps]" if np.array_equal(values, np.round(values)) else "time"
 
 
 def as_plain_text(ax: Axes) -> Axes:
