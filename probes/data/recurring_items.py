@@ -93,20 +93,23 @@ def scattered_item(labels: Array, columns: Sequence[Array], unit: Integer[Array,
 
 def _decides(label: Array, item: Array) -> bool:
     """Whether every label has a single item."""
-    pairs = len(np.unique(np.column_stack([label, item]), axis=0))
-    return pairs == len(np.unique(label))
+    return bool((_n_different(label, item) == 1).all())
 
 
 def _recurs(item: Array, label: Array, unit: Array) -> bool:
     """Whether items recur over what is exchanged, each with a single label, more than chance would have it."""
+    item = np.unique(item, return_inverse=True)[1]
+    recurring = _n_different(item, unit) > 1
+    count = np.bincount(item)[recurring]
+    if count.sum() < MIN_SHARE * len(item) or (_n_different(item, label)[recurring] > 1).any():
+        return False
     share = np.bincount(label) / len(label)
-    log_chance, recurring = 0.0, 0
-    order = np.argsort(item, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(item[order])) + 1):
-        if len(np.unique(unit[rows])) < 2:
-            continue
-        if (label[rows] != label[rows[0]]).any():
-            return False
-        recurring += len(rows)
-        log_chance += math.log(float((share ** len(rows)).sum()) or 1e-300)
-    return recurring >= MIN_SHARE * len(item) and log_chance < math.log(MAX_CHANCE)
+    chance = (share[:, None] ** count).sum(axis=0)
+    return float(np.log(np.maximum(chance, 1e-300)).sum()) < math.log(MAX_CHANCE)
+
+
+def _n_different(of: Array, values: Array) -> Integer[Array, " code"]:
+    """How many different values the trials of each code have."""
+    values = np.unique(values, return_inverse=True)[1]
+    pairs = np.unique(of.astype(np.int64) * (int(values.max()) + 1) + values)
+    return np.bincount(pairs // (int(values.max()) + 1))
