@@ -70,7 +70,7 @@ for reader in ("ridge", "poisson"):
 
 # %% A label that is constant in each session: three sessions "with drug", which does nothing here.
 drug = np.isin(session, [0, 2, 3])
-naive = ap.decode(counts.drop_vars("session"), drug, n_permutations=0)
+naive = ap.decode(counts, drug, exchange="trials", n_permutations=0)  # said outright, it is done
 print(f"drug, trials mixed: {float(naive.score):.2f}. That is the firing level of each session, not the drug")
 kept = ap.decode(counts, drug, groups="session", cv=3, n_permutations=0)
 print(f"drug, whole sessions left out: {float(kept.score):.2f}")

@@ -88,7 +88,7 @@ print(f"{len(set(stimuli.conditions['word']))} words of one token in {len(carrie
 for name, prep in networks.items():
     rec = ap.record(prep, stimuli, sites[:4], batch_size=40, progress=False)
     end = at_word(rec)
-    same = ap.decode(end, "long", control="word", n_controls=10, n_permutations=0)
+    same = ap.decode(end, "long", control="word", exchange="trials", n_controls=10, n_permutations=0)
     new = ap.decode(end, "long", groups="word", n_permutations=100)
     print(f"{name}: words seen {same.score.values.round(2)}, control {same.control.mean('control').values.round(2)}, "
           f"selectivity {same.selectivity().values.round(2)}")  # fmt: skip

@@ -94,7 +94,7 @@ def test_gate_is_untuned_but_synergy_and_xor_are_not_decodable_linearly() -> Non
     toy = ap.toys.load("synergy")
     inputs = np.repeat(np.asarray(toy.stimuli.inputs), 100, axis=0)
     labels = np.repeat(toy.labels, 100)
-    assert float(ap.decode(inputs, labels, "logistic", n_permutations=0).score) < 0.76
+    assert float(ap.decode(inputs, labels, "logistic", exchange="trials", n_permutations=0).score) < 0.76
 
 
 def test_bystander_and_feedback_predict_the_choice() -> None:
