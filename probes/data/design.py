@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from artiphys.array_types import Array
+from artiphys.blas_threads import few_threads
 from artiphys.errors import InputError, StatisticsError
 from artiphys.missing import plain_array
 from artiphys.probes.data.order_in_time import slow_together
@@ -146,16 +147,16 @@ class Design:
             raise StatisticsError(found)
         if not order:
             return
-        if plan is None and group is None:
-            drift = slow_together(labels, data, unit, None)
-            if drift:
-                warn(drift)
-        elif plan is not None:
-            whole = plan.scheme.startswith("whole groups")
-            inside = None if group is None or whole else coded(group)[1]
-            drift = slow_together(labels, data, plan.unit, inside)
-            if drift:
-                warn(drift)
+        drift = ""
+        with few_threads():  # or their idle threads would slow down what comes after
+            if plan is not None:
+                whole = plan.scheme.startswith("whole groups")
+                inside = None if group is None or whole else coded(group)[1]
+                drift = slow_together(labels, data, plan.unit, inside)
+            elif group is None:
+                drift = slow_together(labels, data, unit, None)
+        if drift:
+            warn(drift)
 
 
 def groups_of(groups: Any, data: xr.DataArray) -> Array | None:
