@@ -18,8 +18,9 @@ def effective_trials(task: Task, hit: Bool[Array, "place trial"]) -> Float[Array
     """The number of independent trials whose proportion of hits varies as much over data sets as the score does.
 
     Readers of all folds share training trials, so that the score varies more than trials do: by 1.3 to 1.7 times near
-    chance, and hardly where nearly all trials are hits; the law here was fitted to 25,000 simulated data sets
-    (tests/benchmarks/design_calibration.py measures its coverage). Trials of a group are hit together; where groups are
+    chance, and hardly where nearly all trials are hits; the law here was fitted to 20,000 simulated data sets
+    (tests/benchmarks/design_calibration.py measures its coverage, which is .93 to .985, but .89 where a little
+    penalised reader has nearly as many units as trials). Trials of a group are hit together; where groups are
     few, what is known of that is uncertain (Korn & Graubard 1998, Confidence intervals for proportions with small
     expected number of positive counts estimated from survey data).
 
