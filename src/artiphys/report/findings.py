@@ -217,12 +217,13 @@ def _reading(examination: Examination) -> list[str]:
     p = false_discovery(np.array([float(d.p_value) for d in examination.decodings if d.p_value is not None]))
     n_sure = int((p < ALPHA).sum())
     d = examination.decodings[best]
+    low, high = (float(end) for end in d.interval())  # where all trials are hits the error over folds would be 0
     tied = sum(s > scores[best] - NEGLIGIBLE for s in scores)
     where = f"best at {sites[best]}" if tied == 1 else f"best at {tied} sites, the first of them {sites[best]}"
     said = [
         f"The label '{examination.subject.label}' can be decoded at {n_sure} of {len(sites)} recorded sites (false "
-        f"discovery rate {ALPHA:.0%} over sites), {where}: {d.metric} {scores[best]:.2f} +- {float(d.stderr):.2f} "
-        f"(chance {d.chance:.2f})."
+        f"discovery rate {ALPHA:.0%} over sites), {where}: {d.metric} {scores[best]:.2f} "
+        f"[{low:.2f}, {high:.2f}] (chance {d.chance:.2f})."
     ]
     tuned = [
         float(np.mean(false_discovery(t.p_value.to_numpy()) < ALPHA))
